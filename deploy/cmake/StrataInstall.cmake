@@ -1,0 +1,1 @@
+# cmake --install: the bundle.

@@ -1,0 +1,55 @@
+# Two functions, so that every CMakeLists.txt reads as a list of names, sources
+# and dependencies.
+#
+#   strata_library(NAME SOURCES a.cc … DEPS strata_base absl::status …)
+#   strata_test(NAME SOURCES a_test.cc … DEPS strata_engine … LABELS unit
+#               [TORCH] [TIMEOUT seconds])
+#
+# One test binary is one ctest entry: a torch-linked process takes 0.3 s to start.
+include_guard()
+
+function(strata_library name)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPS} PRIVATE strata_warnings)
+  if(ARG_TORCH)
+    strata_use_torch(${name})
+  endif()
+endfunction()
+
+function(strata_test name)
+  cmake_parse_arguments(ARG "TORCH" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main strata_warnings)
+  if(ARG_TORCH)
+    strata_use_torch(${name})
+  endif()
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS unit)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
+    ENVIRONMENT "STRATA_SHARED_DATA=${STRATA_SHARED_DATA}")
+endfunction()
+
+# Text for tests and benchmarks that is not in the repository; tests skip loudly
+# where it is absent.
+set(STRATA_SHARED_DATA ${CMAKE_SOURCE_DIR}/../shared/data CACHE PATH
+    "Folder of the text that long tests train on")
+
+# Compiles a target against LibTorch with the one precompiled header.
+function(strata_use_torch name)
+  target_link_libraries(${name} PRIVATE strata::torch)
+  if(NOT TARGET strata_torch_pch)
+    add_library(strata_torch_pch OBJECT ${CMAKE_SOURCE_DIR}/model/nn/torch_pch.cc)
+    target_include_directories(strata_torch_pch PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+    target_link_libraries(strata_torch_pch PRIVATE strata::torch strata_warnings)
+    target_precompile_headers(strata_torch_pch PRIVATE <torch/torch.h>)
+  endif()
+  target_precompile_headers(${name} REUSE_FROM strata_torch_pch)
+endfunction()

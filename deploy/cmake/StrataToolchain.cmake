@@ -1,0 +1,29 @@
+# Warnings, ccache, linker and sanitizers for every target of the project.
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+set(CMAKE_CXX_FLAGS_RELEASE "-O2")  # asserts stay on: they guard invariants
+
+find_program(STRATA_CCACHE ccache)
+if(STRATA_CCACHE)
+  # Relative paths let every checkout share the cache; the precompiled header
+  # needs the two sloppiness flags.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      ${STRATA_CCACHE})
+endif()
+
+find_program(STRATA_LLD ld.lld)
+if(STRATA_LLD)
+  add_link_options(-fuse-ld=lld)
+endif()
+
+if(STRATA_SANITIZE)
+  add_compile_options(-fsanitize=${STRATA_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${STRATA_SANITIZE})
+endif()
+
+add_library(strata_warnings INTERFACE)
+target_compile_options(strata_warnings INTERFACE
+  -Wall -Wextra -Werror=return-type -Wno-unused-parameter -Wno-missing-field-initializers)

@@ -1,0 +1,54 @@
+#pragma once
+// Training data: three formats, validated whole before a job exists.
+//
+//   chat        JSONL  {"messages": [{"role", "content"}, …]}
+//   completion  JSONL  {"prompt": …, "completion": …}
+//   text        anything else that is UTF-8
+//
+// Detection: a first non-blank line that is a JSON object decides for JSONL.
+// Thread-safe: functions of their input.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "model/chat_template.h"
+
+namespace strata {
+
+struct DatasetError {
+  int64_t line = 0;    // from 1
+  int64_t column = 0;  // bytes, from 1; 0 = the whole line
+  std::string code;    // not_utf8, bad_json, missing_field, wrong_type, …
+  std::string message;
+};
+
+struct DatasetReport {
+  TemplateKind kind = TemplateKind::kText;
+  int64_t bytes = 0;
+  int64_t lines = 0;
+  int64_t documents = 0;
+  int64_t items = 0;
+  int64_t trained_items = 0;
+  int64_t error_count = 0;
+  std::vector<DatasetError> errors;  // the first 20
+};
+
+struct Dataset {
+  TemplateKind kind = TemplateKind::kText;
+  std::vector<Document> documents;
+};
+
+// Reads and validates; bounded memory (one line at a time for JSONL). A report
+// with error_count > 0 means refused. NOT_FOUND / INTERNAL only for I/O.
+absl::StatusOr<DatasetReport> ValidateDataset(const std::string& path);
+
+// "line 3, column 14: bad_json: …" (and how many more).
+std::string DatasetErrorMessage(const DatasetReport& report);
+
+// REQUIRES a file that ValidateDataset accepted; else INVALID_ARGUMENT.
+absl::StatusOr<Dataset> ReadDataset(const std::string& path);
+
+}  // namespace strata

@@ -1,0 +1,1 @@
+# strata_model: filled by the faces

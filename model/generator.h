@@ -1,0 +1,87 @@
+#pragma once
+// The torch-free face of a served model: immutable weights (LoadedModel), a
+// per-worker executor (Generator) and the state of one stream (Sequence).
+//
+// A Sequence that holds items x[0..t-1] also holds the context that predicts
+// x[t]. Step feeds items and returns the logits that follow them. Level 0 runs
+// for every row; an upper level only for the rows that completed a block.
+// The same items give bitwise the same logits on a CPU however they are cut
+// into steps and whoever shares the batch (reference: model/README.md).
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "model/items.h"
+#include "model/model_config.h"
+
+namespace strata {
+
+// Decoding state of one stream. Owned by the caller; used by one thread at a
+// time; may outlive the Generator that stepped it but not the LoadedModel.
+class Sequence {
+ public:
+  virtual ~Sequence() = default;
+  virtual int64_t size() const = 0;      // items fed so far
+  virtual int64_t capacity() const = 0;  // items it may ever hold
+  virtual int64_t bytes() const = 0;     // == StateBytes(config, capacity)
+};
+
+struct StepRow {
+  Sequence* sequence = nullptr;
+  // Items to feed; at least one; size() + items.size() <= capacity().
+  absl::Span<const Item> items;
+  // Output: either [vocab] (the logits after the last item), or
+  // [items.size() * vocab] (after each item), or empty (none wanted).
+  absl::Span<float> logits;
+};
+
+// Executor. Single owner thread.
+class Generator {
+ public:
+  virtual ~Generator() = default;
+
+  // RESOURCE_EXHAUSTED when memory cannot be had; INVALID_ARGUMENT when
+  // capacity is outside [1, config.max_context].
+  virtual absl::StatusOr<std::unique_ptr<Sequence>> NewSequence(
+      int64_t capacity) = 0;
+
+  // A copy that shares nothing. Also the snapshot of Restore.
+  virtual absl::StatusOr<std::unique_ptr<Sequence>> Fork(
+      const Sequence& sequence) = 0;
+  // Makes `sequence` what `snapshot` is. REQUIRES: equal capacity, same model.
+  virtual absl::Status Restore(const Sequence& snapshot,
+                               Sequence* sequence) = 0;
+
+  // One ragged batch: each sequence at most once. On error no row advanced.
+  virtual absl::Status Step(absl::Span<const StepRow> rows) = 0;
+};
+
+struct GeneratorOptions {
+  int threads = 1;  // intra-op threads of this executor; never changes a result
+};
+
+// Immutable weights, shared by every worker. Thread-safe.
+class LoadedModel {
+ public:
+  virtual ~LoadedModel() = default;
+  virtual const ModelConfig& config() const = 0;
+  virtual int64_t weight_bytes() const = 0;
+  virtual int64_t StateBytes(int64_t capacity) const = 0;
+  virtual std::string executor() const = 0;  // "cpu-avx512", "tensor-cuda:0"
+  // REQUIRES: *this outlives the Generator.
+  virtual absl::StatusOr<std::unique_ptr<Generator>> NewGenerator(
+      const GeneratorOptions& options) const = 0;
+};
+
+// Opens a version folder (model/version_dir.h): verifies the manifest, the
+// config, the tensors. DATA_LOSS on a checksum mismatch.
+using ModelLoader =
+    std::function<absl::StatusOr<std::shared_ptr<const LoadedModel>>(
+        const std::string& version_dir)>;
+
+}  // namespace strata

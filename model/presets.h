@@ -1,0 +1,21 @@
+#pragma once
+// Presets: the names that people know, each a ModelConfig. `block` and `flat`
+// take a size suffix (-1m default, -10m, -20m, -25m, -45m, -124m); a pair of
+// equal suffix is within 3 % in parameters. Preset names are reserved: no
+// served model may bear one.
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "model/model_config.h"
+
+namespace strata {
+
+// NOT_FOUND lists the presets. "block" is "block-1m".
+absl::StatusOr<ModelConfig> PresetConfig(absl::string_view name);
+bool IsPresetName(absl::string_view name);
+std::vector<std::string> PresetNames();
+
+}  // namespace strata

@@ -1,0 +1,77 @@
+#pragma once
+// The torch-free face of training: one blocking call that runs (or resumes) one
+// attempt of a job in its folder, reporting through an observer. It is what
+// `strata-server trainer` runs in a child process.
+//
+// Folder layout (`job_dir`):
+//   spec.json            TrainSpec, resolved
+//   checkpoints/step-N/  model.safetensors optimizer.safetensors
+//                        trainer_state.json config.json template.json MANIFEST
+//   result/              the version folder to publish, once finished
+// A run resumes from the newest checkpoint whose manifest verifies (falling back
+// to the one before, with an event) and ends in the same weights, bit for bit,
+// as an uninterrupted run of the same thread count.
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "model/train_spec.h"
+
+namespace strata {
+
+struct TrainProgress {
+  int64_t step = 0;         // optimizer steps done
+  int64_t total_steps = 0;
+  double loss = 0;          // nats per trained item, mean of the step
+  double bits_per_byte = 0; // loss / ln 2
+  double learning_rate = 0;
+  double grad_norm = 0;     // before clipping
+  double items_per_second = 0;  // real items, padding excluded
+  int64_t items_total = 0;
+  int64_t skipped_steps = 0;    // non-finite
+  double padding_fraction = 0;
+  double eta_seconds = 0;
+};
+
+struct TrainEval {
+  int64_t step = 0;
+  double loss = 0;           // nats per trained item of the held-out part
+  double bits_per_byte = 0;
+  int64_t items = 0;
+};
+
+// Called on the training thread.
+class TrainObserver {
+ public:
+  virtual ~TrainObserver() = default;
+  virtual void OnStarted(int64_t resumed_from_step, int threads,
+                         absl::string_view environment_json) = 0;
+  virtual void OnProgress(const TrainProgress& progress) = 0;
+  virtual void OnEval(const TrainEval& eval) = 0;
+  // After the folder is durable.
+  virtual void OnCheckpoint(int64_t step, absl::string_view path,
+                            int64_t bytes) = 0;
+  virtual void OnWarning(absl::string_view code, absl::string_view message) = 0;
+  // Polled at least once per micro-batch, in evaluation and in loading.
+  enum class Signal { kContinue, kCancel, kCheckpointAndStop };
+  virtual Signal Poll() = 0;
+};
+
+struct TrainRun {
+  std::string job_dir;
+  std::string dataset_path;
+  std::string base_dir;   // version folder, or empty when base is a preset
+  TrainSpec spec;         // resolved
+  int64_t fence = 0;      // in the names of temporary folders
+};
+
+// OK: `job_dir/result` is durable. CANCELLED after kCancel; ABORTED after
+// kCheckpointAndStop (the checkpoint is durable); INVALID_ARGUMENT for a bad
+// spec or data; DATA_LOSS when no base can be read; RESOURCE_EXHAUSTED when the
+// final save does not fit; FAILED_PRECONDITION "NON_FINITE …" after the policy
+// of model/train/non_finite.h gave up.
+absl::Status RunTraining(const TrainRun& run, TrainObserver* observer);
+
+}  // namespace strata

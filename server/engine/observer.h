@@ -1,0 +1,35 @@
+#pragma once
+// What the engine tells about itself. Implemented by server/metrics. Calls come
+// from any thread and must not block.
+
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+
+namespace strata {
+
+enum class RequestPhase { kQueued, kPrefill, kDecode };
+
+class EngineObserver {
+ public:
+  virtual ~EngineObserver() = default;
+  // reason: QUEUE_FULL, CONTEXT_LENGTH_EXCEEDED, DRAINING, …
+  virtual void OnRejected(absl::string_view reason) {}
+  virtual void OnAdmitted(absl::string_view model, int64_t prompt_items) {}
+  virtual void OnStarted(double queue_seconds) {}
+  virtual void OnFirstItem(double seconds_since_arrival) {}
+  virtual void OnInterItem(double seconds) {}
+  virtual void OnItems(int64_t prompt_items, int64_t generated_items) {}
+  virtual void OnCancelled(RequestPhase phase) {}
+  virtual void OnDeadlineExceeded(RequestPhase phase) {}
+  // outcome: eos, stop, max_tokens, context_limit, deadline, scored, cancelled,
+  // deadline_exceeded, unavailable, error
+  virtual void OnEnded(absl::string_view outcome, double total_seconds) {}
+  virtual void OnStep(double seconds, int64_t decode_rows,
+                      int64_t prefill_items) {}
+  // Current levels, after every change.
+  virtual void OnLevels(int64_t queued_requests, int64_t queued_bytes,
+                        int64_t running, int64_t state_bytes) {}
+};
+
+}  // namespace strata

@@ -1,0 +1,76 @@
+#pragma once
+// JobManager: accepts jobs, runs them one at a time per slot in child processes
+// through an Executor, stores their events, publishes their results, and lets
+// clients watch. Every state is in the JobStore before anyone is told of it, so
+// that a kill at any moment loses nothing. Thread-safe.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "model/base/clock.h"
+#include "server/jobs/dataset_store.h"
+#include "server/jobs/executor.h"
+#include "server/jobs/job.h"
+#include "server/jobs/job_store.h"
+#include "server/jobs/observer.h"
+#include "server/registry/registry.h"
+
+namespace strata {
+
+struct JobManagerOptions {
+  std::string jobs_dir;       // DATA/jobs; one folder per job
+  int slots = 1;              // jobs that run at the same time
+  int trainer_threads = 1;    // default of TrainSpec.threads
+  int max_attempts_without_progress = 3;
+  int64_t retry_base_ms = 10'000;  // doubled each time, at most 10 minutes
+  const Clock* clock = Clock::System();
+  JobObserver* observer = nullptr;
+};
+
+class JobManager {
+ public:
+  // Borrowed pointers outlive the manager.
+  JobManager(JobManagerOptions options, JobStore* store, Executor* executor,
+             DatasetStore* datasets, ModelRegistry* registry);
+  ~JobManager();  // Stop(0)
+
+  // Recovers what an earlier process left (expired leases, temporary folders),
+  // then starts the slots.
+  absl::Status Start();
+
+  // Validates and resolves the spec, then stores the job. INVALID_ARGUMENT names
+  // the field; NOT_FOUND: base or dataset; ALREADY_EXISTS: the key is taken by
+  // another request. The same key and spec give the same job.
+  absl::StatusOr<JobRecord> Submit(const TrainSpec& spec,
+                                   absl::string_view idempotency_key);
+  absl::StatusOr<JobRecord> Get(absl::string_view id) const;
+  // Newest first; `after_id` empty for the first page.
+  absl::StatusOr<std::vector<JobRecord>> List(absl::string_view after_id,
+                                              int limit) const;
+  // Terminal already: FAILED_PRECONDITION. Else the job ends CANCELLED.
+  absl::StatusOr<JobRecord> Cancel(absl::string_view id);
+
+  // Stored events with sequence > after, oldest first.
+  absl::StatusOr<std::vector<JobEvent>> Events(absl::string_view id,
+                                               int64_t after, int limit) const;
+  // `wake` is called, from any thread and without blocking, after every new
+  // event of the job until Unsubscribe returns. It must not call the manager.
+  int64_t Subscribe(absl::string_view id, std::function<void()> wake);
+  void Unsubscribe(int64_t subscription);
+
+  // Drain: running attempts checkpoint and go back to QUEUED, or are killed at
+  // the deadline (safe: they resume from their last checkpoint).
+  void Stop(MonotonicTime deadline);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace strata

@@ -1,0 +1,23 @@
+#pragma once
+// What the job machine tells about itself. Implemented by server/metrics. Calls
+// come from any thread and must not block.
+
+#include <cstdint>
+#include <map>
+
+#include "server/jobs/job.h"
+
+namespace strata {
+
+class JobObserver {
+ public:
+  virtual ~JobObserver() = default;
+  // Jobs per state, after every change.
+  virtual void OnJobStates(const std::map<JobState, int64_t>& counts) {}
+  virtual void OnTrainProgress(int64_t steps_delta, int64_t items_delta,
+                               const TrainProgress& progress) {}
+  virtual void OnCheckpoint(int64_t bytes) {}
+  virtual void OnAttemptEnded(absl::string_view cause) {}
+};
+
+}  // namespace strata
