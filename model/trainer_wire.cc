@@ -1,0 +1,261 @@
+#include "model/trainer_wire.h"
+
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+
+namespace strata {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string Dump(const Json& json) {
+  // Messages may quote a user's bytes: what is not UTF-8 is replaced.
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+absl::Status Bad(absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat("trainer message: ", what));
+}
+
+// Reads members of one object; the first fault sticks.
+class Reader {
+ public:
+  explicit Reader(const Json& json) : json_(json) {}
+
+  void Get(const char* name, double* out) {
+    const Json* v = Find(name);
+    if (v == nullptr) return;
+    if (v->is_null()) {
+      *out = std::numeric_limits<double>::quiet_NaN();
+    } else if (v->is_number()) {
+      *out = v->get<double>();
+    } else {
+      Fault(name, "a number");
+    }
+  }
+  void Get(const char* name, int64_t* out) {
+    const Json* v = Find(name);
+    if (v == nullptr) return;
+    if (v->is_number_integer()) {
+      *out = v->get<int64_t>();
+    } else {
+      Fault(name, "an integer");
+    }
+  }
+  void Get(const char* name, int* out) {
+    int64_t wide = *out;
+    Get(name, &wide);
+    if (wide < std::numeric_limits<int>::min() ||
+        wide > std::numeric_limits<int>::max()) {
+      return Fault(name, "an integer of 32 bits");
+    }
+    *out = static_cast<int>(wide);
+  }
+  void Get(const char* name, std::string* out) {
+    const Json* v = Find(name);
+    if (v == nullptr) return;
+    if (v->is_string()) {
+      *out = v->get<std::string>();
+    } else {
+      Fault(name, "a string");
+    }
+  }
+  // An object, as JSON text.
+  void GetObject(const char* name, std::string* out) {
+    const Json* v = Find(name);
+    if (v == nullptr) return;
+    if (v->is_object()) {
+      *out = Dump(*v);
+    } else {
+      Fault(name, "an object");
+    }
+  }
+  const absl::Status& status() const { return status_; }
+
+ private:
+  const Json* Find(const char* name) {
+    const auto it = json_.find(name);
+    if (it == json_.end()) {
+      Fault(name, "present");
+      return nullptr;
+    }
+    return &*it;
+  }
+  void Fault(const char* name, absl::string_view wanted) {
+    if (status_.ok()) status_ = Bad(absl::StrCat(name, " must be ", wanted));
+  }
+
+  const Json& json_;
+  absl::Status status_;
+};
+
+Json ProgressToJson(const TrainProgress& p) {
+  return {{"type", "progress"},
+          {"step", p.step},
+          {"total_steps", p.total_steps},
+          {"loss", p.loss},
+          {"bits_per_byte", p.bits_per_byte},
+          {"learning_rate", p.learning_rate},
+          {"grad_norm", p.grad_norm},
+          {"items_per_second", p.items_per_second},
+          {"items_total", p.items_total},
+          {"skipped_steps", p.skipped_steps},
+          {"padding_fraction", p.padding_fraction},
+          {"eta_seconds", p.eta_seconds}};
+}
+
+void ReadProgress(Reader* reader, TrainProgress* p) {
+  reader->Get("step", &p->step);
+  reader->Get("total_steps", &p->total_steps);
+  reader->Get("loss", &p->loss);
+  reader->Get("bits_per_byte", &p->bits_per_byte);
+  reader->Get("learning_rate", &p->learning_rate);
+  reader->Get("grad_norm", &p->grad_norm);
+  reader->Get("items_per_second", &p->items_per_second);
+  reader->Get("items_total", &p->items_total);
+  reader->Get("skipped_steps", &p->skipped_steps);
+  reader->Get("padding_fraction", &p->padding_fraction);
+  reader->Get("eta_seconds", &p->eta_seconds);
+}
+
+void ReadEnded(Reader* reader, TrainEvent* event) {
+  int code = 0;
+  std::string message;
+  reader->Get("code", &code);
+  reader->Get("message", &message);
+  event->status = absl::Status(static_cast<absl::StatusCode>(code), message);
+}
+
+// False: an unknown type.
+bool ReadEvent(absl::string_view type, Reader* reader, TrainEvent* event) {
+  using Type = TrainEvent::Type;
+  if (type == "started") {
+    event->type = Type::kStarted;
+    reader->Get("resumed_from_step", &event->resumed_from_step);
+    reader->Get("threads", &event->threads);
+    reader->GetObject("environment", &event->environment_json);
+  } else if (type == "progress") {
+    event->type = Type::kProgress;
+    ReadProgress(reader, &event->progress);
+  } else if (type == "eval") {
+    event->type = Type::kEval;
+    reader->Get("step", &event->eval.step);
+    reader->Get("loss", &event->eval.loss);
+    reader->Get("bits_per_byte", &event->eval.bits_per_byte);
+    reader->Get("items", &event->eval.items);
+  } else if (type == "checkpoint") {
+    event->type = Type::kCheckpoint;
+    reader->Get("step", &event->step);
+    reader->Get("path", &event->path);
+    reader->Get("bytes", &event->bytes);
+  } else if (type == "warning") {
+    event->type = Type::kWarning;
+    reader->Get("code", &event->code);
+    reader->Get("message", &event->message);
+  } else if (type == "ended") {
+    event->type = Type::kEnded;
+    ReadEnded(reader, event);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string TrainEventToJson(const TrainEvent& e) {
+  using Type = TrainEvent::Type;
+  switch (e.type) {
+    case Type::kStarted: {
+      Json environment = Json::parse(e.environment_json, nullptr, false);
+      if (!environment.is_object()) environment = Json::object();
+      return Dump({{"type", "started"},
+                   {"resumed_from_step", e.resumed_from_step},
+                   {"threads", e.threads},
+                   {"environment", environment}});
+    }
+    case Type::kProgress:
+      return Dump(ProgressToJson(e.progress));
+    case Type::kEval:
+      return Dump({{"type", "eval"},
+                   {"step", e.eval.step},
+                   {"loss", e.eval.loss},
+                   {"bits_per_byte", e.eval.bits_per_byte},
+                   {"items", e.eval.items}});
+    case Type::kCheckpoint:
+      return Dump({{"type", "checkpoint"},
+                   {"step", e.step},
+                   {"path", e.path},
+                   {"bytes", e.bytes}});
+    case Type::kWarning:
+      return Dump(
+          {{"type", "warning"}, {"code", e.code}, {"message", e.message}});
+    case Type::kEnded:
+      break;
+  }
+  return Dump({{"type", "ended"},
+               {"code", static_cast<int>(e.status.code())},
+               {"message", std::string(e.status.message())}});
+}
+
+absl::StatusOr<TrainEvent> ParseTrainEvent(absl::string_view line) {
+  const Json json = Json::parse(line.begin(), line.end(), nullptr, false);
+  if (!json.is_object()) return Bad("not a JSON object");
+  Reader reader(json);
+  std::string type;
+  reader.Get("type", &type);
+  STRATA_RETURN_IF_ERROR(reader.status());
+  TrainEvent event;
+  if (!ReadEvent(type, &reader, &event)) {
+    return Bad(absl::StrCat("unknown type ", type));
+  }
+  STRATA_RETURN_IF_ERROR(reader.status());
+  return event;
+}
+
+std::string TrainRunToJson(const TrainRun& run) {
+  return Dump({{"job_dir", run.job_dir},
+               {"dataset_path", run.dataset_path},
+               {"base_dir", run.base_dir},
+               {"fence", run.fence},
+               {"spec", Json::parse(TrainSpecToJson(run.spec))}});
+}
+
+absl::StatusOr<TrainRun> ParseTrainRun(absl::string_view text) {
+  const Json json = Json::parse(text.begin(), text.end(), nullptr, false);
+  if (!json.is_object()) return Bad("the run is not a JSON object");
+  Reader reader(json);
+  TrainRun run;
+  std::string spec;
+  reader.Get("job_dir", &run.job_dir);
+  reader.Get("dataset_path", &run.dataset_path);
+  reader.Get("base_dir", &run.base_dir);
+  reader.Get("fence", &run.fence);
+  reader.GetObject("spec", &spec);
+  STRATA_RETURN_IF_ERROR(reader.status());
+  STRATA_ASSIGN_OR_RETURN(run.spec, ParseTrainSpec(spec));
+  return run;
+}
+
+int TrainerExitCode(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return 0;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kCancelled:
+      return kTrainerExitUserError;
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kUnavailable:
+      return kTrainerExitTemporary;
+    default:
+      return 1;
+  }
+}
+
+}  // namespace strata

@@ -1,0 +1,58 @@
+#pragma once
+// What a trainer process and its supervisor say to each other, torch-free.
+//
+//   in   --run FILE: one JSON TrainRun; then lines on standard input: "cancel",
+//        "stop" (checkpoint and stop). End of input = the supervisor is gone.
+//   out  one JSON event a line. "type" is started, progress, eval, checkpoint,
+//        warning or ended; the other members are named as the fields of
+//        TrainProgress and TrainEval, or as below. `ended` is the last.
+//
+// Strict on both sides: unknown types, missing members and wrong types are
+// INVALID_ARGUMENT; unknown members of an event are skipped, so that a newer
+// trainer may say more. Non-finite numbers travel as null. Thread-safe: pure
+// functions.
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "model/trainer.h"
+
+namespace strata {
+
+struct TrainEvent {
+  enum class Type { kStarted, kProgress, kEval, kCheckpoint, kWarning, kEnded };
+  Type type = Type::kProgress;
+
+  // started
+  int64_t resumed_from_step = 0;
+  int threads = 0;
+  std::string environment_json = "{}";  // member "environment", an object
+  TrainProgress progress;
+  TrainEval eval;
+  // checkpoint
+  int64_t step = 0;
+  std::string path;
+  int64_t bytes = 0;
+  // warning
+  std::string code;
+  std::string message;
+  // ended: members "code" (the number of the absl::StatusCode) and "message"
+  absl::Status status;
+};
+
+std::string TrainEventToJson(const TrainEvent& event);  // without a newline
+absl::StatusOr<TrainEvent> ParseTrainEvent(absl::string_view line);
+
+std::string TrainRunToJson(const TrainRun& run);
+absl::StatusOr<TrainRun> ParseTrainRun(absl::string_view json);
+
+// Exit code of a trainer process that ended with `status`: 0 done; 64 the
+// user's spec or data; 75 another attempt may succeed; 1 anything else.
+inline constexpr int kTrainerExitUserError = 64;
+inline constexpr int kTrainerExitTemporary = 75;
+int TrainerExitCode(const absl::Status& status);
+
+}  // namespace strata
