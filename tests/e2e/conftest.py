@@ -1,0 +1,86 @@
+"""Fixtures: a repository with one small trained model, made once, and servers
+that are gone when their test ends."""
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import harness  # noqa: E402
+
+
+def sample_text(size=60_000):
+    """Text that any checkout has: the project's own prose, repeated."""
+    parts = [p.read_bytes() for p in sorted(harness.ROOT.rglob("*.md"))
+             if "build" not in p.parts]
+    text = b"\n".join(parts)
+    return (text * (size // len(text) + 1))[:size].decode(
+        errors="ignore").encode()
+
+
+@pytest.fixture(scope="session")
+def text():
+    return sample_text()
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, text):
+    """Root of a stopped server whose repository holds `tiny` (block-1m, text),
+    `flat` (flat-1m, text) and `talk` (block-1m, chat), each barely trained."""
+    root = tmp_path_factory.mktemp("trained")
+    server = harness.Server(root)
+    chat = b"\n".join(
+        b'{"messages": [{"role": "user", "content": "say %d"}, '
+        b'{"role": "assistant", "content": "it is %d."}]}' % (i, i)
+        for i in range(200))
+    common = dict(steps=12, batch=4, sequence=128, eval_fraction=0.02)
+    jobs = [server.train(text, model="tiny", **common),
+            server.train(text, model="flat", base="flat-1m", **common),
+            server.train(chat, model="talk", **common)]
+    for job in jobs:
+        done = server.wait_job(job.name)
+        assert done.state == harness.training.SUCCEEDED, done
+    assert server.terminate() == 0
+    return root
+
+
+@pytest.fixture
+def serve(trained, tmp_path):
+    """serve(*flags): a server over a private copy of the trained repository."""
+    servers = []
+
+    def start(*flags, **kwargs):
+        root = tmp_path / f"server{len(servers)}"
+        root.mkdir()
+        harness.copy_models(trained, root)
+        servers.append(harness.Server(root, *flags, **kwargs))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def empty_server(tmp_path):
+    """empty_server(*flags): a server with an empty repository."""
+    servers = []
+
+    def start(*flags, root=None, **kwargs):
+        root = root or tmp_path / f"empty{len(servers)}"
+        servers.append(harness.Server(root, *flags, **kwargs))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+def pytest_addoption(parser):
+    parser.addoption("--long-runs", action="store_true",
+                     help="the long forms of the tests that have two")
+
+
+@pytest.fixture(scope="session")
+def long_runs(request):
+    return request.config.getoption("--long-runs")

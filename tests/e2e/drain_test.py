@@ -1,0 +1,68 @@
+"""SIGTERM: every admitted stream finishes, queued ones too; new ones are told."""
+import concurrent.futures
+import signal
+import threading
+import time
+
+import grpc
+import pytest
+
+from harness import collect, error_reason
+
+
+def test_no_admitted_stream_fails(serve):
+    server = serve("--max-batch", "4", "--drain-timeout", "120s")
+    accepted = threading.Barrier(13)
+
+    def one(i):
+        call = server.generate("tiny", b"a", max_tokens=1_500,
+                               sampling=dict(seed=i, ignore_eos=True))
+        assert next(iter(call)).WhichOneof("event") == "accepted"
+        accepted.wait(30)
+        return collect(call)
+
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        streams = [pool.submit(one, i) for i in range(12)]
+        accepted.wait(30)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        with pytest.raises(grpc.RpcError) as caught:
+            server.text("tiny", b"a", max_tokens=1)
+        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+        if server.process.poll() is None:
+            assert error_reason(caught.value) in ("DRAINING", "")
+        for stream in streams:
+            data, _ = stream.result(120)
+            assert len(data) == 1_500
+    assert server.process.wait(60) == 0
+
+
+def test_readiness_falls_and_liveness_stays(serve):
+    import urllib.request
+    import urllib.error
+    server = serve("--drain-delay", "2s")
+
+    def status(path):
+        try:
+            return urllib.request.urlopen(
+                f"http://{server.http}{path}", timeout=5).status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    assert (status("/readyz"), status("/livez")) == (200, 200)
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    assert (status("/readyz"), status("/livez")) == (503, 200)
+    assert server.text("tiny", b"a", max_tokens=3)  # still accepted meanwhile
+    assert server.process.wait(30) == 0
+
+
+def test_drain_timeout_cuts_what_is_left(serve):
+    server = serve("--drain-timeout", "1s")
+    call = server.generate("flat", b"a", max_tokens=60_000,
+                           sampling=dict(ignore_eos=True))
+    next(iter(call))
+    assert server.terminate(30) == 0
+    with pytest.raises(grpc.RpcError) as caught:
+        collect(call)
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE

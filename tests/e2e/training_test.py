@@ -1,0 +1,129 @@
+"""Train: idempotency, watching, cancelling, publishing, aliases."""
+import concurrent.futures
+
+import grpc
+import pytest
+
+from harness import Server, collect, training, models
+
+SMALL = dict(steps=8, batch=2, sequence=64)
+
+
+def watch(server, name, after=0):
+    return list(server.training.WatchJob(
+        training.WatchJobRequest(name=name, after_sequence=after)))
+
+
+def test_from_upload_to_a_served_version(empty_server, text):
+    server = empty_server()
+    job = server.train(text, **SMALL)
+    events = watch(server, job.name)
+    stored = [e for e in events if e.sequence]
+    assert [e.sequence for e in stored] == list(range(1, len(stored) + 1))
+    assert stored[-1].state == training.SUCCEEDED
+    assert any(e.HasField("eval") for e in stored)
+    done = server.wait_job(job.name)
+    assert done.published == "tiny@1"
+    assert done.progress.step == SMALL["steps"]
+    assert server.text("tiny", b"a", max_tokens=5)
+
+
+def test_watch_resumes_after_any_sequence(empty_server, text):
+    server = empty_server()
+    job = server.train(text, **SMALL)
+    whole = [e.sequence for e in watch(server, job.name) if e.sequence]
+    for cut in whole:
+        rest = [e.sequence for e in watch(server, job.name, cut) if e.sequence]
+        assert rest == whole[cut:]
+
+
+def test_two_clients_with_one_key_get_one_job(empty_server, text):
+    server = empty_server()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        names = {f.result().name for f in
+                 [pool.submit(server.train, text, key="same", **SMALL)
+                  for _ in range(8)]}
+    assert len(names) == 1
+    with pytest.raises(grpc.RpcError) as caught:
+        server.train(text, key="same", **{**SMALL, "steps": 9})
+    assert caught.value.code() == grpc.StatusCode.ALREADY_EXISTS
+    page = server.training.ListJobs(training.ListJobsRequest())
+    assert len(page.jobs) == 1
+    server.wait_job(names.pop())
+
+
+def test_defaults_are_resolved_and_returned(empty_server, text):
+    server = empty_server()
+    spec = server.train(text, steps=1).spec
+    assert spec.learning_rate == 5e-4
+    assert spec.batch == 8
+    for field in spec.DESCRIPTOR.fields:
+        if field.has_presence:
+            assert spec.HasField(field.name), field.name
+
+
+@pytest.mark.parametrize("data, place", [
+    (b'{"prompt": "a", "completion": "b"}\n{"prompt": "a"}\n', "line 2"),
+    (b'{"messages": [{"role": "user", "content": "a"}]}\n', "line 1"),
+    (b'{"prompt": "a", "completion": "b"}\n{"prompt": "a", "comp', "line 2"),
+    (b"good\nb\xffd\n", "line 2, column 2"),
+    (b"", "empty"),
+])
+def test_bad_dataset_is_refused_with_its_place(empty_server, data, place):
+    server = empty_server()
+    with pytest.raises(grpc.RpcError) as caught:
+        server.upload(data)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert place in caught.value.details()
+    assert not list((server.root / "data" / "datasets").glob("[0-9a-f]*"))
+
+
+def test_bad_spec_names_the_field(empty_server, text):
+    server = empty_server()
+    for bad in [dict(steps=0), dict(steps=1, base="no-such"),
+                dict(steps=1, model="block-1m"), dict(steps=1, batch=0),
+                dict(steps=1, sequence=13)]:
+        with pytest.raises(grpc.RpcError) as caught:
+            server.train(text, **bad)
+        assert caught.value.code() in (grpc.StatusCode.INVALID_ARGUMENT,
+                                       grpc.StatusCode.NOT_FOUND), bad
+
+
+def test_cancel_running_and_queued(empty_server, text):
+    server = empty_server()
+    running = server.train(text, steps=100_000)
+    queued = server.train(text, steps=100_001)
+    for event in server.training.WatchJob(
+            training.WatchJobRequest(name=running.name)):
+        if event.HasField("progress"):
+            break
+    for job in (queued, running):
+        server.training.CancelJob(training.CancelJobRequest(name=job.name))
+        assert server.wait_job(job.name).state == training.CANCELLED
+
+
+def test_running_streams_keep_their_version_and_alias_takes_back(
+        serve, text):
+    server = serve()
+    stream = server.generate("tiny", b"a", max_tokens=3_000,
+                             sampling=dict(seed=1, ignore_eos=True))
+    assert next(iter(stream)).accepted.model == "tiny@1"
+    job = server.train(text, base="tiny", **SMALL)
+    assert server.wait_job(job.name).published == "tiny@2"
+    now = next(iter(server.generate("tiny", b"a", max_tokens=1))).accepted
+    assert now.model == "tiny@2"
+    streamed, _ = collect(stream)
+    server.models.SetAlias(models.SetAliasRequest(
+        name="tiny", alias="live", version="1"))
+    data, _ = server.text("tiny", b"a", max_tokens=3_000,
+                          sampling=dict(seed=1, ignore_eos=True))
+    assert data == streamed
+    restarted = Server(server.root, wait=False)
+    server.terminate()
+    restarted.start()
+    try:
+        model = restarted.models.GetModel(models.GetModelRequest(name="tiny"))
+        assert dict(model.aliases)["live"] == "1"
+        assert [v.version for v in model.versions] == ["1", "2"]
+    finally:
+        restarted.close()
