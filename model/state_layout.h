@@ -1,0 +1,47 @@
+#pragma once
+// Where every value of a sequence's decoding state lies: the one definition
+// behind StateBytes (what admission control reserves) and the executors (what
+// they allocate). One flat array of `values` numbers per sequence; offsets
+// below count values from its start. Pure functions, thread-safe.
+//
+//   per level   encoder caches  [enc_layers][K, V][enc_slots][dim]
+//               decoder caches  [dec_layers][K, V][dec_slots][dim]
+//               pool buffer     [block][dim]   items of the incomplete unit
+//               context         [block][dim]   bridge(o): one row per offset
+// The last two exist below the top only. Item i lives in slot i % slots.
+
+#include <cstdint>
+#include <vector>
+
+#include "model/model_config.h"
+
+namespace strata {
+
+inline constexpr int64_t kSlotMultiple = 16;  // attention reads whole vectors
+
+// Slots of one layer's cache for a level that sees at most `max_items` items:
+// what `scope` can still look at, rounded up to kSlotMultiple. 0 for
+// kBidirBlock, which recomputes its block from the pool buffer.
+int64_t CacheSlots(Scope scope, int window, int block, int64_t max_items);
+
+struct LevelLayout {
+  int64_t enc_items = 0;  // most items the encoder sees: capacity / S_l
+  int64_t dec_items = 0;  // one more: u has n + 1 items
+  int64_t enc_slots = 0;
+  int64_t dec_slots = 0;
+  int64_t enc_offset = 0;
+  int64_t dec_offset = 0;
+  int64_t pool_offset = 0;
+  int64_t context_offset = 0;
+  int64_t values = 0;  // of this level, all four parts
+};
+
+struct StateLayout {
+  std::vector<LevelLayout> levels;
+  int64_t values = 0;
+};
+
+// REQUIRES: a valid config, capacity >= 1.
+StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity);
+
+}  // namespace strata
