@@ -1,0 +1,215 @@
+#include "model/availability.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/scope_mask.h"
+
+namespace strata {
+namespace {
+
+// Most bytes a declared reach may ask the pass to walk. Where some layer is
+// full, far less is enough whatever the reach (see BytesToExamine).
+constexpr int64_t kMaxExaminedBytes = 1 << 12;
+
+// A set of bytes of [0, 64 * words).
+using ByteSet = std::vector<uint64_t>;
+using ItemSets = std::vector<ByteSet>;
+
+void Join(const ByteSet& from, ByteSet* into) {
+  for (size_t w = 0; w < into->size(); ++w) (*into)[w] |= from[w];
+}
+
+// Unions over ranges whose ends never move back, at two joins a step: the keys
+// from `middle_` on are joined as they come, those before it are kept as
+// unions of suffixes, made anew when they run out.
+class RangeUnion {
+ public:
+  RangeUnion(const ItemSets& items, int64_t words)
+      : items_(items), recent_(words, 0) {}
+
+  ByteSet Of(KeyRange keys) {
+    for (; end_ < keys.end; ++end_) Join(items_[end_], &recent_);
+    if (keys.begin > begin_ && keys.begin >= middle_) Rebuild(keys.begin);
+    begin_ = keys.begin;
+    ByteSet out = recent_;
+    if (begin_ < middle_) Join(older_[middle_ - 1 - begin_], &out);
+    return out;
+  }
+
+ private:
+  // older_[k] = union of [end_ - 1 - k, end_)
+  void Rebuild(int64_t begin) {
+    middle_ = std::max(begin, end_);
+    older_.clear();
+    std::fill(recent_.begin(), recent_.end(), 0);
+    for (int64_t i = end_ - 1; i >= begin; --i) {
+      older_.push_back(items_[i]);
+      if (older_.size() > 1) Join(older_[older_.size() - 2], &older_.back());
+    }
+  }
+
+  const ItemSets& items_;
+  ByteSet recent_;    // [middle_, end_)
+  ItemSets older_;    // suffixes of [begin_, middle_)
+  int64_t begin_ = 0;
+  int64_t middle_ = 0;
+  int64_t end_ = 0;
+};
+
+class ShadowModel {
+ public:
+  ShadowModel(const ModelConfig& config, int64_t bytes, ShadowFaults faults)
+      : config_(config), faults_(faults), words_((bytes + 63) / 64) {}
+
+  // Contexts of the byte level over `bytes` items; entry t predicts byte t.
+  ItemSets Contexts(int64_t bytes) const {
+    ItemSets items(bytes, Empty());
+    for (int64_t t = 0; t < bytes; ++t) {
+      items[t][t / 64] |= uint64_t{1} << (t % 64);
+    }
+    return Level(0, items);
+  }
+
+ private:
+  ByteSet Empty() const { return ByteSet(words_, 0); }
+
+  // One layer: a query joins every key that the scope shows it, and itself
+  // (the residual).
+  ItemSets Attend(const ItemSets& items, Scope scope,
+                  const LevelConfig& level) const {
+    const int64_t n = static_cast<int64_t>(items.size());
+    RangeUnion visible(items, words_);
+    ItemSets out;
+    out.reserve(items.size());
+    for (int64_t i = 0; i < n; ++i) {
+      const KeyRange keys = VisibleKeys(scope, i, n, level.window, level.block);
+      out.push_back(visible.Of(keys));
+      Join(items[i], &out.back());
+    }
+    return out;
+  }
+
+  ItemSets Stack(ItemSets items, int layers, Scope scope,
+                 const LevelConfig& level) const {
+    for (int layer = 0; layer < layers; ++layer) {
+      items = Attend(items, scope, level);
+    }
+    return items;
+  }
+
+  // A unit joins its whole block; the incomplete tail is never pooled.
+  ItemSets Pool(const ItemSets& h, int64_t block) const {
+    ItemSets units(h.size() / block, Empty());
+    for (size_t j = 0; j < units.size(); ++j) {
+      for (int64_t r = 0; r < block; ++r) Join(h[j * block + r], &units[j]);
+    }
+    return units;
+  }
+
+  ItemSets Level(size_t l, const ItemSets& z) const {
+    const LevelConfig& level = config_.levels[l];
+    const int64_t n = static_cast<int64_t>(z.size());
+    const ItemSets h = Stack(z, level.enc_layers, level.enc_scope, level);
+    const bool ahead = level.enc_scope == Scope::kBidirBlock;
+    const ItemSets& skip = ahead && !faults_.skip_bidirectional ? z : h;
+    ItemSets u(n + 1, Empty());
+    for (int64_t i = 1; i <= n; ++i) Join(skip[i - 1], &u[i]);
+    if (l + 1 < config_.levels.size()) {
+      const ItemSets o = Level(l + 1, Pool(h, level.block));
+      const int64_t last = static_cast<int64_t>(o.size()) - 1;
+      for (int64_t i = 0; i <= n; ++i) {
+        const int64_t unit = i / level.block + (faults_.no_block_shift ? 1 : 0);
+        Join(o[std::min(unit, last)], &u[i]);
+      }
+    }
+    return Stack(std::move(u), level.dec_layers, level.dec_scope, level);
+  }
+
+  const ModelConfig& config_;
+  const ShadowFaults faults_;
+  const int64_t words_;
+};
+
+bool Has(const ByteSet& set, int64_t byte) {
+  return (set[byte / 64] >> (byte % 64)) & 1;
+}
+
+// Some causal layer of some level looks back without bound (a window that no
+// sequence can outgrow counts).
+bool LooksBackForever(const ModelConfig& config) {
+  for (size_t l = 0; l < config.levels.size(); ++l) {
+    const LevelConfig& level = config.levels[l];
+    const int64_t items =
+        config.max_context / ItemBytes(config, static_cast<int>(l)) + 1;
+    const auto unbounded = [&](Scope scope) {
+      return scope == Scope::kFull ||
+             (scope == Scope::kWindow && level.window >= items);
+    };
+    if (level.enc_layers > 0 && unbounded(level.enc_scope)) return true;
+    if (level.dec_layers > 0 && unbounded(level.dec_scope)) return true;
+  }
+  return false;
+}
+
+// Enough bytes to decide. Masks repeat with period S_top and windows only add
+// keys as they slide over older blocks, so leaks, and blind spots inside a
+// unit, show in the first two units. Beyond them, a level with an unbounded
+// layer sees every complete unit; without one, what is declared must be walked.
+int64_t BytesToExamine(const ModelConfig& config, bool unbounded) {
+  const int64_t unit =
+      ItemBytes(config, static_cast<int>(config.levels.size()) - 1);
+  const int64_t bytes = 2 * unit + 3;
+  return unbounded ? bytes : bytes + std::max<int64_t>(config.reach, 0);
+}
+
+absl::Status Refuse(absl::string_view kind, int64_t byte, absl::string_view verb,
+                    int64_t position) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      kind, ": byte ", byte, verb, " the prediction of byte ", position));
+}
+
+}  // namespace
+
+std::vector<std::vector<uint8_t>> Availability(const ModelConfig& config,
+                                               int64_t bytes,
+                                               ShadowFaults faults) {
+  const ItemSets contexts = ShadowModel(config, bytes, faults).Contexts(bytes);
+  std::vector<std::vector<uint8_t>> reach(bytes, std::vector<uint8_t>(bytes));
+  for (int64_t t = 0; t < bytes; ++t) {
+    for (int64_t j = 0; j < bytes; ++j) reach[t][j] = Has(contexts[t], j);
+  }
+  return reach;
+}
+
+absl::Status CheckAvailability(const ModelConfig& config, ShadowFaults faults) {
+  const bool unbounded = LooksBackForever(config);
+  const int64_t bytes = BytesToExamine(config, unbounded);
+  if (!unbounded && config.reach > kMaxExaminedBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "reach: is ", config.reach, "; must be at most ", kMaxExaminedBytes,
+        " where no layer has the full scope"));
+  }
+  const ItemSets contexts = ShadowModel(config, bytes, faults).Contexts(bytes);
+  for (int64_t t = 0; t < bytes; ++t) {
+    for (int64_t j = t; j < bytes; ++j) {
+      if (Has(contexts[t], j)) return Refuse("leak", j, " reaches", t);
+    }
+    const int64_t oldest =
+        config.reach < 0 ? 0 : std::max<int64_t>(0, t - config.reach);
+    for (int64_t j = oldest; j < t; ++j) {
+      if (!Has(contexts[t], j)) {
+        return Refuse("blind spot", j, " does not reach", t);
+      }
+    }
+  }
+  if (config.reach < 0 && !unbounded) {
+    return absl::InvalidArgumentError(
+        "blind spot: reach is -1 (everything) but no layer has the full scope; "
+        "declare a finite reach");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace strata

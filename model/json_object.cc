@@ -1,0 +1,249 @@
+#include "model/json_object.h"
+
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace strata {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// A parse keeps the last of two equal keys; a reader that took the first would
+// see another document, so both are refused.
+class DuplicateKeys {
+ public:
+  bool Observe(Json::parse_event_t event, const Json& value) {
+    if (event == Json::parse_event_t::object_start) keys_.emplace_back();
+    if (event == Json::parse_event_t::object_end) keys_.pop_back();
+    if (event == Json::parse_event_t::key && found_.empty()) {
+      const std::string& key = value.get_ref<const std::string&>();
+      if (!keys_.back().insert(key).second) found_ = absl::StrCat("\"", key, "\"");
+    }
+    return true;
+  }
+  const std::string& found() const { return found_; }
+
+ private:
+  std::vector<std::set<std::string>> keys_;
+  std::string found_;
+};
+
+// The library's message without its own prefix.
+std::string Reason(const std::string& what) {
+  const size_t bracket = what.find("] ");
+  return bracket == std::string::npos ? what : what.substr(bracket + 2);
+}
+
+}  // namespace
+
+struct JsonObject::Document {
+  std::string what;
+  Json root;
+  absl::Status status;
+};
+
+struct JsonObject::View {
+  const Json* json = nullptr;
+  std::string path;  // "" or "levels[0]."
+  std::set<std::string> seen;
+
+  const Json* Find(absl::string_view name) {
+    if (json == nullptr) return nullptr;
+    const std::string key(name);
+    seen.insert(key);
+    const auto it = json->find(key);
+    return it == json->end() ? nullptr : &*it;
+  }
+};
+
+JsonObject::JsonObject()
+    : document_(std::make_shared<Document>()), view_(std::make_shared<View>()) {}
+JsonObject::JsonObject(const JsonObject&) = default;
+JsonObject& JsonObject::operator=(const JsonObject&) = default;
+JsonObject::~JsonObject() = default;
+
+absl::StatusOr<JsonObject> JsonObject::Parse(absl::string_view text,
+                                             absl::string_view what) {
+  JsonError error;
+  return Parse(text, what, &error);
+}
+
+absl::StatusOr<JsonObject> JsonObject::Parse(absl::string_view text,
+                                             absl::string_view what,
+                                             JsonError* error) {
+  *error = JsonError();
+  JsonObject object;
+  Document& document = *object.document_;
+  document.what = std::string(what);
+  DuplicateKeys duplicates;
+  try {
+    document.root = Json::parse(
+        text.begin(), text.end(),
+        [&](int, Json::parse_event_t event, Json& value) {
+          return duplicates.Observe(event, value);
+        });
+  } catch (const Json::parse_error& e) {
+    error->offset = e.byte > 0 ? static_cast<int64_t>(e.byte) - 1 : 0;
+    error->message = Reason(e.what());
+  } catch (const Json::exception& e) {  // e.g. a number out of range
+    error->message = Reason(e.what());
+  }
+  if (error->message.empty() && !duplicates.found().empty()) {
+    error->duplicate_key = true;
+    error->message = absl::StrCat("duplicate member ", duplicates.found());
+  }
+  if (error->message.empty() && !document.root.is_object()) {
+    error->wrong_type = true;
+    error->message =
+        absl::StrCat("is ", document.root.type_name(), "; must be an object");
+  }
+  if (!error->message.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(document.what, ": ", error->message));
+  }
+  object.view_->json = &document.root;
+  return object;
+}
+
+bool JsonObject::Has(absl::string_view name) const {
+  return view_->json != nullptr && view_->json->contains(std::string(name));
+}
+
+std::vector<std::string> JsonObject::Names() const {
+  std::vector<std::string> names;
+  if (view_->json == nullptr) return names;
+  for (const auto& item : view_->json->items()) names.push_back(item.key());
+  return names;
+}
+
+std::string JsonObject::Path(absl::string_view name) const {
+  return absl::StrCat(view_->path, name);
+}
+
+void JsonObject::Fault(absl::string_view name, absl::string_view message) {
+  if (!document_->status.ok()) return;
+  document_->status = absl::InvalidArgumentError(
+      absl::StrCat(document_->what, ": ", Path(name), ": ", message));
+}
+
+bool JsonObject::Faulty() const { return !document_->status.ok(); }
+
+absl::Status JsonObject::Finish() {
+  for (const std::string& name : Names()) {
+    if (view_->seen.count(name) == 0) Fault(name, "unknown member");
+  }
+  return document_->status;
+}
+
+void JsonObject::Get(absl::string_view name, int64_t* out) {
+  const Json* v = view_->Find(name);
+  if (v == nullptr) return Fault(name, "is missing");
+  const bool too_big =
+      v->is_number_unsigned() &&
+      v->get<uint64_t>() > uint64_t{std::numeric_limits<int64_t>::max()};
+  if (!v->is_number_integer() || too_big) {
+    return Fault(name, absl::StrCat("is ", v->dump().substr(0, 40),
+                                    "; must be an integer"));
+  }
+  *out = v->get<int64_t>();
+}
+
+void JsonObject::Get(absl::string_view name, int* out) {
+  int64_t wide = *out;
+  Get(name, &wide);
+  if (wide < std::numeric_limits<int>::min() ||
+      wide > std::numeric_limits<int>::max()) {
+    return Fault(name, absl::StrCat("is ", wide, "; must fit in 32 bits"));
+  }
+  *out = static_cast<int>(wide);
+}
+
+void JsonObject::Get(absl::string_view name, uint64_t* out) {
+  const Json* v = view_->Find(name);
+  if (v == nullptr) return Fault(name, "is missing");
+  if (!v->is_number_unsigned()) {
+    return Fault(name, absl::StrCat("is ", v->dump().substr(0, 40),
+                                    "; must be an integer >= 0"));
+  }
+  *out = v->get<uint64_t>();
+}
+
+void JsonObject::Get(absl::string_view name, double* out) {
+  const Json* v = view_->Find(name);
+  if (v == nullptr) return Fault(name, "is missing");
+  if (!v->is_number()) return Fault(name, "must be a number");
+  *out = v->get<double>();
+}
+
+void JsonObject::Get(absl::string_view name, std::string* out) {
+  const Json* v = view_->Find(name);
+  if (v == nullptr) return Fault(name, "is missing");
+  if (!v->is_string()) return Fault(name, "must be a string");
+  *out = v->get<std::string>();
+}
+
+void JsonObject::Get(absl::string_view name, std::vector<int64_t>* out) {
+  const Json* v = view_->Find(name);
+  if (v == nullptr) return Fault(name, "is missing");
+  if (!v->is_array()) return Fault(name, "must be an array of integers");
+  std::vector<int64_t> numbers;
+  for (const Json& number : *v) {
+    const bool too_big =
+        number.is_number_unsigned() &&
+        number.get<uint64_t>() > uint64_t{std::numeric_limits<int64_t>::max()};
+    if (!number.is_number_integer() || too_big) {
+      return Fault(name, "must be an array of integers");
+    }
+    numbers.push_back(number.get<int64_t>());
+  }
+  *out = std::move(numbers);
+}
+
+void JsonObject::Get(absl::string_view name,
+                     std::map<std::string, std::string>* out) {
+  const Json* v = view_->Find(name);
+  if (v == nullptr) return Fault(name, "is missing");
+  if (!v->is_object()) return Fault(name, "must be an object of strings");
+  std::map<std::string, std::string> strings;
+  for (const auto& item : v->items()) {
+    if (!item.value().is_string()) {
+      return Fault(name, "must be an object of strings");
+    }
+    strings[item.key()] = item.value().get<std::string>();
+  }
+  *out = std::move(strings);
+}
+
+void JsonObject::Get(absl::string_view name, JsonObject* out) {
+  const Json* v = view_->Find(name);
+  if (v == nullptr) return Fault(name, "is missing");
+  if (!v->is_object()) return Fault(name, "must be an object");
+  JsonObject child;
+  child.document_ = document_;
+  child.view_->json = v;
+  child.view_->path = absl::StrCat(Path(name), ".");
+  *out = child;
+}
+
+void JsonObject::Get(absl::string_view name, std::vector<JsonObject>* out) {
+  const Json* v = view_->Find(name);
+  if (v == nullptr) return Fault(name, "is missing");
+  if (!v->is_array()) return Fault(name, "must be an array of objects");
+  std::vector<JsonObject> children;
+  for (size_t i = 0; i < v->size(); ++i) {
+    const std::string at = absl::StrCat(name, "[", i, "]");
+    if (!(*v)[i].is_object()) return Fault(at, "must be an object");
+    JsonObject child;
+    child.document_ = document_;
+    child.view_->json = &(*v)[i];
+    child.view_->path = absl::StrCat(Path(at), ".");
+    children.push_back(child);
+  }
+  *out = std::move(children);
+}
+
+}  // namespace strata

@@ -1,0 +1,161 @@
+#include "model/model_config.h"
+
+#include <cmath>
+#include <tuple>
+
+#include "absl/strings/str_cat.h"
+#include "model/availability.h"
+#include "model/base/status_macros.h"
+#include "model/items.h"
+
+namespace strata {
+namespace {
+
+constexpr int64_t kMaxContext = int64_t{1} << 24;
+constexpr int kMaxLevels = 4;
+constexpr int kMaxUnitBytes = 1024;  // bounds the availability pass
+
+auto Fields(const LevelConfig& l) {
+  return std::tie(l.dim, l.heads, l.ff_mult, l.enc_layers, l.enc_scope,
+                  l.dec_layers, l.dec_scope, l.window, l.block);
+}
+
+auto Fields(const ModelConfig& c) {
+  return std::tie(c.architecture, c.vocab, c.dropout, c.rope_theta,
+                  c.max_context, c.reach);
+}
+
+absl::Status Bad(absl::string_view field, absl::string_view message) {
+  return absl::InvalidArgumentError(absl::StrCat(field, ": ", message));
+}
+
+absl::Status InRange(absl::string_view field, int64_t value, int64_t low,
+                     int64_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return Bad(field, absl::StrCat("is ", value, "; must be in [", low, ", ",
+                                 high, "]"));
+}
+
+absl::Status ValidateScopes(const LevelConfig& level, const std::string& at,
+                            bool top) {
+  const bool encodes = level.enc_layers > 0;
+  const bool decodes = level.dec_layers > 0;
+  if (decodes && level.dec_scope == Scope::kBidirBlock) {
+    return Bad(at + "dec_scope", "bidir_block is for encoders only");
+  }
+  const auto needs_block = [](Scope s) {
+    return s == Scope::kBlock || s == Scope::kBidirBlock;
+  };
+  if (top && encodes && needs_block(level.enc_scope)) {
+    return Bad(at + "enc_scope", "the top level has no block");
+  }
+  if (top && decodes && needs_block(level.dec_scope)) {
+    return Bad(at + "dec_scope", "the top level has no block");
+  }
+  const bool windowed = (encodes && level.enc_scope == Scope::kWindow) ||
+                        (decodes && level.dec_scope == Scope::kWindow);
+  return InRange(at + "window", level.window, windowed ? 1 : 0, kMaxContext);
+}
+
+absl::Status ValidateLevel(const LevelConfig& level, const std::string& at,
+                           bool top) {
+  STRATA_RETURN_IF_ERROR(InRange(at + "dim", level.dim, 2, 16384));
+  STRATA_RETURN_IF_ERROR(InRange(at + "heads", level.heads, 1, 256));
+  if (level.dim % (2 * level.heads) != 0) {
+    return Bad(at + "dim", absl::StrCat("is ", level.dim,
+                                        "; must be a multiple of 2 * heads = ",
+                                        2 * level.heads));
+  }
+  STRATA_RETURN_IF_ERROR(InRange(at + "ff_mult", level.ff_mult, 1, 16));
+  STRATA_RETURN_IF_ERROR(InRange(at + "enc_layers", level.enc_layers, 0, 128));
+  STRATA_RETURN_IF_ERROR(InRange(at + "dec_layers", level.dec_layers, 0, 128));
+  if (top && level.block != 0) {
+    return Bad(at + "block", absl::StrCat("is ", level.block,
+                                          "; must be 0 at the top level"));
+  }
+  if (!top) STRATA_RETURN_IF_ERROR(InRange(at + "block", level.block, 2, 256));
+  return ValidateScopes(level, at, top);
+}
+
+absl::Status ValidateScalars(const ModelConfig& config) {
+  if (config.architecture.empty() || config.architecture.size() > 64) {
+    return Bad("architecture", "must be a name of 1 to 64 bytes");
+  }
+  STRATA_RETURN_IF_ERROR(InRange("vocab", config.vocab, kVocab, kVocab));
+  if (!(config.dropout >= 0.0 && config.dropout < 1.0)) {
+    return Bad("dropout", absl::StrCat("is ", config.dropout,
+                                       "; must be in [0, 1)"));
+  }
+  if (!(config.rope_theta >= 1.0 && config.rope_theta <= 1e12)) {
+    return Bad("rope_theta", absl::StrCat("is ", config.rope_theta,
+                                          "; must be in [1, 1e12]"));
+  }
+  STRATA_RETURN_IF_ERROR(
+      InRange("max_context", config.max_context, 1, kMaxContext));
+  if (config.reach != -1) {
+    STRATA_RETURN_IF_ERROR(
+        InRange("reach", config.reach, 1, config.max_context));
+  }
+  return absl::OkStatus();
+}
+
+int64_t LayerParameters(const LevelConfig& level) {
+  const int64_t d = level.dim;
+  const int64_t f = level.ff_mult * d;
+  return 4 * d * d + 2 * d * f + 2 * d;  // qkv, out; up, down; two norms
+}
+
+}  // namespace
+
+bool ModelConfig::operator==(const ModelConfig& other) const {
+  if (Fields(*this) != Fields(other)) return false;
+  if (levels.size() != other.levels.size()) return false;
+  for (size_t l = 0; l < levels.size(); ++l) {
+    if (Fields(levels[l]) != Fields(other.levels[l])) return false;
+  }
+  return true;
+}
+
+absl::Status ValidateModelConfig(const ModelConfig& config) {
+  STRATA_RETURN_IF_ERROR(ValidateScalars(config));
+  const int count = static_cast<int>(config.levels.size());
+  if (count < 1 || count > kMaxLevels) {
+    return Bad("levels", absl::StrCat("has ", count, " entries; must have 1 to ",
+                                      kMaxLevels));
+  }
+  for (int l = 0; l < count; ++l) {
+    STRATA_RETURN_IF_ERROR(ValidateLevel(
+        config.levels[l], absl::StrCat("levels[", l, "]."), l == count - 1));
+  }
+  const int64_t unit = ItemBytes(config, count - 1);
+  if (unit > kMaxUnitBytes) {
+    return Bad("levels", absl::StrCat("a top unit covers ", unit,
+                                      " bytes; must cover at most ",
+                                      kMaxUnitBytes));
+  }
+  return CheckAvailability(config);
+}
+
+int64_t ItemBytes(const ModelConfig& config, int level) {
+  int64_t bytes = 1;
+  for (int l = 0; l < level; ++l) bytes *= config.levels[l].block;
+  return bytes;
+}
+
+int64_t ParameterCount(const ModelConfig& config) {
+  int64_t total = 2 * int64_t{config.vocab} * config.levels[0].dim;
+  for (size_t l = 0; l < config.levels.size(); ++l) {
+    const LevelConfig& level = config.levels[l];
+    const int64_t d = level.dim;
+    total += 2 * d;  // start, norm
+    total += (level.enc_layers + level.dec_layers) * LayerParameters(level);
+    if (l + 1 == config.levels.size()) continue;
+    const int64_t up = config.levels[l + 1].dim;
+    total += d + level.block * d + d;    // pool: norm, offset, query
+    total += 2 * d * d + up * d;         // pool: key, value, out
+    total += level.block * d * up;       // bridge
+  }
+  return total;
+}
+
+}  // namespace strata
