@@ -5,7 +5,10 @@
 //   completion  JSONL  {"prompt": …, "completion": …}
 //   text        anything else that is UTF-8
 //
-// Detection: a first non-blank line that is a JSON object decides for JSONL.
+// Detection: a first non-blank line that begins as a JSON object decides for
+// JSONL (also where it is broken: a damaged file is refused, not learnt as
+// text). A byte order mark is stripped from text and an error in JSONL; CRLF is
+// kept in text and ends a line of JSONL. A text is one document.
 // Thread-safe: functions of their input.
 
 #include <cstdint>

@@ -1,1 +1,24 @@
-# strata_model: filled by the faces
+# The torch-free faces: what a model is, without a tensor in sight.
+strata_library(strata_model
+  SOURCES
+    availability.cc
+    chat_template.cc
+    dataset.cc
+    dataset_line.cc
+    file_io.cc
+    json_object.cc
+    manifest.cc
+    model_config.cc
+    model_config_json.cc
+    presets.cc
+    safetensors.cc
+    safetensors_writer.cc
+    sampling.cc
+    sha256.cc
+    state_layout.cc
+    train_spec.cc
+    train_spec_json.cc
+    trainer_wire.cc
+    version_dir.cc
+  DEPS strata_base absl::status absl::statusor absl::strings absl::span
+       nlohmann_json::nlohmann_json OpenSSL::Crypto)

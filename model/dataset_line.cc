@@ -1,0 +1,199 @@
+#include "model/dataset_line.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "model/json_object.h"
+
+namespace strata {
+namespace {
+
+DatasetError Fault(absl::string_view code, absl::string_view message,
+                   int64_t column = 0) {
+  DatasetError error;
+  error.column = column;
+  error.code = std::string(code);
+  error.message = std::string(message);
+  return error;
+}
+
+// Length of the UTF-8 sequence at the start of `text`; 0 = invalid or cut off.
+int SequenceLength(absl::string_view text) {
+  const auto at = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+  const uint8_t lead = at(0);
+  if (lead < 0x80) return 1;
+  int length = 0;
+  uint8_t low = 0x80;
+  uint8_t high = 0xBF;
+  if (lead >= 0xC2 && lead <= 0xDF) {
+    length = 2;
+  } else if (lead >= 0xE0 && lead <= 0xEF) {
+    length = 3;
+    if (lead == 0xE0) low = 0xA0;   // longer than needed below
+    if (lead == 0xED) high = 0x9F;  // surrogates above
+  } else if (lead >= 0xF0 && lead <= 0xF4) {
+    length = 4;
+    if (lead == 0xF0) low = 0x90;
+    if (lead == 0xF4) high = 0x8F;  // beyond U+10FFFF
+  } else {
+    return 0;
+  }
+  for (int i = 1; i < length; ++i) {
+    if (static_cast<size_t>(i) == text.size()) return 0;
+    if (at(i) < low || at(i) > high) return 0;
+    low = 0x80;
+    high = 0xBF;
+  }
+  return length;
+}
+
+// A member that must be a string; the first fault sticks.
+class Members {
+ public:
+  Members(JsonObject* object, std::string prefix)
+      : object_(object), prefix_(std::move(prefix)) {}
+
+  std::string String(const char* name) {
+    std::string value;
+    if (fault_) return value;
+    const std::string path = prefix_ + name;
+    if (!object_->Has(name)) {
+      fault_ = Fault("missing_field", absl::StrCat("\"", path, "\" is missing"));
+      return value;
+    }
+    object_->Get(name, &value);
+    // Unknown members are legal here; only what was read can be a fault.
+    if (object_->Faulty()) {
+      fault_ = Fault("wrong_type", absl::StrCat("\"", path, "\" must be a string"));
+    } else if (value.find('\0') != std::string::npos) {
+      fault_ = Fault("nul_byte", absl::StrCat("\"", path, "\" holds a NUL byte"));
+    }
+    return value;
+  }
+
+  const std::optional<DatasetError>& fault() const { return fault_; }
+
+ private:
+  JsonObject* const object_;
+  const std::string prefix_;
+  std::optional<DatasetError> fault_;
+};
+
+std::optional<DatasetError> ReadCompletion(JsonObject* object,
+                                           Document* document) {
+  Members members(object, "");
+  const std::string prompt = members.String("prompt");
+  const std::string completion = members.String("completion");
+  if (members.fault()) return members.fault();
+  if (completion.empty()) {
+    return Fault("empty_text", "\"completion\" is empty: nothing to learn");
+  }
+  *document = CompletionDocument(prompt, completion);
+  return std::nullopt;
+}
+
+std::optional<DatasetError> CheckTurns(const std::vector<ChatMessage>& messages) {
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const ChatMessage& message = messages[i];
+    const std::string at = absl::StrCat("messages[", i, "]");
+    if (message.role != "system" && message.role != "user" &&
+        message.role != "assistant") {
+      return Fault("bad_role", absl::StrCat(at, ".role is \"", message.role,
+                                            "\"; must be system, user or "
+                                            "assistant"));
+    }
+    if (message.content.empty()) {
+      return Fault("empty_text", absl::StrCat(at, ".content is empty"));
+    }
+  }
+  const absl::Status order = ValidateMessages(messages, false);
+  if (!order.ok()) return Fault("role_order", order.message());
+  const bool replies =
+      std::any_of(messages.begin(), messages.end(),
+                  [](const ChatMessage& m) { return m.role == "assistant"; });
+  if (!replies) {
+    return Fault("no_assistant_turn", "no assistant message: nothing to learn");
+  }
+  return std::nullopt;
+}
+
+std::optional<DatasetError> ReadChat(JsonObject* object, Document* document) {
+  if (!object->Has("messages")) {
+    return Fault("missing_field",
+                 object->Has("prompt")
+                     ? "\"messages\" is missing: the first line is a chat, so "
+                       "every line must be one"
+                     : "\"messages\" (or \"prompt\" and \"completion\") is "
+                       "missing");
+  }
+  std::vector<JsonObject> entries;
+  object->Get("messages", &entries);
+  if (object->Faulty()) {
+    return Fault("wrong_type", "\"messages\" must be an array of objects");
+  }
+  if (entries.empty()) return Fault("empty_text", "\"messages\" is empty");
+  std::vector<ChatMessage> messages;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    Members members(&entries[i], absl::StrCat("messages[", i, "]."));
+    ChatMessage message;
+    message.role = members.String("role");
+    message.content = members.String("content");
+    if (members.fault()) return members.fault();
+    messages.push_back(std::move(message));
+  }
+  if (auto fault = CheckTurns(messages)) return fault;
+  *document = ChatDocument(messages);
+  return std::nullopt;
+}
+
+}  // namespace
+
+size_t FindInvalidUtf8(absl::string_view text) {
+  size_t i = 0;
+  while (i < text.size()) {
+    const int length = SequenceLength(text.substr(i));
+    if (length == 0) return i;
+    i += static_cast<size_t>(length);
+  }
+  return absl::string_view::npos;
+}
+
+TemplateKind DetectKind(absl::string_view line) {
+  line = absl::StripAsciiWhitespace(line);
+  if (!absl::ConsumePrefix(&line, "{")) return TemplateKind::kText;
+  line = absl::StripLeadingAsciiWhitespace(line);
+  if (line.empty() || (line.front() != '"' && line.front() != '}')) {
+    return TemplateKind::kText;
+  }
+  const bool prompt = absl::StrContains(line, "\"prompt\"") &&
+                      !absl::StrContains(line, "\"messages\"");
+  return prompt ? TemplateKind::kCompletion : TemplateKind::kChat;
+}
+
+std::optional<DatasetError> ParseDatasetLine(absl::string_view line,
+                                             TemplateKind kind,
+                                             Document* document) {
+  const size_t nul = line.find('\0');
+  if (nul != absl::string_view::npos) {
+    return Fault("nul_byte", "the line holds a NUL byte", nul + 1);
+  }
+  const size_t invalid = FindInvalidUtf8(line);
+  if (invalid != absl::string_view::npos) {
+    return Fault("not_utf8", "not valid UTF-8", invalid + 1);
+  }
+  JsonError error;
+  absl::StatusOr<JsonObject> object = JsonObject::Parse(line, "line", &error);
+  if (!object.ok()) {
+    if (error.duplicate_key) return Fault("duplicate_key", error.message);
+    if (error.wrong_type) return Fault("wrong_type", error.message);
+    return Fault("bad_json", error.message, error.offset + 1);
+  }
+  return kind == TemplateKind::kChat ? ReadChat(&*object, document)
+                                     : ReadCompletion(&*object, document);
+}
+
+}  // namespace strata

@@ -1,0 +1,140 @@
+#include "model/train_spec.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+#include "model/presets.h"
+
+namespace strata {
+namespace {
+
+absl::Status Bad(absl::string_view field, absl::string_view message) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("spec.", field, ": ", message));
+}
+
+absl::Status Whole(absl::string_view field, int64_t value, int64_t low,
+                   int64_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return Bad(field, absl::StrCat("is ", value, "; must be in [", low, ", ",
+                                 high, "]"));
+}
+
+// NaN fails every comparison, so it is out of any range.
+absl::Status Real(absl::string_view field, double value, bool ok,
+                  absl::string_view range) {
+  if (ok) return absl::OkStatus();
+  return Bad(field, absl::StrCat("is ", value, "; must be in ", range));
+}
+
+bool IsHash(absl::string_view text) {
+  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
+           return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f');
+         });
+}
+
+// The name becomes a folder: no separators, no hidden or relative names.
+absl::Status ValidateName(const std::string& name) {
+  const bool ok =
+      !name.empty() && name.size() <= 64 && absl::ascii_isalnum(name[0]) &&
+      std::all_of(name.begin(), name.end(), [](char c) {
+        return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.';
+      });
+  if (!ok) {
+    return Bad("model", absl::StrCat("is \"", name,
+                                     "\"; must be 1 to 64 letters, digits, "
+                                     "'-', '_' or '.', a letter or digit first"));
+  }
+  if (IsPresetName(name)) {
+    return Bad("model", absl::StrCat("\"", name, "\" is the name of a preset"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateSizes(const TrainSpec& spec) {
+  STRATA_RETURN_IF_ERROR(Whole("steps", spec.steps, 1, 10'000'000));
+  STRATA_RETURN_IF_ERROR(Whole("batch", spec.batch, 1, 65536));
+  STRATA_RETURN_IF_ERROR(Whole("micro_batch", spec.micro_batch, 0, spec.batch));
+  if (spec.micro_batch > 0 && spec.batch % spec.micro_batch != 0) {
+    return Bad("micro_batch",
+               absl::StrCat("is ", spec.micro_batch,
+                            "; must divide spec.batch = ", spec.batch));
+  }
+  STRATA_RETURN_IF_ERROR(Whole("sequence", spec.sequence, 2, 1 << 20));
+  STRATA_RETURN_IF_ERROR(
+      Whole("warmup_steps", spec.warmup_steps, -1, 10'000'000));
+  STRATA_RETURN_IF_ERROR(
+      Whole("eval_every_steps", spec.eval_every_steps, 0, 10'000'000));
+  STRATA_RETURN_IF_ERROR(
+      Whole("eval_max_items", spec.eval_max_items, 1, int64_t{1} << 32));
+  STRATA_RETURN_IF_ERROR(Whole("checkpoint_every_steps",
+                               spec.checkpoint_every_steps, 1, 10'000'000));
+  STRATA_RETURN_IF_ERROR(
+      Whole("keep_checkpoints", spec.keep_checkpoints, 1, 1000));
+  return Whole("threads", spec.threads, 0, 1024);
+}
+
+absl::Status ValidateOptimizer(const TrainSpec& s) {
+  STRATA_RETURN_IF_ERROR(Real("learning_rate", s.learning_rate,
+                              s.learning_rate > 0 && s.learning_rate <= 10,
+                              "(0, 10]"));
+  STRATA_RETURN_IF_ERROR(Real("min_lr_ratio", s.min_lr_ratio,
+                              s.min_lr_ratio >= 0 && s.min_lr_ratio <= 1,
+                              "[0, 1]"));
+  STRATA_RETURN_IF_ERROR(Real("weight_decay", s.weight_decay,
+                              s.weight_decay >= 0 && s.weight_decay <= 10,
+                              "[0, 10]"));
+  STRATA_RETURN_IF_ERROR(
+      Real("beta1", s.beta1, s.beta1 >= 0 && s.beta1 < 1, "[0, 1)"));
+  STRATA_RETURN_IF_ERROR(
+      Real("beta2", s.beta2, s.beta2 >= 0 && s.beta2 < 1, "[0, 1)"));
+  STRATA_RETURN_IF_ERROR(Real("epsilon", s.epsilon,
+                              s.epsilon > 0 && s.epsilon <= 1, "(0, 1]"));
+  STRATA_RETURN_IF_ERROR(Real("clip_norm", s.clip_norm,
+                              s.clip_norm > 0 && s.clip_norm <= 1e6,
+                              "(0, 1e6]"));
+  STRATA_RETURN_IF_ERROR(
+      Real("dropout", s.dropout,
+           s.dropout == -1 || (s.dropout >= 0 && s.dropout < 1),
+           "[0, 1), or -1 for the model's own"));
+  STRATA_RETURN_IF_ERROR(Real("eval_fraction", s.eval_fraction,
+                              s.eval_fraction >= 0 && s.eval_fraction <= 0.5,
+                              "[0, 0.5]"));
+  return Real(
+      "checkpoint_every_seconds", s.checkpoint_every_seconds,
+      s.checkpoint_every_seconds > 0 && s.checkpoint_every_seconds <= 1e7,
+      "(0, 1e7]");
+}
+
+}  // namespace
+
+absl::Status ValidateTrainSpec(const TrainSpec& spec) {
+  if (spec.base.empty() || spec.base.size() > 256) {
+    return Bad("base", "must be a preset or NAME[@VERSION], 1 to 256 bytes");
+  }
+  if (!IsHash(spec.dataset_sha256)) {
+    return Bad("dataset_sha256", "must be 64 hexadecimal digits, lower case");
+  }
+  STRATA_RETURN_IF_ERROR(ValidateName(spec.model));
+  STRATA_RETURN_IF_ERROR(ValidateSizes(spec));
+  return ValidateOptimizer(spec);
+}
+
+TrainSpec ResolveTrainSpec(TrainSpec spec, int default_threads,
+                           double config_dropout) {
+  if (spec.micro_batch == 0) spec.micro_batch = spec.batch;
+  if (spec.warmup_steps < 0) {
+    spec.warmup_steps = std::min<int64_t>(100, spec.steps * 3 / 100);
+  }
+  if (spec.dropout < 0) spec.dropout = config_dropout;
+  if (spec.eval_every_steps == 0) {
+    spec.eval_every_steps = std::max<int64_t>(10, spec.steps / 10);
+  }
+  if (spec.threads == 0) spec.threads = default_threads;
+  return spec;
+}
+
+}  // namespace strata

@@ -1,0 +1,61 @@
+#include <nlohmann/json.hpp>
+
+#include "model/base/status_macros.h"
+#include "model/json_object.h"
+#include "model/train_spec.h"
+
+namespace strata {
+namespace {
+
+// The one list of members, in the order of the text; reading and writing both
+// walk it, so that they cannot drift apart.
+template <typename Spec, typename Visitor>
+void VisitFields(Spec& spec, Visitor&& visit) {
+  visit("base", spec.base);
+  visit("dataset_sha256", spec.dataset_sha256);
+  visit("model", spec.model);
+  visit("steps", spec.steps);
+  visit("batch", spec.batch);
+  visit("micro_batch", spec.micro_batch);
+  visit("sequence", spec.sequence);
+  visit("learning_rate", spec.learning_rate);
+  visit("warmup_steps", spec.warmup_steps);
+  visit("min_lr_ratio", spec.min_lr_ratio);
+  visit("weight_decay", spec.weight_decay);
+  visit("beta1", spec.beta1);
+  visit("beta2", spec.beta2);
+  visit("epsilon", spec.epsilon);
+  visit("clip_norm", spec.clip_norm);
+  visit("dropout", spec.dropout);
+  visit("seed", spec.seed);
+  visit("eval_fraction", spec.eval_fraction);
+  visit("eval_every_steps", spec.eval_every_steps);
+  visit("eval_max_items", spec.eval_max_items);
+  visit("checkpoint_every_steps", spec.checkpoint_every_steps);
+  visit("checkpoint_every_seconds", spec.checkpoint_every_seconds);
+  visit("keep_checkpoints", spec.keep_checkpoints);
+  visit("threads", spec.threads);
+}
+
+}  // namespace
+
+std::string TrainSpecToJson(const TrainSpec& spec) {
+  using Json = nlohmann::ordered_json;
+  Json json;
+  VisitFields(spec, [&](const char* name, const auto& value) {
+    json[name] = value;  // doubles print as the shortest text that reads back
+  });
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+absl::StatusOr<TrainSpec> ParseTrainSpec(absl::string_view json) {
+  STRATA_ASSIGN_OR_RETURN(JsonObject object, JsonObject::Parse(json, "spec"));
+  TrainSpec spec;
+  VisitFields(spec, [&](const char* name, auto& value) {
+    object.Get(name, &value);
+  });
+  STRATA_RETURN_IF_ERROR(object.Finish());
+  return spec;
+}
+
+}  // namespace strata
