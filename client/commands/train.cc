@@ -1,0 +1,142 @@
+// strata train: data in, a job, and with --watch its progress.
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <random>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/command.h"
+#include "client/job_view.h"
+#include "client/output.h"
+#include "client/status.h"
+#include "client/upload.h"
+#include "model/base/status_macros.h"
+
+namespace strata {
+namespace {
+
+constexpr int64_t kBigFile = int64_t{8} << 20;  // from here on an upload shows progress
+
+// The options of a TrainSpec; what is not given stays absent.
+class SpecArgs {
+ public:
+  void Register(ArgParser* args) {
+    args->Add("base", "PRESET_OR_MODEL", "a preset (new weights) or NAME[@VERSION]", &base_)
+        .Require();
+    args->Add("name", "MODEL", "the model that gets the new version", &model_).Require();
+    args->Add("steps", "N", "optimizer steps", &steps_).Require();
+    args->Add("batch", "N", "rows a step; default 8", &batch_)
+        .Add("micro-batch", "N", "rows a forward pass; default: batch", &micro_batch_)
+        .Add("sequence", "N", "items a row; default 512", &sequence_)
+        .Add("lr", "RATE", "peak learning rate; default 5e-4", &lr_)
+        .Add("min-lr-ratio", "R", "where the cosine ends, of the peak; default 0.1", &min_lr_)
+        .Add("warmup", "STEPS", "default: 3 % of the steps, at most 100", &warmup_)
+        .Add("weight-decay", "D", "on matrices; default 0.1", &weight_decay_)
+        .Add("clip-norm", "N", "of the gradient; default 1", &clip_norm_)
+        .Add("dropout", "P", "default: the base's", &dropout_)
+        .Add("seed", "S", "of weights, order and dropout; default 1", &seed_)
+        .Add("eval-fraction", "F", "part of the data held out; default 0.02", &eval_fraction_)
+        .Add("eval-every", "STEPS", "default: a tenth of the steps, at least 10", &eval_every_)
+        .Add("checkpoint-every", "STEPS", "default 200", &checkpoint_steps_)
+        .Add("checkpoint-seconds", "SECONDS", "default 300", &checkpoint_seconds_)
+        .Add("threads", "N", "default: the server's --trainer-threads", &threads_);
+  }
+
+  void Apply(v1::TrainSpec* spec) const {
+    spec->set_base(base_);
+    spec->set_model(model_);
+    spec->set_steps(steps_);
+    if (batch_) spec->set_batch(*batch_);
+    if (micro_batch_) spec->set_micro_batch(*micro_batch_);
+    if (sequence_) spec->set_sequence(*sequence_);
+    if (lr_) spec->set_learning_rate(*lr_);
+    if (min_lr_) spec->set_min_learning_rate_ratio(*min_lr_);
+    if (warmup_) spec->set_warmup_steps(*warmup_);
+    if (weight_decay_) spec->set_weight_decay(*weight_decay_);
+    if (clip_norm_) spec->set_clip_norm(*clip_norm_);
+    if (dropout_) spec->set_dropout(*dropout_);
+    if (seed_) spec->set_seed(*seed_);
+    if (eval_fraction_) spec->set_eval_fraction(*eval_fraction_);
+    if (eval_every_) spec->set_eval_every_steps(*eval_every_);
+    if (checkpoint_steps_) spec->set_checkpoint_every_steps(*checkpoint_steps_);
+    if (checkpoint_seconds_) spec->set_checkpoint_every_seconds(*checkpoint_seconds_);
+    if (threads_) {
+      spec->set_threads(static_cast<int32_t>(std::clamp<int64_t>(*threads_, -1, 1 << 20)));
+    }
+  }
+
+ private:
+  std::string base_;
+  std::string model_;
+  int64_t steps_ = 0;
+  std::optional<int64_t> batch_, micro_batch_, sequence_, warmup_, eval_every_,
+      checkpoint_steps_, threads_;
+  std::optional<double> lr_, min_lr_, weight_decay_, clip_norm_, dropout_, eval_fraction_,
+      checkpoint_seconds_;
+  std::optional<uint64_t> seed_;
+};
+
+// Unique, so that the channel may repeat the call and still start one job.
+std::string RandomKey() {
+  std::random_device random;
+  return absl::StrFormat("cli-%08x%08x%08x%08x", random(), random(), random(), random());
+}
+
+absl::StatusOr<v1::Dataset> Upload(Connection* connection, const std::string& path) {
+  std::error_code ignored;
+  const auto size = static_cast<int64_t>(std::filesystem::file_size(path, ignored));
+  const bool show = !ignored && size >= kBigFile && isatty(STDERR_FILENO);
+  auto dataset = UploadDataset(connection, path, [&](int64_t sent) {
+    if (!show) return;
+    fprintf(stderr, "\r\033[Kuploading  %3d%%  %sB of %sB", static_cast<int>(100 * sent / size),
+            HumanCount(static_cast<double>(sent)).c_str(),
+            HumanCount(static_cast<double>(size)).c_str());
+  });
+  if (show) fputs("\r\033[K", stderr);
+  return dataset;
+}
+
+}  // namespace
+
+absl::Status RunTrain(const CommandContext& context, const std::vector<std::string>& words) {
+  SpecArgs spec;
+  std::string data;
+  std::string key;
+  bool watch = false;
+  bool json = false;
+  ArgParser args("train",
+                 "Uploads data and starts a job that trains a model on it. The data is plain text,"
+                 "\nor JSON lines of {\"messages\": [{\"role\", \"content\"}…]} or {\"prompt\", "
+                 "\"completion\"}.");
+  args.Add("data", "FILE", "what to train on", &data).Require();
+  spec.Register(&args);
+  args.Add("key", "KEY", "the same command with the same key is the same job", &key);
+  args.AddFlag("watch", "follow the job to its end; Ctrl-C detaches", &watch);
+  args.AddFlag("json", "print the job (with --watch: its events, then the job) as JSON", &json);
+  bool done = false;
+  STRATA_RETURN_IF_ERROR(ParseOrHelp(&args, words, &done));
+  if (done) return absl::OkStatus();
+
+  v1::TrainRequest request;
+  spec.Apply(request.mutable_spec());
+  request.set_idempotency_key(key.empty() ? RandomKey() : key);
+  STRATA_ASSIGN_OR_RETURN(const v1::Dataset dataset, Upload(context.connection, data));
+  request.mutable_spec()->set_dataset(dataset.name());
+  if (watch && !json) {
+    fprintf(stderr, "%s: %d documents, %sB\n", dataset.name().substr(0, 21).c_str(),
+            static_cast<int>(dataset.documents()),
+            HumanCount(static_cast<double>(dataset.bytes())).c_str());
+  }
+  grpc::ClientContext call;
+  v1::Job job;
+  const grpc::Status status = context.connection->training().Train(&call, request, &job);
+  if (!status.ok()) return FromGrpc(status);
+  if (!watch) return PrintJob(job, json);
+  if (!json) fprintf(stderr, "%s\n", job.name().c_str());
+  return FollowJob(context, job.name(), json);
+}
+
+}  // namespace strata

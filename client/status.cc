@@ -1,0 +1,82 @@
+#include "client/status.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace strata {
+namespace {
+
+constexpr size_t kMaxViolations = 5;
+
+struct Details {
+  std::string reason;
+  std::vector<std::string> violations;
+};
+
+Details ParseDetails(const std::string& bytes) {
+  Details details;
+  google::rpc::Status status;
+  if (!status.ParseFromString(bytes)) return details;
+  for (const auto& any : status.details()) {
+    google::rpc::ErrorInfo info;
+    google::rpc::BadRequest bad;
+    if (any.UnpackTo(&info)) {
+      details.reason = info.reason();
+    } else if (any.UnpackTo(&bad)) {
+      for (const auto& violation : bad.field_violations()) {
+        details.violations.push_back(
+            violation.field().empty() || absl::StrContains(violation.description(),
+                                                           violation.field())
+                ? violation.description()
+                : absl::StrCat(violation.field(), ": ", violation.description()));
+      }
+    }
+  }
+  return details;
+}
+
+// The message, and those violations that it does not hold already.
+std::string Merge(std::string message, const Details& details) {
+  std::vector<std::string> more;
+  for (const std::string& violation : details.violations) {
+    const size_t colon = violation.find(": ");
+    const absl::string_view bare =
+        colon == std::string::npos ? absl::string_view(violation)
+                                   : absl::string_view(violation).substr(colon + 2);
+    if (!absl::StrContains(message, bare)) more.push_back(violation);
+  }
+  if (more.empty()) return message;
+  const size_t shown = std::min(more.size(), kMaxViolations);
+  absl::StrAppend(&message, message.empty() ? "" : ": ",
+                  absl::StrJoin(more.begin(), more.begin() + shown, "; "));
+  if (more.size() > shown) absl::StrAppend(&message, "; and ", more.size() - shown, " more");
+  return message;
+}
+
+}  // namespace
+
+std::string CodeName(grpc::StatusCode code) {
+  return absl::StatusCodeToString(static_cast<absl::StatusCode>(code));
+}
+
+bool IsTransient(grpc::StatusCode code) { return code == grpc::StatusCode::UNAVAILABLE; }
+
+absl::Status FromGrpc(const grpc::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  const Details details = ParseDetails(status.error_details());
+  std::string message = Merge(status.error_message(), details);
+  for (char& c : message) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  absl::StrAppend(&message, message.empty() ? "[" : " [", CodeName(status.error_code()),
+                  details.reason.empty() ? "" : ": ", details.reason, "]");
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), message);
+}
+
+}  // namespace strata
