@@ -1,0 +1,236 @@
+#include <cmath>
+#include <random>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "model/base/status_macros.h"
+#include "server/rpc/convert.h"
+#include "server/rpc/status.h"
+
+namespace strata {
+namespace {
+
+uint64_t RandomSeed() {
+  thread_local std::mt19937_64 random{[] {
+    std::random_device device;
+    return (uint64_t{device()} << 32) | device();
+  }()};
+  return random();
+}
+
+absl::StatusOr<SamplingParams> ToSampling(const v1::SamplingParams& in) {
+  SamplingParams out;
+  if (in.has_temperature()) out.temperature = in.temperature();
+  if (in.has_top_k()) out.top_k = in.top_k();
+  if (in.has_top_p()) out.top_p = in.top_p();
+  if (in.has_min_p()) out.min_p = in.min_p();
+  if (in.has_repetition_penalty()) out.repetition_penalty = in.repetition_penalty();
+  if (in.has_repetition_window()) out.repetition_window = in.repetition_window();
+  out.seed = in.has_seed() ? in.seed() : RandomSeed();
+  out.ignore_eos = in.ignore_eos();
+  const absl::Status status = ValidateSampling(out);
+  if (!status.ok()) {
+    const absl::string_view message = status.message();
+    const size_t end = message.find_first_of(" :");
+    return FieldError(absl::StrCat("sampling.", message.substr(0, end)), message);
+  }
+  return out;
+}
+
+absl::Status NoTemplate(const ServedVersion& version, absl::string_view field) {
+  return WithReason(
+      absl::FailedPreconditionError(absl::StrCat(
+          field, " needs a model trained on conversations or completions; ",
+          version.name(), " was trained on plain text: send `prompt`")),
+      "NO_TEMPLATE");
+}
+
+absl::StatusOr<std::vector<Item>> Conversation(const v1::Messages& in) {
+  std::vector<ChatMessage> messages;
+  for (const v1::Message& message : in.messages()) {
+    messages.push_back({message.role(), message.content()});
+  }
+  const absl::Status status = ValidateMessages(messages, /*needs_reply=*/true);
+  if (!status.ok()) {
+    const absl::string_view text = status.message();
+    return FieldError(text.substr(0, text.find_first_of(" :")), text);
+  }
+  return RenderChat(messages);
+}
+
+// More bytes than items fit can be refused before they are rendered.
+absl::Status CheckLength(const ServedVersion& version, int64_t bytes) {
+  const int64_t context = version.weights->config().max_context;
+  if (bytes < context) return absl::OkStatus();
+  return WithReason(
+      absl::InvalidArgumentError(absl::StrFormat(
+          "prompt is %d bytes; the context of %s is %d items", bytes,
+          version.name(), context)),
+      "CONTEXT_LENGTH_EXCEEDED");
+}
+
+absl::StatusOr<std::vector<Item>> Render(const v1::GenerateRequest& request,
+                                         const ServedVersion& version) {
+  STRATA_RETURN_IF_ERROR(
+      CheckLength(version, request.prompt().size() + request.completion_prompt().size()));
+  const bool has_template = version.template_kind != TemplateKind::kText;
+  switch (request.input_case()) {
+    case v1::GenerateRequest::kPrompt:
+      return RenderText(request.prompt());
+    case v1::GenerateRequest::kCompletionPrompt:
+      if (!has_template) return NoTemplate(version, "completion_prompt");
+      return RenderCompletion(request.completion_prompt());
+    case v1::GenerateRequest::kMessages:
+      if (!has_template) return NoTemplate(version, "messages");
+      return Conversation(request.messages());
+    case v1::GenerateRequest::INPUT_NOT_SET:
+      break;
+  }
+  return FieldError("prompt", "prompt is missing; one of prompt, messages and "
+                              "completion_prompt must be set");
+}
+
+absl::Status SetLimits(const v1::GenerateRequest& in, int64_t context,
+                       EngineRequest* out) {
+  out->max_items = in.has_max_tokens() ? in.max_tokens()
+                                       : std::min(kDefaultMaxTokens, context);
+  if (out->max_items < 1 || out->max_items > context) {
+    return FieldError("max_tokens", absl::StrFormat("max_tokens is %d; must be in [1, %d]",
+                                                    out->max_items, context));
+  }
+  const double limit = in.time_limit_seconds();
+  if (!std::isfinite(limit) || limit < 0 || limit > 1e6) {
+    return FieldError("time_limit_seconds",
+                      absl::StrFormat("time_limit_seconds is %g; must be in [0, 1000000]",
+                                      limit));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetStops(const v1::GenerateRequest& in, EngineRequest* out) {
+  if (in.stop_size() > kMaxStops) {
+    return FieldError("stop", absl::StrFormat("stop has %d strings; at most %d are allowed",
+                                              in.stop_size(), kMaxStops));
+  }
+  for (int i = 0; i < in.stop_size(); ++i) {
+    const size_t bytes = in.stop(i).size();
+    if (bytes < 1 || bytes > kMaxStopBytes) {
+      const std::string field = absl::StrFormat("stop[%d]", i);
+      return FieldError(field, absl::StrFormat("%s is %d bytes; must be in [1, %d]",
+                                               field, bytes, kMaxStopBytes));
+    }
+    out->stop.push_back(in.stop(i));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const ServedVersion>> ResolveModel(
+    const ModelRegistry& registry, absl::string_view name) {
+  if (name.empty()) {
+    return FieldError("model", "model is missing; must be NAME or NAME@VERSION");
+  }
+  auto version = registry.Resolve(name);
+  if (version.ok()) return version;
+  absl::Status status = WithResource(version.status(), "model", name);
+  if (!ReasonOf(status).empty()) return status;
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable: return WithReason(status, "MODEL_LOADING");
+    case absl::StatusCode::kNotFound: return WithReason(status, "MODEL_NOT_FOUND");
+    case absl::StatusCode::kFailedPrecondition:
+      return WithReason(status, "MODEL_NOT_LOADED");
+    default: return status;
+  }
+}
+
+absl::Status ValidateRequestId(absl::string_view id) {
+  if (id.size() > 128) {
+    return FieldError("request_id", absl::StrFormat(
+        "request_id is %d bytes; at most 128 are allowed", id.size()));
+  }
+  for (const char c : id) {
+    if (c < 0x20 || c > 0x7e) {
+      return FieldError("request_id", "request_id has a character that is not "
+                                      "printable ASCII");
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string RandomId() {
+  return absl::StrFormat("%016x%016x", RandomSeed(), RandomSeed());
+}
+
+absl::StatusOr<EngineRequest> ToEngineRequest(const v1::GenerateRequest& in,
+                                              const ModelRegistry& registry) {
+  EngineRequest out;
+  STRATA_RETURN_IF_ERROR(ValidateRequestId(in.request_id()));
+  STRATA_ASSIGN_OR_RETURN(out.version, ResolveModel(registry, in.model()));
+  STRATA_ASSIGN_OR_RETURN(out.sampling, ToSampling(in.sampling()));
+  STRATA_RETURN_IF_ERROR(
+      SetLimits(in, out.version->weights->config().max_context, &out));
+  STRATA_RETURN_IF_ERROR(SetStops(in, &out));
+  STRATA_ASSIGN_OR_RETURN(out.items, Render(in, *out.version));
+  out.id = in.request_id().empty() ? RandomId() : in.request_id();
+  return out;
+}
+
+absl::StatusOr<EngineRequest> ToEngineRequest(const v1::ScoreRequest& in,
+                                              const ModelRegistry& registry) {
+  EngineRequest out;
+  out.kind = EngineRequest::Kind::kScore;
+  out.max_items = 0;
+  if (in.text().empty()) {
+    return FieldError("text", "text is empty; at least one byte is needed");
+  }
+  STRATA_ASSIGN_OR_RETURN(out.version, ResolveModel(registry, in.model()));
+  STRATA_RETURN_IF_ERROR(CheckLength(*out.version, in.text().size()));
+  out.items = RenderText(in.text());
+  out.id = absl::StrCat("score-", RandomId());
+  return out;
+}
+
+v1::Accepted ToAccepted(const EngineRequest& request, int64_t queue_position) {
+  v1::Accepted out;
+  out.set_request_id(request.id);
+  out.set_model(request.version->name());
+  out.set_queue_position(queue_position);
+  out.set_prompt_tokens(request.items.size());
+  out.set_max_tokens(request.max_items);
+  const SamplingParams& in = request.sampling;
+  v1::SamplingParams* sampling = out.mutable_sampling();
+  sampling->set_temperature(in.temperature);
+  sampling->set_top_k(in.top_k);
+  sampling->set_top_p(in.top_p);
+  sampling->set_min_p(in.min_p);
+  sampling->set_repetition_penalty(in.repetition_penalty);
+  sampling->set_repetition_window(in.repetition_window);
+  sampling->set_seed(in.seed);
+  sampling->set_ignore_eos(in.ignore_eos);
+  return out;
+}
+
+v1::Finished ToProto(const FinishInfo& info) {
+  v1::Finished out;
+  switch (info.reason) {
+    case FinishReason::kEos: out.set_reason(v1::FINISH_REASON_EOS); break;
+    case FinishReason::kStop: out.set_reason(v1::FINISH_REASON_STOP); break;
+    case FinishReason::kMaxTokens: out.set_reason(v1::FINISH_REASON_MAX_TOKENS); break;
+    case FinishReason::kContextLimit:
+      out.set_reason(v1::FINISH_REASON_CONTEXT_LIMIT);
+      break;
+    case FinishReason::kDeadline: out.set_reason(v1::FINISH_REASON_DEADLINE); break;
+  }
+  out.set_matched_stop(info.matched_stop);
+  out.mutable_usage()->set_prompt_tokens(info.prompt_items);
+  out.mutable_usage()->set_generated_tokens(info.generated_items);
+  v1::Timings* timings = out.mutable_timings();
+  timings->set_queue_seconds(info.queue_seconds);
+  timings->set_prefill_seconds(info.prefill_seconds);
+  timings->set_time_to_first_token_seconds(info.first_item_seconds);
+  timings->set_total_seconds(info.total_seconds);
+  return out;
+}
+
+}  // namespace strata

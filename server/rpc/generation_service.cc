@@ -1,0 +1,40 @@
+#include "server/rpc/generation_service.h"
+
+#include "model/base/status_macros.h"
+#include "server/rpc/convert.h"
+#include "server/rpc/generate_stream.h"
+#include "server/rpc/score_call.h"
+#include "server/rpc/unary_call.h"
+
+namespace strata {
+
+grpc::ServerWriteReactor<v1::GenerateResponse>* GenerationService::Generate(
+    grpc::CallbackServerContext* context, const v1::GenerateRequest* request) {
+  auto stream = std::make_shared<GenerateStream>(core_, context);
+  stream->Start(core_->streams);
+  stream->Submit(*request);
+  return stream.get();
+}
+
+grpc::ServerUnaryReactor* GenerationService::Score(
+    grpc::CallbackServerContext* context, const v1::ScoreRequest* request,
+    v1::ScoreResponse* response) {
+  auto call = std::make_shared<ScoreCall>(core_, context, response);
+  call->Start(*request);
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* GenerationService::Cancel(
+    grpc::CallbackServerContext* context, const v1::CancelRequest* request,
+    v1::CancelResponse*) {
+  return RunUnary(core_, context, "Cancel", /*pool=*/nullptr, [&]() -> absl::Status {
+    if (request->request_id().empty()) {
+      return FieldError("request_id", "request_id is missing");
+    }
+    STRATA_RETURN_IF_ERROR(ValidateRequestId(request->request_id()));
+    return WithResource(core_->engine->Cancel(request->request_id()), "request",
+                        request->request_id());
+  });
+}
+
+}  // namespace strata

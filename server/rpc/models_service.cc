@@ -1,0 +1,88 @@
+#include "server/rpc/models_service.h"
+
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+#include "server/rpc/convert.h"
+#include "server/rpc/unary_call.h"
+
+namespace strata {
+
+// `name` may carry a version; the answer is the whole model.
+absl::Status ModelsService::Describe(absl::string_view name,
+                                     v1::Model* response) const {
+  const absl::string_view model = name.substr(0, name.find('@'));
+  if (model.empty()) return FieldError("name", "name is missing; must be a model's name");
+  auto info = core_->registry->Get(model);
+  if (!info.ok()) return WithResource(info.status(), "model", model);
+  *response = ToProto(*info);
+  return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* ModelsService::ListModels(
+    grpc::CallbackServerContext* context, const v1::ListModelsRequest* request,
+    v1::ListModelsResponse* response) {
+  return RunUnary(core_, context, "ListModels", nullptr, [&]() -> absl::Status {
+    STRATA_ASSIGN_OR_RETURN(const int size, PageSize(request->page_size()));
+    for (const ModelInfo& info : core_->registry->List()) {
+      if (info.name <= request->page_token()) continue;
+      if (response->models_size() == size) {
+        response->set_next_page_token(response->models(size - 1).name());
+        break;
+      }
+      *response->add_models() = ToProto(info);
+    }
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* ModelsService::GetModel(
+    grpc::CallbackServerContext* context, const v1::GetModelRequest* request,
+    v1::Model* response) {
+  return RunUnary(core_, context, "GetModel", nullptr,
+                  [&] { return Describe(request->name(), response); });
+}
+
+grpc::ServerUnaryReactor* ModelsService::LoadModel(
+    grpc::CallbackServerContext* context, const v1::LoadModelRequest* request,
+    v1::Model* response) {
+  const auto load = [this, request, response]() -> absl::Status {
+    STRATA_RETURN_IF_ERROR(core_->state->Admit());
+    STRATA_RETURN_IF_ERROR(ValidateVersionName(request->name()));
+    STRATA_RETURN_IF_ERROR(
+        WithResource(core_->registry->Load(request->name()), "model", request->name()));
+    return Describe(request->name(), response);
+  };
+  return RunUnary(core_, context, "LoadModel", core_->load_pool, load);
+}
+
+grpc::ServerUnaryReactor* ModelsService::UnloadModel(
+    grpc::CallbackServerContext* context, const v1::UnloadModelRequest* request,
+    v1::Model* response) {
+  const auto unload = [this, request, response]() -> absl::Status {
+    STRATA_RETURN_IF_ERROR(core_->state->Admit());
+    STRATA_RETURN_IF_ERROR(ValidateVersionName(request->name()));
+    STRATA_RETURN_IF_ERROR(
+        WithResource(core_->registry->Unload(request->name()), "model", request->name()));
+    return Describe(request->name(), response);
+  };
+  return RunUnary(core_, context, "UnloadModel", core_->load_pool, unload);
+}
+
+grpc::ServerUnaryReactor* ModelsService::SetAlias(
+    grpc::CallbackServerContext* context, const v1::SetAliasRequest* request,
+    v1::Model* response) {
+  const auto set = [this, request, response]() -> absl::Status {
+    STRATA_RETURN_IF_ERROR(core_->state->Admit());
+    const std::string alias = request->alias().empty() ? kLiveAlias : request->alias();
+    STRATA_RETURN_IF_ERROR(ValidateAlias(alias));
+    if (request->name().empty()) return FieldError("name", "name is missing");
+    if (request->version().empty()) return FieldError("version", "version is missing");
+    STRATA_RETURN_IF_ERROR(WithResource(
+        core_->registry->SetAlias(request->name(), alias, request->version()),
+        "model", absl::StrCat(request->name(), "@", request->version())));
+    return Describe(request->name(), response);
+  };
+  return RunUnary(core_, context, "SetAlias", core_->load_pool, set);
+}
+
+}  // namespace strata

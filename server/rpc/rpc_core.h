@@ -1,0 +1,50 @@
+#pragma once
+// RpcCore: what every handler may use. Borrowed pointers; they outlive the
+// gRPC server.
+
+#include <functional>
+
+#include "absl/strings/string_view.h"
+#include "server/engine/engine.h"
+#include "server/jobs/dataset_store.h"
+#include "server/jobs/job_manager.h"
+#include "server/registry/registry.h"
+#include "server/rpc/live_streams.h"
+#include "server/rpc/message_stream.h"
+#include "server/rpc/server_state.h"
+#include "server/rpc/task_pool.h"
+
+namespace strata {
+
+// What the RPC layer tells about itself. From any thread; must not block.
+class RpcObserver {
+ public:
+  virtual ~RpcObserver() = default;
+  // A call ended. `method` is one of ours, e.g. "Generate".
+  virtual void OnCall(absl::string_view method, absl::StatusCode code,
+                      double seconds) {}
+  // A request was refused here, before the engine saw it.
+  virtual void OnRefused(absl::string_view reason) {}
+};
+
+struct StreamTiming {
+  MonotonicDuration heartbeat = std::chrono::seconds(10);   // Generate
+  MonotonicDuration keep_alive = std::chrono::seconds(15);  // WatchJob
+};
+
+struct RpcCore {
+  Engine* engine = nullptr;
+  ModelRegistry* registry = nullptr;
+  JobManager* jobs = nullptr;
+  DatasetStore* datasets = nullptr;
+  ServerState* state = nullptr;
+  RpcObserver* observer = nullptr;
+  LiveStreams* streams = nullptr;
+  TaskPool* store_pool = nullptr;   // jobs' database: milliseconds
+  TaskPool* upload_pool = nullptr;  // files and their validation
+  TaskPool* load_pool = nullptr;    // models: up to minutes
+  StreamLimits limits;
+  StreamTiming timing;
+};
+
+}  // namespace strata

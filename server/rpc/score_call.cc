@@ -1,0 +1,91 @@
+#include "server/rpc/score_call.h"
+
+#include <utility>
+
+#include "model/base/status_macros.h"
+#include "server/rpc/convert.h"
+#include "server/rpc/generate_stream.h"
+#include "server/rpc/status.h"
+
+namespace strata {
+
+class ScoreCall::Sink final : public RequestSink {
+ public:
+  explicit Sink(std::shared_ptr<ScoreCall> call) : call_(std::move(call)) {}
+  void OnProgress(int64_t, int64_t) override {}
+  void OnDelta(const OutputDelta&) override {}
+  void OnScores(absl::Span<const double> log2_probs) override {
+    call_->Fill(log2_probs);
+  }
+  void OnFinished(const FinishInfo&) override {}
+  void OnDone(const absl::Status& status) override {
+    call_->engine_done_ = true;
+    call_->End(status);
+  }
+
+ private:
+  const std::shared_ptr<ScoreCall> call_;
+};
+
+ScoreCall::ScoreCall(const RpcCore* core, grpc::CallbackServerContext* context,
+                     v1::ScoreResponse* response)
+    : core_(core), context_(context), response_(response),
+      arrival_(Clock::System()->Now()) {}
+
+void ScoreCall::Start(const v1::ScoreRequest& request) {
+  self_ = shared_from_this();
+  const absl::Status status = TryStart(request);
+  if (!status.ok()) End(status);
+}
+
+absl::Status ScoreCall::TryStart(const v1::ScoreRequest& request) {
+  STRATA_RETURN_IF_ERROR(core_->state->Admit());
+  STRATA_ASSIGN_OR_RETURN(EngineRequest engine_request,
+                          ToEngineRequest(request, *core_->registry));
+  engine_request.arrival = arrival_;
+  engine_request.deadline = CallDeadline(*context_, arrival_);
+  engine_request.sink = std::make_shared<Sink>(shared_from_this());
+  id_ = engine_request.id;
+  model_ = engine_request.version->name();
+  return core_->engine->Submit(std::move(engine_request)).status();
+}
+
+void ScoreCall::Fill(absl::Span<const double> log2_probs) {
+  MutexLock lock(&mu_);
+  if (ended_) return;  // the response is no longer ours
+  double bits = 0;
+  for (const double log2_prob : log2_probs) {
+    bits -= log2_prob;
+    response_->add_log2_prob(log2_prob);
+    response_->add_item_bytes(1);
+  }
+  const double bytes = static_cast<double>(log2_probs.size());
+  response_->set_bytes(log2_probs.size());
+  response_->set_bits_per_byte(bytes > 0 ? bits / bytes : 0);
+  response_->set_model(model_);
+}
+
+void ScoreCall::End(const absl::Status& status) {
+  MutexLock lock(&mu_);
+  if (ended_) return;
+  ended_ = true;
+  code_ = status.code();
+  Finish(EndCall(status, context_));
+}
+
+void ScoreCall::OnCancel() {
+  const absl::Status cause = CancelCause(*context_);
+  if (!engine_done_ && cause.code() == absl::StatusCode::kCancelled) {
+    core_->engine->Cancel(id_).IgnoreError();
+  }
+  End(cause);
+}
+
+void ScoreCall::OnDone() {
+  if (core_->observer != nullptr) {
+    core_->observer->OnCall("Score", code_, Seconds(Clock::System()->Now() - arrival_));
+  }
+  self_.reset();  // may delete this
+}
+
+}  // namespace strata
