@@ -1,0 +1,78 @@
+#pragma once
+// HierarchicalTransformer: the differentiable definition of the model of
+// model/README.md: embedding, the levels, the head. Parameter names are the
+// tensor names of the published files.
+//
+//   HierarchicalTransformer model(config, ModelOptions{.seed = 7});
+//   auto logits = model->forward(items);  // [B, T] -> [B, T + 1, V]
+//
+// logits[:, i] predicts item i from the items before i. Construction from equal
+// config and seed gives equal weights; the global generator is not touched.
+// Thread-compatible. Errors are exceptions: call through TorchGuard
+// (model/nn/torch_guard.h) at module borders.
+
+#include <torch/torch.h>
+
+#include <vector>
+
+#include "model/availability.h"
+#include "model/hierarchy/level.h"
+#include "model/model_config.h"
+#include "model/nn/linear.h"
+
+namespace strata {
+
+struct ModelOptions {
+  uint64_t seed = 1;
+  ShadowFaults faults;  // planted faults for negative controls; tests only
+};
+
+class HierarchicalTransformerImpl : public torch::nn::Module {
+ public:
+  // REQUIRES: a config that ValidateModelConfig accepts (faults aside).
+  explicit HierarchicalTransformerImpl(const ModelConfig& config,
+                                       const ModelOptions& options = {});
+
+  // items [B, T] of int64, T >= 0. `segments`: [B, T + 1] of int64, the document
+  // that item i belongs to; documents start at multiples of S_top, and none
+  // sees another. Undefined: one document a row.
+  torch::Tensor forward(const torch::Tensor& items,
+                        const torch::Tensor& segments = {});
+
+  // The contexts before the head: [B, T + 1, D0]. `activations`: if not null,
+  // gets one entry per level, the byte level first.
+  torch::Tensor Contexts(const torch::Tensor& items,
+                         const torch::Tensor& segments = {},
+                         std::vector<LevelActivations>* activations = nullptr);
+  // As Contexts, from embeddings [B, T, D0] instead of items.
+  torch::Tensor ContextsOf(const torch::Tensor& embedded,
+                           const torch::Tensor& segments = {},
+                           std::vector<LevelActivations>* activations = nullptr);
+  torch::Tensor Embed(const torch::Tensor& items);
+  torch::Tensor Head(const torch::Tensor& contexts);
+
+  const ModelConfig& config() const { return config_; }
+
+ private:
+  ModelConfig config_;
+  Linear embedding_;  // used as a table: weight [V, D0]
+  torch::nn::ModuleList level_;
+  Linear head_;
+  std::vector<LevelImpl*> levels_;  // of level_
+};
+TORCH_MODULE(HierarchicalTransformer);
+
+// Sum of -ln p(item) over the items with trained != 0, a scalar with gradient.
+// items [B, n]; trained [B, n] of bool or uint8; segments [B, n] or undefined.
+// Item 0 is predicted from nothing. Log-softmax in fp32 or wider.
+torch::Tensor MaskedLossSum(HierarchicalTransformer model,
+                            const torch::Tensor& items,
+                            const torch::Tensor& trained,
+                            const torch::Tensor& segments = {});
+
+// -ln p(item) of every item: [B, n], no gradient.
+torch::Tensor ItemLosses(HierarchicalTransformer model,
+                         const torch::Tensor& items,
+                         const torch::Tensor& segments = {});
+
+}  // namespace strata

@@ -1,0 +1,56 @@
+#include "model/hierarchy/init.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+
+namespace strata {
+namespace {
+
+constexpr double kSmallStd = 0.02;
+constexpr double kMatrixGain = 0.55;  // 0.02 * sqrt(768)
+
+// Layers of the stack that "level.L.enc.I.…" or "level.L.dec.I.…" belongs to.
+int StackLayers(const ModelConfig& config, const std::string& name) {
+  const std::vector<std::string> parts = absl::StrSplit(name, '.');
+  int level = 0;
+  if (parts.size() < 3 || !absl::SimpleAtoi(parts[1], &level)) return 1;
+  const LevelConfig& of = config.levels[level];
+  return std::max(1, parts[2] == "enc" ? of.enc_layers : of.dec_layers);
+}
+
+double InitStd(const ModelConfig& config, const std::string& name,
+               const torch::Tensor& weight) {
+  if (weight.dim() < 2 || absl::EndsWith(name, "pool.offset") ||
+      absl::StartsWith(name, "embedding.")) {
+    return kSmallStd;
+  }
+  const double std =
+      kMatrixGain / std::sqrt(static_cast<double>(weight.size(1)));
+  const bool ends_residual = absl::EndsWith(name, "attn.out.weight") ||
+                             absl::EndsWith(name, "ff.down.weight");
+  return ends_residual ? std / std::sqrt(2.0 * StackLayers(config, name)) : std;
+}
+
+}  // namespace
+
+void InitWeights(const ModelConfig& config, uint64_t seed,
+                 torch::nn::Module* model) {
+  torch::NoGradGuard no_grad;
+  at::Generator generator = at::detail::createCPUGenerator(seed);
+  for (auto& entry : model->named_parameters()) {
+    if (absl::EndsWith(entry.key(), "norm.weight")) {
+      entry.value().fill_(1.0);
+    } else {
+      entry.value().normal_(0.0, InitStd(config, entry.key(), entry.value()),
+                            generator);
+    }
+  }
+}
+
+}  // namespace strata

@@ -1,0 +1,19 @@
+#pragma once
+// Initial weights, a function of (config, seed) alone.
+//
+//   matrices                     normal, std 0.55 / sqrt(fan-in): 0.02 at 768
+//   matrices that end a residual the same / sqrt(2 * layers of the stack)
+//   embedding                    normal, std 0.02
+//   start, pool.query, offset    normal, std 0.02
+//   norms                        1
+
+#include <torch/torch.h>
+
+#include "model/model_config.h"
+
+namespace strata {
+
+void InitWeights(const ModelConfig& config, uint64_t seed,
+                 torch::nn::Module* model);
+
+}  // namespace strata

@@ -1,0 +1,116 @@
+#include "model/hierarchy/level.h"
+
+namespace strata {
+namespace {
+
+torch::nn::ModuleList MakeStack(int layers, const LevelConfig& config,
+                                double dropout) {
+  torch::nn::ModuleList stack;
+  for (int i = 0; i < layers; ++i) {
+    stack->push_back(TransformerLayer(config.dim, config.heads, config.ff_mult,
+                                      dropout));
+  }
+  return stack;
+}
+
+}  // namespace
+
+LevelImpl::LevelImpl(const LevelConfig& config, int dim_above,
+                     double rope_theta, double dropout, ShadowFaults faults)
+    : config_(config),
+      faults_(faults),
+      rope_(config.dim / config.heads, rope_theta),
+      start_(register_parameter("start", torch::zeros({config.dim}))),
+      enc_(register_module("enc",
+                           MakeStack(config.enc_layers, config, dropout))),
+      dec_(register_module("dec",
+                           MakeStack(config.dec_layers, config, dropout))),
+      norm_(register_module("norm", RmsNorm(config.dim))) {
+  if (dim_above == 0) return;
+  pool_ = register_module(
+      "pool", PoolingLayer(config.dim, config.heads, config.block, dim_above));
+  bridge_ = register_module("bridge",
+                            Linear(dim_above, config.block * config.dim));
+}
+
+torch::Tensor LevelImpl::forward(const torch::Tensor& z,
+                                 const torch::Tensor& segments, LevelSpan above,
+                                 absl::Span<LevelActivations> activations) {
+  const auto h = Encode(z, segments);
+  const bool looks_ahead =
+      config_.enc_layers > 0 && config_.enc_scope == Scope::kBidirBlock;
+  const bool skip_items = looks_ahead && !faults_.skip_bidirectional;
+  auto u = Shift(skip_items ? z : h, segments);
+  if (!above.empty()) u = u + FromAbove(h, segments, above, activations);
+  auto c = norm_->forward(Decode(u, segments));
+  if (!activations.empty()) {
+    activations[0].h = h;
+    activations[0].c = c;
+  }
+  return c;
+}
+
+torch::Tensor LevelImpl::Encode(const torch::Tensor& z,
+                                const torch::Tensor& segments) {
+  const int64_t n = z.size(1);
+  if (n == 0) return z;
+  return RunStack(enc_, config_.enc_scope, z,
+                  segments.defined() ? segments.narrow(1, 0, n) : segments);
+}
+
+torch::Tensor LevelImpl::Decode(const torch::Tensor& u,
+                                const torch::Tensor& segments) {
+  return RunStack(dec_, config_.dec_scope, u, segments);
+}
+
+torch::Tensor LevelImpl::RunStack(const torch::nn::ModuleList& stack,
+                                  Scope scope, const torch::Tensor& x,
+                                  const torch::Tensor& segments) {
+  if (stack->is_empty()) return x;
+  const ScopeSpec spec{scope, config_.window, config_.block};
+  const auto options = x.options().requires_grad(false);
+  const AttentionPlan plan =
+      MakeAttentionPlan(spec, x.size(0), x.size(1), segments,
+                        rope_.Get(x.size(1), options), options);
+  auto y = x;
+  for (const auto& layer : *stack) {
+    y = layer->as<TransformerLayerImpl>()->forward(y, plan);
+  }
+  return y;
+}
+
+torch::Tensor LevelImpl::Shift(const torch::Tensor& skip,
+                               const torch::Tensor& segments) {
+  const auto first = start_.expand({skip.size(0), 1, config_.dim});
+  auto shifted = at::cat({first, skip}, 1);
+  if (!segments.defined() || skip.size(1) == 0) return shifted;
+  const auto begins = at::constant_pad_nd(
+      segments.slice(1, 1) != segments.slice(1, 0, -1), {1, 0}, 1);
+  return at::where(begins.unsqueeze(-1), start_, shifted);
+}
+
+torch::Tensor LevelImpl::FromAbove(const torch::Tensor& h,
+                                   const torch::Tensor& segments,
+                                   LevelSpan above,
+                                   absl::Span<LevelActivations> activations) {
+  const auto p = pool_->forward(h);
+  // Documents start at multiples of the block, so a block has one document.
+  const auto segments_above =
+      segments.defined() ? segments.slice(1, 0, {}, config_.block) : segments;
+  const auto rest =
+      activations.empty() ? activations : activations.subspan(1);
+  auto o = above[0]->forward(p, segments_above, above.subspan(1), rest);
+  if (!activations.empty()) {
+    activations[0].p = p;
+    activations[0].o = o;
+  }
+  if (faults_.no_block_shift && o.size(1) > 1) {
+    o = at::cat({o.slice(1, 1), o.slice(1, -1)}, 1);
+  }
+  // Row r of each context of the level above belongs to offset r of its block.
+  return bridge_->forward(o)
+      .view({o.size(0), o.size(1) * config_.block, config_.dim})
+      .narrow(1, 0, h.size(1) + 1);
+}
+
+}  // namespace strata

@@ -1,0 +1,71 @@
+#pragma once
+// Level: one level of the hierarchy, and through `above` all levels over it.
+// Items in, contexts out; context i depends on items before i. The formula is
+// in model/README.md. Thread-compatible.
+
+#include <torch/torch.h>
+
+#include <vector>
+
+#include "absl/types/span.h"
+#include "model/availability.h"
+#include "model/model_config.h"
+#include "model/nn/attention_plan.h"
+#include "model/nn/linear.h"
+#include "model/nn/pooling_layer.h"
+#include "model/nn/rms_norm.h"
+#include "model/nn/rope.h"
+#include "model/nn/transformer_layer.h"
+
+namespace strata {
+
+// What a level computed, for parity tests and diagnosis.
+struct LevelActivations {
+  torch::Tensor h;  // [B, n, D] encoder's output
+  torch::Tensor p;  // [B, n / b, U] pooled blocks; undefined at the top
+  torch::Tensor o;  // [B, n / b + 1, U] contexts of the level above; likewise
+  torch::Tensor c;  // [B, n + 1, D] contexts
+};
+
+class LevelImpl;
+using LevelSpan = absl::Span<LevelImpl* const>;
+
+class LevelImpl : public torch::nn::Module {
+ public:
+  // `dim_above` is 0 at the top. `faults` other than none: tests only.
+  LevelImpl(const LevelConfig& config, int dim_above, double rope_theta,
+            double dropout, ShadowFaults faults);
+
+  // z [B, n, D] -> c [B, n + 1, D], n >= 0. `segments`: [B, n + 1] document of
+  // the item that each context predicts, or undefined. `above`: the levels over
+  // this one, next first. `activations`: null, or this level's and theirs.
+  torch::Tensor forward(const torch::Tensor& z, const torch::Tensor& segments,
+                        LevelSpan above,
+                        absl::Span<LevelActivations> activations);
+
+ private:
+  torch::Tensor Encode(const torch::Tensor& z, const torch::Tensor& segments);
+  torch::Tensor Decode(const torch::Tensor& u, const torch::Tensor& segments);
+  torch::Tensor RunStack(const torch::nn::ModuleList& stack, Scope scope,
+                         const torch::Tensor& x,
+                         const torch::Tensor& segments);
+  // start, then skip one item later; start again where a document begins.
+  torch::Tensor Shift(const torch::Tensor& skip, const torch::Tensor& segments);
+  // What the levels above say about each of n + 1 contexts: [B, n + 1, D].
+  torch::Tensor FromAbove(const torch::Tensor& h, const torch::Tensor& segments,
+                          LevelSpan above,
+                          absl::Span<LevelActivations> activations);
+
+  LevelConfig config_;
+  ShadowFaults faults_;
+  RopeCache rope_;
+  torch::Tensor start_;  // [D]
+  torch::nn::ModuleList enc_;
+  torch::nn::ModuleList dec_;
+  PoolingLayer pool_{nullptr};
+  Linear bridge_{nullptr};
+  RmsNorm norm_;
+};
+TORCH_MODULE(Level);
+
+}  // namespace strata

@@ -1,0 +1,17 @@
+#pragma once
+// Dropout and the residual sum. Rate 0 draws nothing. Draws come from the
+// process's default generator: in training the trainer is its only user.
+
+#include <torch/torch.h>
+
+namespace strata {
+
+// x with each element zeroed with probability `rate`, the others scaled by
+// 1 / (1 - rate).
+torch::Tensor Dropped(const torch::Tensor& x, double rate);
+
+// x + Dropped(update, rate).
+torch::Tensor AddDropped(const torch::Tensor& x, const torch::Tensor& update,
+                         double rate);
+
+}  // namespace strata

@@ -1,0 +1,20 @@
+#include "model/nn/transformer_layer.h"
+
+#include "model/nn/residual.h"
+
+namespace strata {
+
+TransformerLayerImpl::TransformerLayerImpl(int64_t dim, int64_t heads,
+                                           int64_t ff_mult, double dropout)
+    : dropout_(dropout),
+      attn_(register_module("attn", AttentionLayer(dim, heads))),
+      ff_(register_module("ff", FeedForward(dim, ff_mult * dim))) {}
+
+torch::Tensor TransformerLayerImpl::forward(const torch::Tensor& x,
+                                            const AttentionPlan& plan) {
+  const double rate = is_training() ? dropout_ : 0.0;
+  const auto y = AddDropped(x, attn_->forward(x, plan), rate);
+  return AddDropped(y, ff_->forward(y), rate);
+}
+
+}  // namespace strata

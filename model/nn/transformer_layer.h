@@ -1,0 +1,27 @@
+#pragma once
+// TransformerLayer: x += attn(x); x += ff(x), both normed at their entrance
+// (pre-norm), each followed by dropout in training. Thread-compatible; dropout
+// draws from the process's default generator.
+
+#include <torch/torch.h>
+
+#include "model/nn/attention_layer.h"
+#include "model/nn/attention_plan.h"
+#include "model/nn/feed_forward.h"
+
+namespace strata {
+
+class TransformerLayerImpl : public torch::nn::Module {
+ public:
+  TransformerLayerImpl(int64_t dim, int64_t heads, int64_t ff_mult,
+                       double dropout);
+  torch::Tensor forward(const torch::Tensor& x, const AttentionPlan& plan);
+
+ private:
+  double dropout_;
+  AttentionLayer attn_;
+  FeedForward ff_;
+};
+TORCH_MODULE(TransformerLayer);
+
+}  // namespace strata
