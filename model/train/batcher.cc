@@ -1,0 +1,153 @@
+#include "model/train/batcher.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "model/base/log.h"
+#include "model/base/random.h"
+
+namespace strata {
+namespace {
+
+// Streams of random numbers, so that order and cuts are independent.
+constexpr uint64_t kOrderStream = uint64_t{1} << 62;
+constexpr uint64_t kCutStream = uint64_t{2} << 62;
+// Rows that wait for a piece that fits; more would pack a little better and mix
+// distant parts of the order a little more.
+constexpr size_t kOpenRows = 64;
+
+int64_t RoundUp(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+}  // namespace
+
+Batcher::Batcher(absl::Span<const Document> documents, BatcherOptions options)
+    : documents_(documents), options_(options) {
+  STRATA_CHECK(options.block_bytes > 0 && options.sequence > 1 &&
+               options.sequence % options.block_bytes == 0);
+}
+
+bool Batcher::empty() { return Rows(0) == 0; }
+
+int64_t Batcher::Rows(int64_t epoch) {
+  if (packed_epoch_ != epoch) Pack(epoch);
+  return static_cast<int64_t>(packed_.size());
+}
+
+void Batcher::CutDocument(int64_t document, int64_t first_count,
+                          std::vector<Piece>* pieces) const {
+  const Document& doc = documents_[document];
+  const int64_t size = static_cast<int64_t>(doc.items.size());
+  int64_t begin = size > 0 && doc.items[0] == kSos ? 1 : 0;
+  int64_t count = first_count;
+  while (begin < size) {
+    const int64_t end = std::min(begin + count, size);
+    const bool trains =
+        std::any_of(doc.trained.begin() + begin, doc.trained.begin() + end,
+                    [](uint8_t t) { return t != 0; });
+    if (trains) pieces->push_back({document, begin, end - begin});
+    begin = end;
+    count = options_.sequence - 1;
+  }
+}
+
+std::vector<Batcher::Piece> Batcher::Cut(int64_t epoch) const {
+  const int64_t full = options_.sequence - 1;  // kSos takes one item
+  std::vector<Piece> pieces;
+  for (size_t i = 0; i < documents_.size(); ++i) {
+    int64_t first = full;
+    // A document that fits is never cut.
+    if (options_.shift_cuts &&
+        static_cast<int64_t>(documents_[i].items.size()) > options_.sequence) {
+      const uint64_t bits = RandomBits(
+          options_.seed, kCutStream + static_cast<uint64_t>(epoch), i);
+      first = 1 + static_cast<int64_t>(bits % static_cast<uint64_t>(full));
+    }
+    CutDocument(static_cast<int64_t>(i), first, &pieces);
+  }
+  return pieces;
+}
+
+void Batcher::Shuffle(int64_t epoch, std::vector<Piece>* pieces) const {
+  for (size_t i = pieces->size(); i > 1; --i) {
+    const uint64_t bits = RandomBits(
+        options_.seed, kOrderStream + static_cast<uint64_t>(epoch), i);
+    std::swap((*pieces)[i - 1], (*pieces)[bits % i]);
+  }
+}
+
+int64_t Batcher::PaddedItems(const Piece& piece) const {
+  return RoundUp(piece.count + 1, options_.block_bytes);
+}
+
+void Batcher::Pack(int64_t epoch) {
+  std::vector<Piece> pieces = Cut(epoch);
+  if (options_.shuffle) Shuffle(epoch, &pieces);
+  packed_.clear();
+  std::multimap<int64_t, size_t> open;  // free items -> row
+  for (const Piece& piece : pieces) {
+    const int64_t size = PaddedItems(piece);
+    int64_t free = options_.sequence;
+    size_t row = packed_.size();
+    // Equal keys keep the order of insertion, so the choice is deterministic.
+    const auto fit = open.lower_bound(size);
+    if (fit != open.end()) {
+      free = fit->first;
+      row = fit->second;
+      open.erase(fit);
+    } else {
+      packed_.emplace_back();
+    }
+    packed_[row].push_back(piece);
+    if (free > size) open.emplace(free - size, row);
+    if (open.size() > kOpenRows) open.erase(open.begin());  // the fullest
+  }
+  packed_epoch_ = epoch;
+}
+
+void Batcher::FillRow(int64_t row, Batch* batch) const {
+  const size_t start = batch->items.size();
+  batch->items.resize(start + options_.sequence, kPad);
+  batch->segments.resize(start + options_.sequence);
+  batch->trained.resize(start + options_.sequence, 0);
+  size_t at = start;
+  int64_t segment = 0;
+  for (const Piece& piece : packed_[row]) {
+    const Document& doc = documents_[piece.document];
+    batch->items[at] = kSos;
+    for (int64_t i = 0; i < piece.count; ++i) {
+      batch->items[at + 1 + i] = doc.items[piece.begin + i];
+      batch->trained[at + 1 + i] = doc.trained[piece.begin + i];
+      batch->trained_items += doc.trained[piece.begin + i] != 0;
+    }
+    batch->real_items += piece.count + 1;
+    const size_t end = at + PaddedItems(piece);
+    std::fill(batch->segments.begin() + at, batch->segments.begin() + end,
+              segment++);
+    at = end;
+  }
+  std::fill(batch->segments.begin() + at, batch->segments.end(), segment);
+}
+
+Batch Batcher::Next(int64_t rows, absl::Span<const DataWindow> skip,
+                    DataCursor* cursor) {
+  STRATA_CHECK(!empty());
+  Batch batch;
+  batch.sequence = options_.sequence;
+  while (batch.rows < rows) {
+    for (const DataWindow& window : skip) {
+      if (window.begin <= *cursor && *cursor < window.end) *cursor = window.end;
+    }
+    if (cursor->row >= Rows(cursor->epoch)) {
+      *cursor = {cursor->epoch + 1, 0};
+      continue;
+    }
+    FillRow(cursor->row++, &batch);
+    ++batch.rows;
+  }
+  return batch;
+}
+
+}  // namespace strata

@@ -1,0 +1,164 @@
+#include "model/train/checkpoint.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <system_error>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+#include "model/hierarchy/weights.h"
+#include "model/train/tensor_file.h"
+#include "model/version_dir.h"
+
+namespace strata {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kPrefix[] = "step-";
+
+int64_t TotalBytes(const std::vector<NamedParameter>& tensors) {
+  int64_t bytes = 0;
+  for (const NamedParameter& t : tensors) {
+    bytes += static_cast<int64_t>(t.tensor.nbytes());
+  }
+  return bytes;
+}
+
+// Fails early instead of filling the disk of others to the brim.
+absl::Status CheckSpace(const std::string& folder, int64_t expected) {
+  std::error_code error;
+  const fs::space_info space = fs::space(folder, error);
+  if (error) return absl::OkStatus();  // the write itself will tell
+  const double needed = 1.2 * static_cast<double>(expected);
+  if (static_cast<double>(space.available) >= needed) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("no space for a checkpoint: ", space.available,
+                   " bytes free, ", static_cast<int64_t>(needed), " wanted"));
+}
+
+// Renames first, so that a kill in between leaves nothing half there.
+void RemoveFolder(const std::string& path) {
+  std::error_code ignored;
+  const std::string doomed =
+      absl::StrCat(fs::path(path).parent_path().string(), "/.tmp-removed-",
+                   fs::path(path).filename().string(), "-", getpid());
+  fs::rename(path, doomed, ignored);
+  fs::remove_all(doomed, ignored);
+}
+
+int64_t FolderBytes(const Manifest& manifest) {
+  int64_t bytes = 0;
+  for (const ManifestFile& file : manifest.files) bytes += file.bytes;
+  return bytes;
+}
+
+}  // namespace
+
+absl::StatusOr<CheckpointStore> CheckpointStore::Open(
+    const std::string& job_dir, int64_t fence, int keep) {
+  const std::string root = absl::StrCat(job_dir, "/checkpoints");
+  std::error_code error;
+  fs::create_directories(root, error);
+  if (error) {
+    return absl::InternalError(
+        absl::StrCat("cannot create ", root, ": ", error.message()));
+  }
+  RemoveTemporaryDirs(root);
+  return CheckpointStore(root, fence, std::max(keep, 1));
+}
+
+std::string CheckpointStore::Path(int64_t step) const {
+  return absl::StrCat(root_, "/", kPrefix, step);
+}
+
+std::vector<int64_t> CheckpointStore::Steps() const {
+  std::vector<int64_t> steps;
+  std::error_code error;
+  for (fs::directory_iterator it(root_, error), end; !error && it != end;
+       it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    int64_t step = 0;
+    if (absl::StartsWith(name, kPrefix) &&
+        absl::SimpleAtoi(absl::string_view(name).substr(sizeof(kPrefix) - 1),
+                         &step)) {
+      steps.push_back(step);
+    }
+  }
+  std::sort(steps.begin(), steps.end(), std::greater<int64_t>());
+  return steps;
+}
+
+absl::StatusOr<SavedCheckpoint> CheckpointStore::Save(
+    const TrainState& state, const HierarchicalTransformer& model,
+    const std::vector<NamedParameter>& optimizer,
+    const CheckpointFiles& files) {
+  const std::string path = Path(state.step);
+  std::error_code ignored;
+  if (fs::exists(path, ignored)) {
+    const auto manifest = ReadManifest(path, /*verify=*/true);
+    if (manifest.ok()) return SavedCheckpoint{path, FolderBytes(*manifest)};
+    RemoveFolder(path);
+  }
+  // Weights are half of the optimizer's two tensors each.
+  STRATA_RETURN_IF_ERROR(CheckSpace(root_, TotalBytes(optimizer) / 2 * 3));
+  STRATA_ASSIGN_OR_RETURN(
+      DirWriter writer,
+      DirWriter::Create(path, absl::StrCat(fence_, "-", getpid())));
+  STRATA_RETURN_IF_ERROR(
+      SaveModelWeights(model, writer.path() + "/model.safetensors"));
+  STRATA_RETURN_IF_ERROR(
+      WriteTensors(writer.path() + "/optimizer.safetensors", optimizer,
+                   {{"updates", absl::StrCat(state.updates)}}));
+  STRATA_RETURN_IF_ERROR(
+      writer.WriteFile("trainer_state.json", TrainStateToJson(state)));
+  STRATA_RETURN_IF_ERROR(writer.WriteFile("config.json", files.config_json));
+  STRATA_RETURN_IF_ERROR(
+      writer.WriteFile("template.json", files.template_json));
+  STRATA_RETURN_IF_ERROR(
+      writer.WriteFile("environment.json", state.environment_json));
+  STRATA_RETURN_IF_ERROR(
+      writer.Commit({{"step", absl::StrCat(state.step)},
+                     {"fence", absl::StrCat(fence_)},
+                     {"spec_sha256", state.spec_sha256}}));
+  Prune(state.step);
+  STRATA_ASSIGN_OR_RETURN(const Manifest manifest,
+                          ReadManifest(path, /*verify=*/false));
+  return SavedCheckpoint{path, FolderBytes(manifest)};
+}
+
+absl::StatusOr<TrainState> CheckpointStore::ReadState(int64_t step) const {
+  const std::string path = Path(step);
+  STRATA_RETURN_IF_ERROR(ReadManifest(path, /*verify=*/true).status());
+  STRATA_ASSIGN_OR_RETURN(const std::string text,
+                          ReadFile(path + "/trainer_state.json"));
+  STRATA_ASSIGN_OR_RETURN(TrainState state, ParseTrainState(text));
+  if (state.step != step) {
+    return absl::DataLossError(
+        absl::StrCat(path, " holds the state of step ", state.step));
+  }
+  return state;
+}
+
+absl::Status CheckpointStore::ReadTensors(
+    int64_t step, HierarchicalTransformer* model,
+    const std::vector<NamedParameter>& optimizer) const {
+  const std::string path = Path(step);
+  STRATA_RETURN_IF_ERROR(LoadModelWeights(path + "/model.safetensors", model));
+  return ReadTensorsInto(path + "/optimizer.safetensors", optimizer);
+}
+
+void CheckpointStore::Prune(int64_t newest) const {
+  int kept = 0;
+  for (const int64_t step : Steps()) {
+    // Newer than the newest: only one that did not verify when this run began.
+    if (step > newest || ++kept > keep_) RemoveFolder(Path(step));
+  }
+}
+
+}  // namespace strata

@@ -1,0 +1,70 @@
+#pragma once
+// Checkpoints of one job: JOB/checkpoints/step-N/, each whole or absent (the
+// recipe of model/version_dir.h):
+//
+//   model.safetensors  optimizer.safetensors  trainer_state.json  config.json
+//   template.json  environment.json  MANIFEST.json
+//
+// A folder whose manifest does not verify is garbage, and the one before it is
+// loaded. At most `keep` stay, and an old one goes only after a newer one is
+// durable. Single writer: the attempt that holds the job. Thread-compatible.
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "model/hierarchy/hierarchical_transformer.h"
+#include "model/train/adamw.h"
+#include "model/train/train_state.h"
+
+namespace strata {
+
+struct CheckpointFiles {
+  std::string config_json;
+  std::string template_json;
+};
+
+struct SavedCheckpoint {
+  std::string path;
+  int64_t bytes = 0;
+};
+
+class CheckpointStore {
+ public:
+  // `fence` goes into temporary names and manifests. Creates the folder and
+  // removes what a dead writer left in it.
+  static absl::StatusOr<CheckpointStore> Open(const std::string& job_dir,
+                                              int64_t fence, int keep);
+
+  // Durable on return. A checkpoint of the same step that verifies is kept as
+  // it is. RESOURCE_EXHAUSTED on a full disk: nothing changed.
+  absl::StatusOr<SavedCheckpoint> Save(
+      const TrainState& state, const HierarchicalTransformer& model,
+      const std::vector<NamedParameter>& optimizer,
+      const CheckpointFiles& files);
+
+  // Steps of the folders there are, newest first; not verified.
+  std::vector<int64_t> Steps() const;
+  // Verifies the checkpoint of `step` and reads its state. DATA_LOSS.
+  absl::StatusOr<TrainState> ReadState(int64_t step) const;
+  // Overwrites the tensors. After ReadState.
+  absl::Status ReadTensors(int64_t step, HierarchicalTransformer* model,
+                           const std::vector<NamedParameter>& optimizer) const;
+
+  std::string Path(int64_t step) const;
+
+ private:
+  CheckpointStore(std::string root, int64_t fence, int keep)
+      : root_(std::move(root)), fence_(fence), keep_(keep) {}
+  void Prune(int64_t newest) const;
+
+  std::string root_;
+  int64_t fence_;
+  int keep_;
+};
+
+}  // namespace strata

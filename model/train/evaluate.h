@@ -1,0 +1,31 @@
+#pragma once
+// The held-out loss: dropout off, rows packed as in training but in the order of
+// the documents, at most eval_max_items items. Thread-compatible.
+
+#include <cstdint>
+#include <functional>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "model/chat_template.h"
+#include "model/hierarchy/hierarchical_transformer.h"
+#include "model/train/batcher.h"
+#include "model/trainer.h"
+
+namespace strata {
+
+struct EvalOptions {
+  int64_t max_items = 65536;  // real items; at least one row is looked at
+  int64_t rows = 8;           // rows of a forward pass
+  BatcherOptions batcher;     // its shuffle and shift_cuts are ignored
+};
+
+// `poll` runs before every forward pass; what it returns ends the evaluation.
+// Bits per byte count bytes only: neither the loss of a special item nor its
+// place. The model is left in training mode. NaN losses are reported as such.
+absl::StatusOr<TrainEval> Evaluate(HierarchicalTransformer& model,
+                                   absl::Span<const Document> held_out,
+                                   const EvalOptions& options,
+                                   const std::function<absl::Status()>& poll);
+
+}  // namespace strata

@@ -1,0 +1,96 @@
+#include "model/train/model_source.h"
+
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+#include "model/hierarchy/init.h"
+#include "model/hierarchy/weights.h"
+#include "model/nn/torch_guard.h"
+#include "model/presets.h"
+#include "model/version_dir.h"
+
+namespace strata {
+namespace {
+
+absl::Status CannotRead(const TrainRun& run, const absl::Status& status) {
+  return absl::DataLossError(absl::StrCat("base ", run.spec.base,
+                                          " cannot be read: ",
+                                          status.message()));
+}
+
+absl::Status ReadBase(const TrainRun& run, TrainedModel* out) {
+  STRATA_RETURN_IF_ERROR(ReadManifest(run.base_dir, /*verify=*/true).status());
+  STRATA_ASSIGN_OR_RETURN(const std::string config,
+                          ReadFile(run.base_dir + "/config.json"));
+  STRATA_ASSIGN_OR_RETURN(out->config, ParseModelConfig(config));
+  STRATA_ASSIGN_OR_RETURN(const std::string json,
+                          ReadFile(run.base_dir + "/template.json"));
+  STRATA_ASSIGN_OR_RETURN(out->kind, ParseTemplateJson(json));
+  return absl::OkStatus();
+}
+
+absl::Status CheckSequence(const TrainSpec& spec, const ModelConfig& config) {
+  const int64_t top =
+      ItemBytes(config, static_cast<int>(config.levels.size()) - 1);
+  if (spec.sequence % top != 0 || spec.sequence > config.max_context) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "spec.sequence is ", spec.sequence, "; must be a multiple of ", top,
+        " and at most ", config.max_context, " for ", spec.base));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<TemplateKind> TrainedTemplate(TemplateKind base,
+                                             TemplateKind data) {
+  if (base == data || base == TemplateKind::kText) return data;
+  if (data == TemplateKind::kText) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "dataset is text but the base answers in the ", TemplateKindName(base),
+        " template; must be completion or chat data"));
+  }
+  return TemplateKind::kChat;
+}
+
+absl::StatusOr<TrainedModel> DescribeModel(const TrainRun& run,
+                                           TemplateKind data) {
+  TrainedModel out;
+  if (run.base_dir.empty()) {
+    STRATA_ASSIGN_OR_RETURN(out.config, PresetConfig(run.spec.base));
+    out.kind = data;
+  } else {
+    const absl::Status read = ReadBase(run, &out);
+    if (!read.ok()) return CannotRead(run, read);
+    STRATA_ASSIGN_OR_RETURN(out.kind, TrainedTemplate(out.kind, data));
+  }
+  STRATA_RETURN_IF_ERROR(ValidateModelConfig(out.config));
+  STRATA_RETURN_IF_ERROR(CheckSequence(run.spec, out.config));
+  ModelConfig config = out.config;
+  config.dropout = run.spec.dropout;
+  STRATA_RETURN_IF_ERROR(TorchGuard([&] {
+    out.model = HierarchicalTransformer(
+        config, ModelOptions{.seed = run.spec.seed, .faults = {}});
+  }));
+  return out;
+}
+
+absl::Status ResetWeights(const TrainRun& run, TrainedModel* model) {
+  if (run.base_dir.empty()) {
+    return TorchGuard([&] {
+      InitWeights(model->config, run.spec.seed, model->model.get());
+    });
+  }
+  const absl::Status loaded =
+      LoadModelWeights(run.base_dir + "/model.safetensors", &model->model);
+  return loaded.ok() ? loaded : CannotRead(run, loaded);
+}
+
+std::vector<NamedParameter> Weights(const HierarchicalTransformer& model) {
+  std::vector<NamedParameter> weights;
+  for (const auto& item : model->named_parameters()) {
+    weights.push_back({item.key(), item.value()});
+  }
+  return weights;
+}
+
+}  // namespace strata

@@ -1,0 +1,323 @@
+#include "model/train/train_loop.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "model/base/random.h"
+#include "model/base/status_macros.h"
+#include "model/nn/torch_guard.h"
+#include "model/train/batch_tensors.h"
+#include "model/train/environment.h"
+#include "model/train/evaluate.h"
+#include "model/train/grad_norm.h"
+#include "model/train/lr_schedule.h"
+#include "model/version_dir.h"
+
+namespace strata {
+namespace {
+
+constexpr uint64_t kDropoutStream = uint64_t{3} << 62;
+constexpr uint64_t kMaxMicroBatches = uint64_t{1} << 24;
+constexpr auto kSaveRetry = std::chrono::seconds(10);
+// Signal::kCheckpointAndStop on its way to Run, which saves first.
+constexpr char kStop[] = "stopped by request";
+
+BatcherOptions TrainBatches(const TrainRun& run, const TrainedModel& model,
+                            bool shift_cuts) {
+  const int top = static_cast<int>(model.config.levels.size()) - 1;
+  return {.sequence = run.spec.sequence,
+          .block_bytes = ItemBytes(model.config, top),
+          .seed = run.spec.seed,
+          .shuffle = true,
+          .shift_cuts = shift_cuts};
+}
+
+}  // namespace
+
+TrainLoop::TrainLoop(const TrainRun& run, TrainObserver* observer,
+                     const TrainHooks& hooks, const DataSplit& data,
+                     TrainedModel* model, CheckpointStore* checkpoints)
+    : run_(run),
+      observer_(observer),
+      hooks_(hooks),
+      data_(data),
+      model_(model),
+      checkpoints_(checkpoints),
+      batcher_(data.train, TrainBatches(run, *model, data.is_text)),
+      weights_(Weights(model->model)),
+      optimizer_(weights_, {.beta1 = run.spec.beta1,
+                            .beta2 = run.spec.beta2,
+                            .epsilon = run.spec.epsilon,
+                            .weight_decay = run.spec.weight_decay}) {}
+
+absl::Status TrainLoop::Poll() {
+  switch (observer_->Poll()) {
+    case TrainObserver::Signal::kContinue:
+      return absl::OkStatus();
+    case TrainObserver::Signal::kCancel:
+      return absl::CancelledError("cancelled by request");
+    case TrainObserver::Signal::kCheckpointAndStop:
+      break;
+  }
+  return absl::AbortedError(kStop);
+}
+
+// A stop drops what the step in progress did so far: nothing of it is in the
+// weights or in the state, and a resumed run repeats it exactly.
+absl::Status TrainLoop::StopWith(absl::Status signal) {
+  if (!absl::IsAborted(signal)) return signal;
+  if (saved_step_ != state_.step) {
+    const absl::Status saved = Save();
+    if (!saved.ok()) {
+      return absl::AbortedError(absl::StrCat(
+          kStop, " without a new checkpoint: ", saved.message()));
+    }
+  }
+  return absl::AbortedError(
+      absl::StrCat(kStop, "; checkpoint at step ", state_.step));
+}
+
+absl::Status TrainLoop::Run() {
+  if (batcher_.empty()) {
+    return absl::InvalidArgumentError("the dataset has nothing to train on");
+  }
+  STRATA_RETURN_IF_ERROR(Poll());
+  STRATA_RETURN_IF_ERROR(Restore());
+  observer_->OnStarted(state_.step, run_.spec.threads, state_.environment_json);
+  last_save_ = Clock::System()->Now();
+  while (true) {
+    const absl::Status evaluated = EvaluateIfDue();
+    if (!evaluated.ok()) return StopWith(evaluated);
+    if (state_.step >= run_.spec.steps) return absl::OkStatus();
+    const MonotonicTime begin = Clock::System()->Now();
+    const DataCursor cursor = state_.cursor;
+    absl::StatusOr<StepResult> result = ForwardBackward();
+    if (!result.ok()) {
+      state_.cursor = cursor;
+      return StopWith(result.status());
+    }
+    rate_.Add(result->real_items, Seconds(Clock::System()->Now() - begin));
+    STRATA_RETURN_IF_ERROR(FinishStep(*result));
+    STRATA_RETURN_IF_ERROR(SaveIfDue());
+  }
+}
+
+absl::Status TrainLoop::Restore() {
+  const std::string here = EnvironmentJson();
+  for (const int64_t step : checkpoints_->Steps()) {
+    STRATA_RETURN_IF_ERROR(Poll());
+    const absl::Status restored = RestoreCheckpoint(step);
+    if (restored.ok()) {
+      const std::string difference =
+          EnvironmentDifference(state_.environment_json, here);
+      if (!difference.empty()) {
+        observer_->OnWarning("NOT_BIT_EXACT",
+                             absl::StrCat("resumed elsewhere: ", difference));
+      }
+      state_.environment_json = here;
+      saved_step_ = step;
+      return absl::OkStatus();
+    }
+    observer_->OnWarning("CHECKPOINT_CORRUPT",
+                         absl::StrCat("checkpoint of step ", step,
+                                      " is not used: ", restored.message()));
+  }
+  STRATA_RETURN_IF_ERROR(ResetWeights(run_, model_));
+  optimizer_.Reset();
+  state_ = TrainState();
+  state_.packing_version = kPackingVersion;
+  state_.spec_sha256 = Sha256Hex(TrainSpecToJson(run_.spec));
+  state_.environment_json = here;
+  policy_ = NonFinitePolicy();
+  return absl::OkStatus();
+}
+
+absl::Status TrainLoop::RestoreCheckpoint(int64_t step) {
+  STRATA_ASSIGN_OR_RETURN(TrainState state, checkpoints_->ReadState(step));
+  if (state.spec_sha256 != Sha256Hex(TrainSpecToJson(run_.spec)) ||
+      state.packing_version != kPackingVersion) {
+    return absl::DataLossError("it belongs to another spec or packing");
+  }
+  STRATA_RETURN_IF_ERROR(
+      checkpoints_->ReadTensors(step, &model_->model, optimizer_.State()));
+  policy_ = NonFinitePolicy(state.non_finite);
+  state_ = std::move(state);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TrainLoop::StepResult> TrainLoop::ForwardBackward() {
+  const DataCursor begin = state_.cursor;
+  const Batch batch = batcher_.Next(
+      run_.spec.batch, policy_.state().skip, &state_.cursor);
+  optimizer_.ZeroGrad();
+  StepResult result;
+  result.rows = {begin, state_.cursor};
+  result.real_items = batch.real_items;
+  for (int64_t row = 0; row < batch.rows; row += run_.spec.micro_batch) {
+    STRATA_RETURN_IF_ERROR(Poll());
+    STRATA_ASSIGN_OR_RETURN(
+        const double loss,
+        MicroBatch(batch, row,
+                   std::min(row + run_.spec.micro_batch, batch.rows)));
+    result.loss += loss;
+  }
+  result.grad_norm = GlobalGradNorm(weights_);
+  if (hooks_.after_backward) {
+    hooks_.after_backward(state_.step, &result.loss);
+  }
+  return result;
+}
+
+absl::StatusOr<double> TrainLoop::MicroBatch(const Batch& batch, int64_t begin,
+                                             int64_t end) {
+  // Dropout draws from the process's generator: a function of (seed, step,
+  // micro-batch) makes a resumed step draw the same.
+  const uint64_t position =
+      static_cast<uint64_t>(state_.step) * kMaxMicroBatches +
+      static_cast<uint64_t>(begin);
+  at::manual_seed(RandomBits(
+      run_.spec.seed,
+      kDropoutStream + static_cast<uint64_t>(policy_.state().rollbacks),
+      position));
+  return TorchGuard([&] {
+    model_->model->train();
+    const BatchTensors rows = RowsAsTensors(batch, begin, end);
+    const at::Tensor loss = MaskedLossSum(model_->model, rows.items,
+                                          rows.trained, rows.segments) /
+                            static_cast<double>(batch.trained_items);
+    loss.backward();
+    return loss.item<double>();
+  });
+}
+
+absl::Status TrainLoop::FinishStep(const StepResult& result) {
+  const double rate =
+      LearningRate(run_.spec, state_.step) *
+      RollbackFactor(policy_.state().lr_scale, policy_.state().rewarm_from,
+                     state_.step);
+  const auto verdict = policy_.Judge(result.loss, result.grad_norm,
+                                     state_.step, result.rows);
+  if (verdict == NonFinitePolicy::Verdict::kUpdate) {
+    STRATA_RETURN_IF_ERROR(TorchGuard([&] {
+      ClipGradients(weights_, result.grad_norm, run_.spec.clip_norm);
+      optimizer_.Step(rate, ++state_.updates);
+    }));
+  } else {
+    observer_->OnWarning(
+        "NON_FINITE",
+        absl::StrFormat("step %d: loss %g, gradient norm %g; not applied",
+                        state_.step + 1, result.loss, result.grad_norm));
+  }
+  ++state_.step;
+  state_.items_total += result.real_items;
+  state_.slots_total += run_.spec.batch * run_.spec.sequence;
+  state_.non_finite = policy_.state();
+  ReportProgress(result, rate);
+  if (verdict == NonFinitePolicy::Verdict::kGiveUp) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "NON_FINITE: loss or gradients are not finite at step ", state_.step,
+        " and ", policy_.state().rollbacks,
+        " roll-backs did not help; lower learning_rate"));
+  }
+  if (verdict == NonFinitePolicy::Verdict::kRollBack) return RollBack();
+  return absl::OkStatus();
+}
+
+absl::Status TrainLoop::RollBack() {
+  NonFinitePolicy policy = policy_;  // outlives what Restore loads
+  const int64_t from = state_.step;
+  STRATA_RETURN_IF_ERROR(Restore());
+  policy.RolledBack(state_.step);
+  policy_ = std::move(policy);
+  state_.non_finite = policy_.state();
+  evaluated_step_ = -1;
+  observer_->OnWarning(
+      "ROLLED_BACK",
+      absl::StrFormat("from step %d to step %d, learning rate x %g", from,
+                      state_.step, policy_.state().lr_scale));
+  return absl::OkStatus();
+}
+
+void TrainLoop::ReportProgress(const StepResult& result, double rate) {
+  TrainProgress p;
+  p.step = state_.step;
+  p.total_steps = run_.spec.steps;
+  p.loss = result.loss;
+  p.bits_per_byte = result.loss / std::log(2.0);
+  p.learning_rate = rate;
+  p.grad_norm = result.grad_norm;
+  p.items_per_second = rate_.ItemsPerSecond();
+  p.items_total = state_.items_total;
+  p.skipped_steps = state_.non_finite.skipped_steps;
+  p.padding_fraction = 1.0 - static_cast<double>(state_.items_total) /
+                                 static_cast<double>(state_.slots_total);
+  p.eta_seconds = rate_.SecondsFor(run_.spec.steps - state_.step);
+  observer_->OnProgress(p);
+}
+
+absl::Status TrainLoop::EvaluateIfDue() {
+  const int64_t every = run_.spec.eval_every_steps;
+  const bool last = state_.step >= run_.spec.steps;
+  const bool due = state_.step > 0 && every > 0 && state_.step % every == 0;
+  if (data_.held_out.empty() || evaluated_step_ == state_.step ||
+      !(last || due)) {
+    return absl::OkStatus();
+  }
+  EvalOptions options;
+  options.max_items = run_.spec.eval_max_items;
+  options.rows = run_.spec.micro_batch;
+  options.batcher = TrainBatches(run_, *model_, false);
+  STRATA_ASSIGN_OR_RETURN(eval_, Evaluate(model_->model, data_.held_out,
+                                          options, [this] { return Poll(); }));
+  eval_.step = state_.step;
+  evaluated_step_ = state_.step;
+  observer_->OnEval(eval_);
+  return absl::OkStatus();
+}
+
+absl::Status TrainLoop::SaveIfDue() {
+  const TrainSpec& spec = run_.spec;
+  const MonotonicTime now = Clock::System()->Now();
+  const bool by_step = spec.checkpoint_every_steps > 0 &&
+                       state_.step % spec.checkpoint_every_steps == 0;
+  const bool by_time =
+      spec.checkpoint_every_seconds > 0 &&
+      Seconds(now - last_save_) >= spec.checkpoint_every_seconds;
+  const bool retry = save_failed_ && now >= retry_save_at_;
+  if (!(by_step || by_time || retry) || !policy_.healthy() ||
+      state_.step == saved_step_ || state_.step >= spec.steps) {
+    return absl::OkStatus();
+  }
+  // Training outlives a failed save: the last checkpoint is still there.
+  Save().IgnoreError();
+  return absl::OkStatus();
+}
+
+absl::Status TrainLoop::Save() {
+  last_save_ = Clock::System()->Now();
+  if (!AllFinite(weights_)) {
+    observer_->OnWarning("CHECKPOINT_FAILED", "a weight is not finite");
+    return absl::FailedPreconditionError("a weight is not finite");
+  }
+  const auto saved = checkpoints_->Save(
+      state_, model_->model, optimizer_.State(),
+      {ModelConfigToJson(model_->config), TemplateToJson(model_->kind)});
+  save_failed_ = !saved.ok();
+  if (!saved.ok()) {
+    retry_save_at_ = Clock::System()->Now() + kSaveRetry;
+    observer_->OnWarning(absl::IsResourceExhausted(saved.status())
+                             ? "STORAGE_FULL"
+                             : "CHECKPOINT_FAILED",
+                         saved.status().message());
+    return saved.status();
+  }
+  saved_step_ = state_.step;
+  last_save_ = Clock::System()->Now();
+  observer_->OnCheckpoint(state_.step, saved->path, saved->bytes);
+  return absl::OkStatus();
+}
+
+}  // namespace strata

@@ -1,0 +1,85 @@
+#pragma once
+// The loop: batches in, weights out. One object is one attempt; everything that
+// must survive it is in TrainState, the weights and the optimizer's tensors.
+//
+//   step k   rows <- batcher(cursor)       loss = sum over trained items / count
+//            per micro-batch: seed dropout with (seed, k, micro-batch), backward
+//            judge loss and norm; clip; AdamW(learning rate(k))
+//
+// Single thread. Not reusable.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "model/base/clock.h"
+#include "model/train/adamw.h"
+#include "model/train/batcher.h"
+#include "model/train/checkpoint.h"
+#include "model/train/model_source.h"
+#include "model/train/split.h"
+#include "model/train/train_hooks.h"
+#include "model/train/train_rate.h"
+#include "model/train/train_state.h"
+#include "model/trainer.h"
+
+namespace strata {
+
+class TrainLoop {
+ public:
+  // REQUIRES: the arguments outlive the loop.
+  TrainLoop(const TrainRun& run, TrainObserver* observer,
+            const TrainHooks& hooks, const DataSplit& data,
+            TrainedModel* model, CheckpointStore* checkpoints);
+
+  // To the last step. OK: `final_eval()` is that of the weights now in the
+  // model. CANCELLED, ABORTED, FAILED_PRECONDITION as RunTraining says.
+  absl::Status Run();
+  const TrainEval& final_eval() const { return eval_; }
+
+ private:
+  struct StepResult {
+    double loss = 0;
+    double grad_norm = 0;
+    int64_t real_items = 0;
+    DataWindow rows;
+  };
+
+  absl::Status Poll();
+  absl::Status Restore();  // newest valid checkpoint, or the base
+  absl::Status RestoreCheckpoint(int64_t step);
+  absl::StatusOr<StepResult> ForwardBackward();
+  absl::StatusOr<double> MicroBatch(const Batch& batch, int64_t begin,
+                                    int64_t end);
+  absl::Status FinishStep(const StepResult& result);
+  absl::Status RollBack();
+  void ReportProgress(const StepResult& result, double learning_rate);
+  absl::Status EvaluateIfDue();
+  absl::Status SaveIfDue();
+  absl::Status Save();
+  absl::Status StopWith(absl::Status signal);
+
+  const TrainRun& run_;
+  TrainObserver* const observer_;
+  const TrainHooks& hooks_;
+  const DataSplit& data_;
+  TrainedModel* const model_;
+  CheckpointStore* const checkpoints_;
+
+  Batcher batcher_;
+  std::vector<NamedParameter> weights_;
+  AdamW optimizer_;
+  TrainState state_;
+  NonFinitePolicy policy_;
+  TrainRate rate_;
+  TrainEval eval_;
+  int64_t evaluated_step_ = -1;
+  int64_t saved_step_ = -1;  // newest durable checkpoint of this attempt
+  MonotonicTime last_save_;
+  bool save_failed_ = false;
+  MonotonicTime retry_save_at_;
+};
+
+}  // namespace strata

@@ -1,0 +1,214 @@
+#include "model/train/trainer_main.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "model/base/clock.h"
+#include "model/base/status_macros.h"
+#include "model/trainer.h"
+#include "model/trainer_wire.h"
+#include "model/version_dir.h"
+
+namespace strata {
+namespace {
+
+using Signal = TrainObserver::Signal;
+
+struct Flags {
+  std::string run_file;
+  int events_fd = 1;
+  int nice = 19;  // serving keeps its latency; idle cores are used in full
+};
+
+absl::StatusOr<Flags> ParseFlags(int argc, char** argv) {
+  Flags flags;
+  for (int i = 1; i < argc; ++i) {
+    std::string name = argv[i];
+    if (i == 1 && name == "trainer") continue;  // the subcommand itself
+    std::string value;
+    const size_t equals = name.find('=');
+    if (equals != std::string::npos) {
+      value = name.substr(equals + 1);
+      name.resize(equals);
+    } else if (i + 1 < argc) {
+      value = argv[++i];
+    } else {
+      return absl::InvalidArgumentError(absl::StrCat(name, " needs a value"));
+    }
+    bool ok = true;
+    if (name == "--run") {
+      flags.run_file = value;
+    } else if (name == "--events-fd") {
+      ok = absl::SimpleAtoi(value, &flags.events_fd) && flags.events_fd >= 0;
+    } else if (name == "--nice") {
+      ok = absl::SimpleAtoi(value, &flags.nice) && flags.nice >= 0;
+    } else {
+      return absl::InvalidArgumentError(absl::StrCat("unknown flag ", name));
+    }
+    if (!ok) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(name, " is ", value, "; must be a number >= 0"));
+    }
+  }
+  if (flags.run_file.empty()) {
+    return absl::InvalidArgumentError("--run is missing");
+  }
+  return flags;
+}
+
+// Writes events; one thread.
+class EventWriter {
+ public:
+  explicit EventWriter(int fd) : fd_(fd) {}
+
+  void Write(const TrainEvent& event) {
+    const std::string line = TrainEventToJson(event) + "\n";
+    size_t done = 0;
+    while (done < line.size()) {
+      const ssize_t n = write(fd_, line.data() + done, line.size() - done);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) _exit(kTrainerExitTemporary);  // nobody listens any more
+      done += static_cast<size_t>(n);
+    }
+  }
+
+ private:
+  const int fd_;
+};
+
+// Follows standard input for the life of the process.
+void WatchInput(std::atomic<Signal>* signal) {
+  std::string line;
+  while (std::getline(std::cin, line)) {
+    if (line == "cancel") signal->store(Signal::kCancel);
+    // A cancel is never taken back by a stop.
+    Signal expected = Signal::kContinue;
+    if (line == "stop") {
+      signal->compare_exchange_strong(expected, Signal::kCheckpointAndStop);
+    }
+  }
+  _exit(kTrainerExitTemporary);
+}
+
+class WireObserver : public TrainObserver {
+ public:
+  WireObserver(EventWriter* writer, const std::atomic<Signal>* signal)
+      : writer_(writer), signal_(signal) {}
+
+  void OnStarted(int64_t resumed_from_step, int threads,
+                 absl::string_view environment_json) override {
+    TrainEvent e;
+    e.type = TrainEvent::Type::kStarted;
+    e.resumed_from_step = resumed_from_step;
+    e.threads = threads;
+    e.environment_json = std::string(environment_json);
+    Send(e);
+  }
+
+  void OnProgress(const TrainProgress& progress) override {
+    TrainEvent e;
+    e.type = TrainEvent::Type::kProgress;
+    e.progress = progress;
+    held_ = std::move(e);
+    const MonotonicTime now = Clock::System()->Now();
+    if (now >= next_progress_) {
+      next_progress_ = now + std::chrono::milliseconds(100);
+      Flush();
+    }
+  }
+
+  void OnEval(const TrainEval& eval) override {
+    TrainEvent e;
+    e.type = TrainEvent::Type::kEval;
+    e.eval = eval;
+    Send(e);
+  }
+
+  void OnCheckpoint(int64_t step, absl::string_view path,
+                    int64_t bytes) override {
+    TrainEvent e;
+    e.type = TrainEvent::Type::kCheckpoint;
+    e.step = step;
+    e.path = std::string(path);
+    e.bytes = bytes;
+    Send(e);
+  }
+
+  void OnWarning(absl::string_view code, absl::string_view message) override {
+    TrainEvent e;
+    e.type = TrainEvent::Type::kWarning;
+    e.code = std::string(code);
+    e.message = std::string(message);
+    Send(e);
+  }
+
+  Signal Poll() override { return signal_->load(); }
+
+  void Ended(const absl::Status& status) {
+    TrainEvent e;
+    e.type = TrainEvent::Type::kEnded;
+    e.status = status;
+    Send(e);
+  }
+
+ private:
+  // Held progress first: events stay in the order of their steps.
+  void Send(const TrainEvent& event) {
+    Flush();
+    writer_->Write(event);
+  }
+  void Flush() {
+    if (held_.has_value()) writer_->Write(*held_);
+    held_.reset();
+  }
+
+  EventWriter* const writer_;
+  const std::atomic<Signal>* const signal_;
+  std::optional<TrainEvent> held_;
+  MonotonicTime next_progress_{};
+};
+
+absl::StatusOr<TrainRun> ReadRun(const std::string& path) {
+  STRATA_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  return ParseTrainRun(text);
+}
+
+}  // namespace
+
+int TrainerMain(int argc, char** argv) {
+  const absl::StatusOr<Flags> flags = ParseFlags(argc, argv);
+  if (!flags.ok()) {
+    std::cerr << "trainer: " << flags.status().message() << "\n";
+    return kTrainerExitUserError;
+  }
+  signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write()
+  setpriority(PRIO_PROCESS, 0, flags->nice);
+  // Both outlive the watching thread, which ends with the process.
+  static std::atomic<Signal> signal_now{Signal::kContinue};
+  std::thread(WatchInput, &signal_now).detach();
+
+  EventWriter writer(flags->events_fd);
+  WireObserver observer(&writer, &signal_now);
+  const absl::StatusOr<TrainRun> run = ReadRun(flags->run_file);
+  const absl::Status status =
+      run.ok() ? RunTraining(*run, &observer) : run.status();
+  observer.Ended(status);
+  // No destructors: the watching thread still reads from std::cin.
+  _exit(TrainerExitCode(status));
+}
+
+}  // namespace strata

@@ -1,0 +1,17 @@
+#pragma once
+// `strata-server trainer`: RunTraining in a process of its own, speaking the
+// wire format of model/trainer_wire.h.
+//
+//   trainer --run FILE [--events-fd N] [--nice N]
+//
+// Events go to descriptor N (default 1), at most 10 progress events a second and
+// the last one always. When standard input ends, the supervisor is gone: the
+// process exits at once with 75, saving nothing (a checkpoint that is being
+// written is either whole or garbage that the next attempt removes).
+// Returns the exit code of model/trainer_wire.h.
+
+namespace strata {
+
+int TrainerMain(int argc, char** argv);
+
+}  // namespace strata
