@@ -55,16 +55,25 @@ class Engine {
   //   INVALID_ARGUMENT    CONTEXT_LENGTH_EXCEEDED: prompt + 1 item does not fit
   //                       the model's context, or its state not the budget
   //   ALREADY_EXISTS      the id is in use
+  //   INVALID_ARGUMENT    anything else that is out of range
+  // The sink may be called, even to the end, before Submit returns.
   // The reason is attached with SetErrorReason (server/engine/error_reason.h).
   absl::StatusOr<int64_t> Submit(EngineRequest request);
 
-  // Marks a request; it ends with CANCELLED within one step. NOT_FOUND.
+  // Marks a request; it ends with CANCELLED within one step. NOT_FOUND. One that
+  // is still queued ends at once: OnDone comes before Cancel returns, on this
+  // thread, so the caller must hold no lock that its sink takes.
   absl::Status Cancel(absl::string_view id);
 
   // From now on Submit answers DRAINING. Returns once every admitted request
   // ended, or at `deadline`, when the rest are ended with UNAVAILABLE.
-  // True if nothing had to be cut.
+  // True if nothing had to be cut. A second call, from any thread, may shorten
+  // the deadline. A step in progress at the deadline is waited for.
   bool Drain(MonotonicTime deadline);
+
+  // Makes idle workers let go of versions that nobody references any more (they
+  // would within seconds). For after a change in the registry.
+  void ReleaseUnused();
 
   // False when a worker is stuck in one step for longer than `limit`.
   bool Healthy(MonotonicDuration limit) const;

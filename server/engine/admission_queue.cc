@@ -1,0 +1,262 @@
+#include "server/engine/admission_queue.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/log.h"
+#include "server/engine/error_reason.h"
+#include "server/engine/scheduler.h"
+
+namespace strata {
+namespace {
+
+// A worker that has been in one step for this long is not waited for when
+// requests are spread.
+constexpr MonotonicDuration kSlowStep = std::chrono::seconds(1);
+
+absl::Status QueueFull(absl::string_view what, int64_t limit) {
+  return WithReason(
+      absl::ResourceExhaustedError(absl::StrCat(
+          "the queue is full (", what, " limit is ", limit, "); retry later")),
+      "QUEUE_FULL");
+}
+
+}  // namespace
+
+SlotLease& SlotLease::operator=(SlotLease&& other) noexcept {
+  if (this != &other) {
+    Release();
+    queue_ = std::exchange(other.queue_, nullptr);
+    worker_ = other.worker_;
+    state_bytes_ = other.state_bytes_;
+  }
+  return *this;
+}
+
+void SlotLease::Release() {
+  if (queue_ != nullptr) {
+    std::exchange(queue_, nullptr)->Release(worker_, state_bytes_);
+  }
+}
+
+AdmissionQueue::AdmissionQueue(const EngineOptions& options)
+    : options_(options), workers_(new WorkerState[options.workers]) {}
+
+absl::StatusOr<int64_t> AdmissionQueue::Push(LiveRequestPtr live) {
+  MutexLock lock(&mu_);
+  if (gate_closed_) {
+    return WithReason(absl::UnavailableError("the server is shutting down"),
+                      "DRAINING");
+  }
+  const std::string& id = live->request.id;
+  if (ids_.count(id) > 0) {
+    return WithReason(absl::AlreadyExistsError(absl::StrCat(
+                          "request_id is \"", id, "\", which is in use")),
+                      "REQUEST_ID_IN_USE");
+  }
+  if (levels_.queued_requests >= options_.max_queued_requests) {
+    return QueueFull("requests", options_.max_queued_requests);
+  }
+  if (live->prompt_items > options_.max_queued_bytes - levels_.queued_bytes) {
+    return QueueFull("prompt bytes", options_.max_queued_bytes);
+  }
+  const int64_t ahead = levels_.queued_requests++;
+  levels_.queued_bytes += live->prompt_items;
+  ++live_;
+  live->ticket = next_ticket_++;
+  live->queued = true;
+  if (live->expires.has_value()) {
+    expiries_.emplace(*live->expires, live->ticket);
+  }
+  ids_.emplace(id, live);
+  queue_.emplace(live->ticket, std::move(live));
+  work_.SignalAll();
+  return ahead;
+}
+
+LiveRequestPtr AdmissionQueue::RemoveFromQueue(uint64_t ticket) {
+  const auto it = queue_.find(ticket);
+  STRATA_CHECK(it != queue_.end());
+  LiveRequestPtr live = std::move(it->second);
+  queue_.erase(it);
+  live->queued = false;
+  --levels_.queued_requests;
+  levels_.queued_bytes -= live->prompt_items;
+  if (live->expires.has_value()) expiries_.erase({*live->expires, ticket});
+  return live;
+}
+
+bool AdmissionQueue::Cancel(absl::string_view id, LiveRequestPtr* removed) {
+  MutexLock lock(&mu_);
+  const auto it = ids_.find(std::string(id));
+  if (it == ids_.end()) return false;
+  it->second->cancelled.store(true, std::memory_order_relaxed);
+  if (it->second->queued) {
+    *removed = RemoveFromQueue(it->second->ticket);
+    work_.SignalAll();  // the next in line may fit where this one did not
+  }
+  return true;
+}
+
+bool AdmissionQueue::MayTake(int worker) const {
+  const int64_t running = workers_[worker].running;
+  if (running >= options_.max_batch) return false;
+  const MonotonicTime now = options_.clock->Now();
+  std::vector<int64_t> others;
+  for (int w = 0; w < options_.workers; ++w) {
+    if (w != worker && InStep(workers_[w], now) < kSlowStep) {
+      others.push_back(workers_[w].running);
+    }
+  }
+  return ShouldTake(running, others, levels_.queued_requests);
+}
+
+void AdmissionQueue::Fill(int worker, Intake* intake) {
+  const MonotonicTime now = options_.clock->Now();
+  while (!expiries_.empty() && expiries_.begin()->first <= now) {
+    intake->expired.push_back(RemoveFromQueue(expiries_.begin()->second));
+  }
+  while (!queue_.empty() && MayTake(worker)) {
+    const LiveRequest& head = *queue_.begin()->second;
+    if (head.state_bytes > options_.state_memory_bytes - levels_.state_bytes) {
+      break;
+    }
+    LiveRequestPtr live = RemoveFromQueue(head.ticket);
+    ++workers_[worker].running;
+    ++levels_.running;
+    levels_.state_bytes += live->state_bytes;
+    live->lease = SlotLease(this, worker, live->state_bytes);
+    intake->arrivals.push_back(std::move(live));
+  }
+  intake->stop = stop_;
+}
+
+AdmissionQueue::Intake AdmissionQueue::Take(
+    int worker, bool wait, std::optional<MonotonicDuration> patience) {
+  std::optional<MonotonicTime> until;
+  if (patience.has_value()) until = CondVar::Clock::now() + *patience;
+  WorkerState& self = workers_[worker];
+  Intake intake;
+  MutexLock lock(&mu_);
+  for (;;) {
+    Fill(worker, &intake);
+    if (!wait || intake.stop || !intake.arrivals.empty() ||
+        !intake.expired.empty() || self.wakes_seen != wakes_ ||
+        (until.has_value() && CondVar::Clock::now() >= *until)) {
+      break;
+    }
+    self.busy_since = kIdle;
+    WaitForWork(until);
+  }
+  self.wakes_seen = wakes_;
+  Beat(worker);
+  return intake;
+}
+
+// Condition variables wait in real time; the injected clock says how long.
+MonotonicTime AdmissionQueue::RealTime(MonotonicTime t) const {
+  const MonotonicTime here = options_.clock->Now();
+  const MonotonicTime now = CondVar::Clock::now();
+  if (t <= here) return now;
+  const MonotonicDuration left = std::min<MonotonicDuration>(
+      t - here, std::chrono::hours(24 * 365));  // "never" must not overflow
+  return now + left;
+}
+
+void AdmissionQueue::WaitForWork(std::optional<MonotonicTime> until) {
+  if (!expiries_.empty()) {
+    const MonotonicTime expiry = RealTime(expiries_.begin()->first);
+    until = until.has_value() ? std::min(*until, expiry) : expiry;
+  }
+  if (until.has_value()) {
+    work_.WaitUntil(&mu_, *until);
+  } else {
+    work_.Wait(&mu_);
+  }
+}
+
+void AdmissionQueue::Wake() {
+  MutexLock lock(&mu_);
+  ++wakes_;
+  work_.SignalAll();
+}
+
+void AdmissionQueue::Release(int worker, int64_t state_bytes) {
+  MutexLock lock(&mu_);
+  --workers_[worker].running;
+  --levels_.running;
+  levels_.state_bytes -= state_bytes;
+  if (!queue_.empty()) work_.SignalAll();
+}
+
+void AdmissionQueue::Forget(const LiveRequest& live) {
+  MutexLock lock(&mu_);
+  ids_.erase(live.request.id);
+}
+
+void AdmissionQueue::Ended() {
+  MutexLock lock(&mu_);
+  if (--live_ == 0) empty_.SignalAll();
+}
+
+void AdmissionQueue::CloseGate() {
+  MutexLock lock(&mu_);
+  gate_closed_ = true;
+}
+
+bool AdmissionQueue::WaitUntilEmpty(std::optional<MonotonicTime> deadline) {
+  MutexLock lock(&mu_);
+  while (live_ > 0) {
+    if (!deadline.has_value()) {
+      empty_.Wait(&mu_);
+      continue;
+    }
+    if (*deadline <= options_.clock->Now()) return false;
+    empty_.WaitUntil(&mu_, RealTime(*deadline));
+  }
+  return true;
+}
+
+std::vector<LiveRequestPtr> AdmissionQueue::Cut() {
+  MutexLock lock(&mu_);
+  cut_ = true;
+  std::vector<LiveRequestPtr> queued;
+  while (!queue_.empty()) {
+    queued.push_back(RemoveFromQueue(queue_.begin()->first));
+  }
+  return queued;
+}
+
+void AdmissionQueue::Stop() {
+  MutexLock lock(&mu_);
+  stop_ = true;
+  work_.SignalAll();
+}
+
+void AdmissionQueue::Beat(int worker) {
+  workers_[worker].busy_since =
+      options_.clock->Now().time_since_epoch().count();
+}
+
+MonotonicDuration AdmissionQueue::InStep(const WorkerState& worker,
+                                         MonotonicTime now) const {
+  const int64_t since = worker.busy_since;
+  if (since == kIdle) return MonotonicDuration::zero();
+  return now.time_since_epoch() - MonotonicDuration(since);
+}
+
+MonotonicDuration AdmissionQueue::LongestStep() const {
+  const MonotonicTime now = options_.clock->Now();
+  MonotonicDuration longest = MonotonicDuration::zero();
+  for (int w = 0; w < options_.workers; ++w) {
+    longest = std::max(longest, InStep(workers_[w], now));
+  }
+  return longest;
+}
+
+EngineLevels AdmissionQueue::levels() const {
+  MutexLock lock(&mu_);
+  return levels_;
+}
+
+}  // namespace strata

@@ -1,0 +1,48 @@
+#include "server/engine/engine_core.h"
+
+#include <utility>
+
+namespace strata {
+
+EngineCore::EngineCore(const EngineOptions& options)
+    : options_(options),
+      observer_(options.observer != nullptr ? options.observer : &no_observer_),
+      queue_(options) {}
+
+void EngineCore::End(LiveRequestPtr live, const Ending& ending) {
+  live->lease.Release();
+  live->request.version.reset();
+  queue_.Forget(*live);
+  Observe(*live, ending);
+  PublishLevels();
+  RequestSink& sink = *live->request.sink;
+  if (ending.finish.has_value()) sink.OnFinished(*ending.finish);
+  if (ending.scores.has_value()) sink.OnScores(*ending.scores);
+  sink.OnDone(ending.status);
+  live->request.sink.reset();
+  queue_.Ended();
+}
+
+void EngineCore::Observe(const LiveRequest& live, const Ending& ending) {
+  if (ending.outcome == "unavailable") ++cut_count_;
+  if (ending.outcome == "cancelled") observer_->OnCancelled(ending.phase);
+  if (ending.outcome == "deadline_exceeded") {
+    observer_->OnDeadlineExceeded(ending.phase);
+  }
+  observer_->OnEnded(ending.outcome, Seconds(Now() - live.request.arrival));
+}
+
+void EngineCore::PublishLevels() {
+  // Whoever finds nobody publishing does it, again for as long as others came
+  // meanwhile: so the last call follows the last change.
+  if (unpublished_.fetch_add(1) != 0) return;
+  int seen = 1;
+  do {
+    const EngineLevels levels = queue_.levels();
+    observer_->OnLevels(levels.queued_requests, levels.queued_bytes,
+                        levels.running, levels.state_bytes);
+    seen = unpublished_.fetch_sub(seen) - seen;
+  } while (seen != 0);
+}
+
+}  // namespace strata

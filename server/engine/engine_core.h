@@ -1,0 +1,46 @@
+#pragma once
+// EngineCore: what the engine and its workers share: options, the queue, the
+// observer, and the one way in which a request ends. Thread-safe.
+
+#include <atomic>
+
+#include "server/engine/admission_queue.h"
+#include "server/engine/ending.h"
+#include "server/engine/engine.h"
+#include "server/engine/live_request.h"
+#include "server/engine/observer.h"
+
+namespace strata {
+
+class EngineCore {
+ public:
+  explicit EngineCore(const EngineOptions& options);
+
+  // Ends a request that the caller has taken out of the queue or runs; its
+  // sequence is gone by then. Frees the slot, the state, the id and the pinned
+  // version, then tells the sink. No lock is held.
+  void End(LiveRequestPtr live, const Ending& ending);
+
+  // Tells the observer the levels of now, in an order that leaves the newest
+  // ones last although nobody holds a lock meanwhile.
+  void PublishLevels();
+
+  MonotonicTime Now() const { return options_.clock->Now(); }
+  const EngineOptions& options() const { return options_; }
+  EngineObserver& observer() { return *observer_; }
+  AdmissionQueue& queue() { return queue_; }
+  // Requests that were cut by a drain so far.
+  int64_t cut_count() const { return cut_count_; }
+
+ private:
+  void Observe(const LiveRequest& live, const Ending& ending);
+
+  const EngineOptions options_;
+  EngineObserver no_observer_;
+  EngineObserver* const observer_;
+  AdmissionQueue queue_;
+  std::atomic<int> unpublished_{0};
+  std::atomic<int64_t> cut_count_{0};
+};
+
+}  // namespace strata

@@ -1,0 +1,32 @@
+#include "server/engine/generator_cache.h"
+
+#include <utility>
+
+#include "model/base/status_macros.h"
+
+namespace strata {
+
+absl::StatusOr<Generator*> GeneratorCache::Get(
+    const std::shared_ptr<const ServedVersion>& version) {
+  for (const Entry& entry : entries_) {
+    // Owners are compared, not addresses: a new version may stand where a dead
+    // one stood.
+    if (!entry.version.owner_before(version) &&
+        !version.owner_before(entry.version)) {
+      return entry.generator.get();
+    }
+  }
+  Entry entry{version, version->weights, nullptr};
+  STRATA_ASSIGN_OR_RETURN(entry.generator,
+                          version->weights->NewGenerator(options_));
+  entries_.push_back(std::move(entry));
+  return entries_.back().generator.get();
+}
+
+void GeneratorCache::DropUnused() {
+  for (size_t i = entries_.size(); i-- > 0;) {
+    if (entries_[i].version.expired()) entries_.erase(entries_.begin() + i);
+  }
+}
+
+}  // namespace strata

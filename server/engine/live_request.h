@@ -1,0 +1,61 @@
+#pragma once
+// LiveRequest: an accepted request from Submit to its OnDone, and the lease of
+// what it occupies while it runs. Shared by the queue, the index of ids and the
+// worker that runs it; whoever takes it out of the queue (or runs it) is the one
+// that ends it, so that OnDone comes once.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "model/base/clock.h"
+#include "server/engine/request.h"
+
+namespace strata {
+
+class AdmissionQueue;
+
+// A batch slot of one worker and a part of the state budget; gives both back
+// when destroyed. Movable; empty by default. The queue outlives it.
+class SlotLease {
+ public:
+  SlotLease() = default;
+  SlotLease(AdmissionQueue* queue, int worker, int64_t state_bytes)
+      : queue_(queue), worker_(worker), state_bytes_(state_bytes) {}
+  SlotLease(SlotLease&& other) noexcept { *this = std::move(other); }
+  SlotLease& operator=(SlotLease&& other) noexcept;
+  ~SlotLease() { Release(); }
+
+  void Release();
+
+ private:
+  AdmissionQueue* queue_ = nullptr;
+  int worker_ = 0;
+  int64_t state_bytes_ = 0;
+};
+
+struct LiveRequest {
+  // Immutable after Submit but for `items`, which grows while it runs.
+  EngineRequest request;
+  int64_t prompt_items = 0;
+  int64_t capacity = 1;       // items that its sequence may hold
+  int64_t state_bytes = 0;    // by the model's formula, for that capacity
+  int64_t max_generated = 0;  // max_items, or what the context leaves of it
+  std::optional<MonotonicTime> expires;  // the earlier of its two limits
+
+  // Set by any thread; the worker looks at each step boundary.
+  std::atomic<bool> cancelled{false};
+
+  // Of AdmissionQueue, under its lock: the place in the queue.
+  uint64_t ticket = 0;
+  bool queued = false;
+
+  // Of the worker that runs it.
+  SlotLease lease;
+};
+
+using LiveRequestPtr = std::shared_ptr<LiveRequest>;
+
+}  // namespace strata

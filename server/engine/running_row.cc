@@ -1,0 +1,162 @@
+#include "server/engine/running_row.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "model/sampling.h"
+
+namespace strata {
+namespace {
+constexpr double kLn2 = 0.69314718055994530942;
+}  // namespace
+
+RunningRow::RunningRow(EngineCore* core, LiveRequestPtr live,
+                       Generator* generator, std::unique_ptr<Sequence> sequence,
+                       MonotonicTime started)
+    : core_(core),
+      live_(std::move(live)),
+      generator_(generator),
+      sequence_(std::move(sequence)),
+      scoring_(live_->request.kind == EngineRequest::Kind::kScore),
+      // The last item of a scored text predicts nothing that is asked for.
+      to_read_(live_->prompt_items - (scoring_ ? 1 : 0)),
+      output_(live_->request.stop),
+      started_(started) {}
+
+RequestPhase RunningRow::phase() const {
+  return scoring_ || prefill_remaining() > 0 ? RequestPhase::kPrefill
+                                             : RequestPhase::kDecode;
+}
+
+std::optional<Ending> RunningRow::Due(MonotonicTime now) {
+  if (live_->cancelled.load(std::memory_order_relaxed)) {
+    return CancelledEnding(phase());
+  }
+  if (core_->queue().cut()) return CutEnding(phase());
+  if (live_->expires.has_value() && now >= *live_->expires) {
+    return Expired(now);
+  }
+  // A text of one item has nothing to be scored.
+  if (scoring_ && prefill_remaining() == 0) return ScoredEnding({});
+  return std::nullopt;
+}
+
+// The RPC's deadline is an error; a time limit is a finish of its own kind, for
+// a generation: half of a text's scores are of no use.
+std::optional<Ending> RunningRow::Expired(MonotonicTime now) {
+  const auto& deadline = live_->request.deadline;
+  if (scoring_ || (deadline.has_value() && now >= *deadline)) {
+    return DeadlineEnding(phase());
+  }
+  return Finish(FinishReason::kDeadline, now);
+}
+
+StepRow RunningRow::Prepare(int64_t items) {
+  const size_t vocab = live_->request.version->weights->config().vocab;
+  const absl::Span<const Item> all(live_->request.items);
+  StepRow row;
+  row.sequence = sequence_.get();
+  feeding_ = items;
+  if (prefill_remaining() == 0) {
+    row.items = all.last(1);
+  } else {
+    row.items = all.subspan(read_, items);
+    if (!scoring_ && items < prefill_remaining()) return row;
+  }
+  logits_.resize(scoring_ ? vocab * items : vocab);
+  row.logits = absl::MakeSpan(logits_);
+  return row;
+}
+
+std::optional<Ending> RunningRow::Advance(MonotonicTime now) {
+  if (prefill_remaining() > 0) {
+    read_ += feeding_;
+    core_->observer().OnItems(feeding_, 0);
+    live_->request.sink->OnProgress(read_, to_read_);
+    if (scoring_) return Score(now);
+    if (prefill_remaining() > 0) return std::nullopt;
+  }
+  return Generate(now);
+}
+
+std::optional<Ending> RunningRow::Score(MonotonicTime now) {
+  const size_t vocab = logits_.size() / feeding_;
+  for (int64_t i = 0; i < feeding_; ++i) {
+    const Item next = live_->request.items[read_ - feeding_ + i + 1];
+    const double ln = LogProb(
+        absl::MakeConstSpan(logits_).subspan(i * vocab, vocab), next);
+    if (std::isnan(ln)) {
+      return FaultEnding(phase(), absl::InternalError(
+                                      "the model produced a logit that is not "
+                                      "a number"));
+    }
+    scores_.push_back(ln / kLn2);
+  }
+  if (prefill_remaining() > 0) return std::nullopt;
+  return ScoredEnding(std::move(scores_));
+}
+
+std::optional<Ending> RunningRow::Generate(MonotonicTime now) {
+  std::vector<Item>& items = live_->request.items;
+  const SamplingParams& sampling = live_->request.sampling;
+  const size_t window =
+      std::min<size_t>(items.size(), sampling.repetition_window);
+  const absl::StatusOr<Item> item =
+      SampleItem(logits_, sampling, static_cast<int64_t>(items.size()),
+                 absl::MakeConstSpan(items).last(window));
+  if (!item.ok()) return FaultEnding(phase(), item.status());
+  items.push_back(*item);
+  ++generated_;
+  const std::optional<FinishReason> reason = Emit(*item, now);
+  if (reason.has_value()) return Finish(*reason, now);
+  SendOutput();
+  return std::nullopt;
+}
+
+std::optional<FinishReason> RunningRow::Emit(Item item, MonotonicTime now) {
+  if (generated_ == 1) {
+    first_item_ = now;
+    core_->observer().OnFirstItem(Seconds(now - live_->request.arrival));
+  } else {
+    core_->observer().OnInterItem(Seconds(now - last_item_));
+  }
+  last_item_ = now;
+  core_->observer().OnItems(0, 1);
+  if (item == kEos) return FinishReason::kEos;
+  if (output_.Add(item)) return FinishReason::kStop;
+  if (generated_ < live_->max_generated) return std::nullopt;
+  return live_->max_generated < live_->request.max_items
+             ? FinishReason::kContextLimit
+             : FinishReason::kMaxTokens;
+}
+
+Ending RunningRow::Finish(FinishReason reason, MonotonicTime now) {
+  output_.Finish();
+  SendOutput();
+  const MonotonicTime arrival = live_->request.arrival;
+  FinishInfo info;
+  info.reason = reason;
+  info.matched_stop = output_.matched_stop();
+  info.prompt_items = live_->prompt_items;
+  info.generated_items = generated_;
+  info.queue_seconds = Seconds(started_ - arrival);
+  const bool any = generated_ > 0;
+  info.prefill_seconds = Seconds((any ? first_item_ : now) - started_);
+  info.first_item_seconds = any ? Seconds(first_item_ - arrival) : 0;
+  info.total_seconds = Seconds(now - arrival);
+  return FinishedEnding(info);
+}
+
+void RunningRow::SendOutput() {
+  const OutputDelta delta = output_.Take();
+  if (delta.data.empty() && delta.text.empty()) return;
+  live_->request.sink->OnDelta(delta);
+}
+
+void RunningRow::End(const Ending& ending) {
+  sequence_.reset();
+  core_->End(std::move(live_), ending);
+}
+
+}  // namespace strata

@@ -1,0 +1,68 @@
+#pragma once
+// RunningRow: one sequence that a worker steps. It knows what to feed next and
+// what the logits that come back mean; the worker knows when. A row is in
+// prefill until its prompt is read (a scored text is nothing but prompt), then
+// it decodes one item a step.
+// Single owner thread (the worker).
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "model/generator.h"
+#include "server/engine/ending.h"
+#include "server/engine/engine_core.h"
+#include "server/engine/live_request.h"
+#include "server/engine/output_assembler.h"
+
+namespace strata {
+
+class RunningRow {
+ public:
+  // `core` and `generator` outlive the row.
+  RunningRow(EngineCore* core, LiveRequestPtr live, Generator* generator,
+             std::unique_ptr<Sequence> sequence, MonotonicTime started);
+
+  Generator* generator() const { return generator_; }
+  int64_t prefill_remaining() const { return to_read_ - read_; }
+  RequestPhase phase() const;
+
+  // The ending that is due at this step boundary: cancelled, cut, expired, or
+  // nothing left to do. Sends what a time limit leaves of the output.
+  std::optional<Ending> Due(MonotonicTime now);
+
+  // Feeds `items` items. The result points into the row until Advance.
+  StepRow Prepare(int64_t items);
+  // After a step that succeeded: reports progress or a new item to the sink.
+  std::optional<Ending> Advance(MonotonicTime now);
+
+  // Frees the sequence, then ends the request.
+  void End(const Ending& ending);
+
+ private:
+  std::optional<Ending> Expired(MonotonicTime now);
+  std::optional<Ending> Score(MonotonicTime now);
+  std::optional<Ending> Generate(MonotonicTime now);
+  std::optional<FinishReason> Emit(Item item, MonotonicTime now);
+  // Releases what is held back, sends it, and says how it went.
+  Ending Finish(FinishReason reason, MonotonicTime now);
+  void SendOutput();
+
+  EngineCore* const core_;
+  LiveRequestPtr live_;
+  Generator* const generator_;
+  std::unique_ptr<Sequence> sequence_;
+  const bool scoring_;
+  const int64_t to_read_;  // prompt items to feed before decoding
+  int64_t read_ = 0;
+  int64_t feeding_ = 0;  // items of the step in progress
+  int64_t generated_ = 0;
+  std::vector<float> logits_;
+  std::vector<double> scores_;
+  OutputAssembler output_;
+  const MonotonicTime started_;
+  MonotonicTime first_item_{};
+  MonotonicTime last_item_{};
+};
+
+}  // namespace strata

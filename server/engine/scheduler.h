@@ -1,0 +1,32 @@
+#pragma once
+// Scheduler: pure policy. No thread, no lock, no clock: what is running goes in,
+// what the next step feeds comes out, so that every rule is a unit test.
+//
+//   - Every decoding row takes part in every step, with one item.
+//   - Prompts share `prefill_items` a step by max-min fairness: each gets an
+//     equal part, a short one takes what it needs, the rest goes to the longer.
+//     So a long prompt delays a short one by a constant factor, not by its length.
+//   - What does not divide evenly goes to the rows from `turn` on, one item
+//     each; more prompts than items advance in turns.
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+
+namespace strata {
+
+// `prefill_remaining[r]`: prompt items that row r has still to read; 0 = it
+// decodes. Returns how many items each row feeds; 0 = it sits this step out.
+// The prompts' items sum to min(prefill_items, all that remain).
+// REQUIRES: prefill_items >= 1.
+std::vector<int64_t> PlanStep(absl::Span<const int64_t> prefill_remaining,
+                              int64_t prefill_items, int64_t turn);
+
+// Whether a worker that runs `self` sequences should take the head of a queue of
+// `queued` requests, given what the other workers run: only if it would still
+// get one after those with less had been filled up to its level. So streams
+// spread evenly, and an idle worker always may.
+bool ShouldTake(int64_t self, absl::Span<const int64_t> others, int64_t queued);
+
+}  // namespace strata

@@ -1,0 +1,146 @@
+#include "server/engine/worker.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "model/base/log.h"
+#include "server/engine/scheduler.h"
+
+namespace strata {
+namespace {
+// An idle worker keeps its executors for this long, then frees their memory.
+constexpr MonotonicDuration kKeepExecutors = std::chrono::seconds(5);
+}  // namespace
+
+Worker::Worker(EngineCore* core, int index)
+    : core_(core),
+      index_(index),
+      generators_({core->options().threads_per_worker}),
+      thread_([this] { Run(); }) {}
+
+Worker::~Worker() { thread_.join(); }
+
+void Worker::Run() {
+  while (TakeArrivals()) {
+    EndDueRows();
+    if (!rows_.empty()) StepRows();
+    generators_.DropUnused();
+  }
+}
+
+bool Worker::TakeArrivals() {
+  const bool idle = rows_.empty();
+  std::optional<MonotonicDuration> patience;
+  if (idle && !generators_.empty()) patience = kKeepExecutors;
+  const MonotonicTime before = CondVar::Clock::now();
+  AdmissionQueue::Intake intake = core_->queue().Take(index_, idle, patience);
+  if (patience.has_value() && CondVar::Clock::now() - before >= *patience) {
+    generators_.Clear();
+  }
+  for (LiveRequestPtr& live : intake.expired) {
+    core_->End(std::move(live), DeadlineEnding(RequestPhase::kQueued));
+  }
+  if (!intake.arrivals.empty()) core_->PublishLevels();
+  for (LiveRequestPtr& live : intake.arrivals) Begin(std::move(live));
+  return !intake.stop || !rows_.empty();
+}
+
+void Worker::Begin(LiveRequestPtr live) {
+  const MonotonicTime now = core_->Now();
+  core_->observer().OnStarted(Seconds(now - live->request.arrival));
+  const absl::StatusOr<Generator*> generator =
+      generators_.Get(live->request.version);
+  if (!generator.ok()) {
+    core_->End(std::move(live),
+               FaultEnding(RequestPhase::kPrefill, generator.status()));
+    return;
+  }
+  absl::StatusOr<std::unique_ptr<Sequence>> sequence =
+      (*generator)->NewSequence(live->capacity);
+  if (!sequence.ok()) {
+    core_->End(std::move(live),
+               FaultEnding(RequestPhase::kPrefill, sequence.status()));
+    return;
+  }
+  rows_.push_back(std::make_unique<RunningRow>(
+      core_, std::move(live), *generator, *std::move(sequence), now));
+}
+
+void Worker::EndDueRows() {
+  const MonotonicTime now = core_->Now();
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    const std::optional<Ending> ending = rows_[i]->Due(now);
+    if (ending.has_value()) EndRow(i, *ending);
+  }
+  SweepEndedRows();
+}
+
+void Worker::StepRows() {
+  std::vector<int64_t> remaining;
+  for (const auto& row : rows_) remaining.push_back(row->prefill_remaining());
+  const std::vector<int64_t> plan =
+      PlanStep(remaining, core_->options().prefill_items_per_step, turn_++);
+  std::vector<Generator*> generators;  // in order of their first row
+  std::vector<std::vector<size_t>> groups;
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    if (plan[i] == 0) continue;
+    const auto it = std::find(generators.begin(), generators.end(),
+                              rows_[i]->generator());
+    if (it == generators.end()) {
+      generators.push_back(rows_[i]->generator());
+      groups.push_back({i});
+    } else {
+      groups[it - generators.begin()].push_back(i);
+    }
+  }
+  for (size_t g = 0; g < groups.size(); ++g) {
+    StepVersion(generators[g], groups[g], plan);
+  }
+  SweepEndedRows();
+}
+
+void Worker::StepVersion(Generator* generator, const std::vector<size_t>& rows,
+                         const std::vector<int64_t>& plan) {
+  std::vector<StepRow> batch;
+  int64_t decode_rows = 0;
+  int64_t prefill_items = 0;
+  for (const size_t i : rows) {
+    if (rows_[i]->prefill_remaining() > 0) {
+      prefill_items += plan[i];
+    } else {
+      ++decode_rows;
+    }
+    batch.push_back(rows_[i]->Prepare(plan[i]));
+  }
+  core_->queue().Beat(index_);
+  const MonotonicTime before = core_->Now();
+  const absl::Status status = generator->Step(batch);
+  const MonotonicTime now = core_->Now();
+  core_->observer().OnStep(Seconds(now - before), decode_rows, prefill_items);
+  if (!status.ok()) {
+    Log(Severity::kError, "step failed",
+        {{"worker", index_},
+         {"rows", static_cast<long>(rows.size())},
+         {"error", status.ToString()}});
+    for (const size_t i : rows) {
+      EndRow(i, FaultEnding(rows_[i]->phase(), status));
+    }
+    return;
+  }
+  for (const size_t i : rows) {
+    const std::optional<Ending> ending = rows_[i]->Advance(now);
+    if (ending.has_value()) EndRow(i, *ending);
+  }
+}
+
+void Worker::EndRow(size_t index, const Ending& ending) {
+  const std::unique_ptr<RunningRow> row = std::move(rows_[index]);
+  row->End(ending);
+}
+
+void Worker::SweepEndedRows() {
+  rows_.erase(std::remove(rows_.begin(), rows_.end(), nullptr), rows_.end());
+}
+
+}  // namespace strata

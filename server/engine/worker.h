@@ -1,0 +1,44 @@
+#pragma once
+// Worker: one thread with its own executors and sequences. Each round is a step
+// boundary (ends what is cancelled or expired, takes arrivals) and then one step
+// of every row that the scheduler picked, one Step call per model version.
+// A fault ends the rows of its Step and the worker goes on.
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "server/engine/engine_core.h"
+#include "server/engine/generator_cache.h"
+#include "server/engine/running_row.h"
+
+namespace strata {
+
+class Worker {
+ public:
+  // `core` outlives the worker. The thread starts at once.
+  Worker(EngineCore* core, int index);
+  ~Worker();  // REQUIRES: the queue was stopped; joins
+
+ private:
+  void Run();
+  // False when there is nothing left to wait for.
+  bool TakeArrivals();
+  void Begin(LiveRequestPtr live);
+  void EndDueRows();
+  void StepRows();
+  // One Step call for the rows of one version.
+  void StepVersion(Generator* generator, const std::vector<size_t>& rows,
+                   const std::vector<int64_t>& plan);
+  void EndRow(size_t index, const Ending& ending);
+  void SweepEndedRows();
+
+  EngineCore* const core_;
+  const int index_;
+  GeneratorCache generators_;
+  std::vector<std::unique_ptr<RunningRow>> rows_;  // null: ended in this round
+  int64_t turn_ = 0;
+  std::thread thread_;  // last: starts when all else exists
+};
+
+}  // namespace strata
