@@ -65,6 +65,17 @@ absl::Status ParseGlobal(const std::vector<std::string>& words, std::string* ser
   return absl::OkStatus();
 }
 
+// Of all errors the one that a newcomer meets first gets words of its own.
+absl::Status ExplainUnreachable(const absl::Status& status, const std::string& server) {
+  if (!absl::IsUnavailable(status) ||
+      !absl::StrContains(status.message(), "ailed to connect")) {
+    return status;
+  }
+  return absl::UnavailableError(
+      absl::StrCat("no server answers at ", server,
+                   "; start strata-server, or name another with --server or STRATA_SERVER"));
+}
+
 absl::Status Run(const std::vector<std::string>& words) {
   if (!words.empty() && (words[0] == "--help" || words[0] == "-h" || words[0] == "help")) {
     return WriteOut(Help());
@@ -78,7 +89,8 @@ absl::Status Run(const std::vector<std::string>& words) {
     if (words[at] != command.name) continue;
     Connection connection(context.server);
     context.connection = &connection;
-    return command.run(context, {words.begin() + static_cast<long>(at) + 1, words.end()});
+    const std::vector<std::string> rest(words.begin() + static_cast<long>(at) + 1, words.end());
+    return ExplainUnreachable(command.run(context, rest), context.server);
   }
   return UsageError(absl::StrCat("unknown command '", words[at], "'; see strata --help"));
 }

@@ -53,7 +53,8 @@ bool JobWatcher::Pause() {
   return !stopped_;
 }
 
-grpc::Status JobWatcher::ReadStream(const OnEvent& on_event, bool* heard) {
+grpc::Status JobWatcher::ReadStream(const OnEvent& on_event,
+                                    const std::function<void()>& on_heard) {
   grpc::ClientContext context;
   if (!Enter(&context)) return grpc::Status::CANCELLED;
   v1::WatchJobRequest request;
@@ -62,7 +63,7 @@ grpc::Status JobWatcher::ReadStream(const OnEvent& on_event, bool* heard) {
   auto reader = connection_->training().WatchJob(&context, request);
   v1::JobEvent event;
   while (reader->Read(&event)) {
-    *heard = true;
+    on_heard();
     if (event.sequence() <= last_sequence_) continue;  // a keep-alive
     last_sequence_ = event.sequence();
     on_event(event);
@@ -85,18 +86,19 @@ grpc::Status JobWatcher::GetJob(v1::Job* job) {
 absl::StatusOr<v1::Job> JobWatcher::Watch(const OnEvent& on_event, const OnNote& on_note) {
   bool ever_heard = false;
   std::optional<CondVar::Clock::time_point> lost;  // when the connection went
+  const auto on_heard = [&] {
+    if (lost.has_value()) on_note("connected again");
+    lost.reset();
+    ever_heard = true;
+  };
   while (true) {
-    bool heard = false;
-    grpc::Status status = ReadStream(on_event, &heard);
-    v1::Job job;
+    grpc::Status status = ReadStream(on_event, on_heard);
     if (status.ok()) {
+      v1::Job job;
       status = GetJob(&job);
-      heard = heard || status.ok();
+      if (status.ok()) on_heard();
+      if (status.ok() && IsTerminal(job.state())) return job;
     }
-    if (status.ok() && IsTerminal(job.state())) return job;
-    if (heard && lost.has_value()) on_note("connected again");
-    if (heard) lost.reset();
-    ever_heard = ever_heard || heard;
     if (!status.ok()) {
       if (!ever_heard || !MayResume(status.error_code())) return FromGrpc(status);
       const auto now = CondVar::Clock::now();

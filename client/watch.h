@@ -40,7 +40,7 @@ class JobWatcher {
   void Stop();
 
  private:
-  grpc::Status ReadStream(const OnEvent& on_event, bool* heard);
+  grpc::Status ReadStream(const OnEvent& on_event, const std::function<void()>& on_heard);
   grpc::Status GetJob(v1::Job* job);
   bool Enter(grpc::ClientContext* context);
   void Leave();

@@ -47,6 +47,10 @@ if [ ! -e "$venv/.complete" ]; then
   fi
   exec 9>&-
 fi
+# The name that a build tree configured without tests/run.sh looks for.
+if [ -L "$cache/venv" ] || [ ! -e "$cache/venv" ]; then
+  ln -sfnT "$venv" "$cache/venv" 2>/dev/null || true
+fi
 if [ "${1-}" = --path ]; then
   echo "$venv/bin/python"
 else

@@ -33,7 +33,7 @@ fi
 export TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1${TSAN_OPTIONS:+ $TSAN_OPTIONS}"
 export UBSAN_OPTIONS="print_stacktrace=1 halt_on_error=1${UBSAN_OPTIONS:+ $UBSAN_OPTIONS}"
 
-build() { cmake --preset "$1" && cmake --build "build/$1" -j "$jobs"; }
+build() { cmake --preset "$1" -DSTRATA_PYTHON="$python" && cmake --build "build/$1" -j "$jobs"; }
 
 summary=()
 failed=0
@@ -55,7 +55,6 @@ check_tree() {
 
 deploy/install_deps.sh || exit 1
 python=$(tests/python.sh --path) || exit 1
-export STRATA_TEST_PYTHON=$python
 
 for tree in release tsan asan; do
   check_tree "$tree"
