@@ -1,0 +1,222 @@
+#include "model/availability.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "model/presets.h"
+#include "model/scope_mask.h"
+
+namespace strata {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+LevelConfig Bytes(int block) {
+  LevelConfig level = PresetConfig("block").value().levels[0];
+  level.block = block;
+  return level;
+}
+
+LevelConfig Top(Scope scope, int layers, int window) {
+  LevelConfig level = PresetConfig("flat").value().levels[0];
+  level.dec_scope = scope;
+  level.dec_layers = layers;
+  level.window = window;
+  return level;
+}
+
+ModelConfig Config(std::vector<LevelConfig> levels) {
+  ModelConfig config = PresetConfig("flat").value();
+  config.levels = std::move(levels);
+  return config;
+}
+
+// The sets, item by item and key by key, with no shortcut: what the pass must
+// agree with. A query of a layer joins its visible keys.
+using Sets = std::vector<std::vector<bool>>;
+
+Sets SlowAttend(const Sets& items, Scope scope, const LevelConfig& level) {
+  const int64_t n = static_cast<int64_t>(items.size());
+  Sets out = items;
+  for (int64_t i = 0; i < n; ++i) {
+    const KeyRange keys = VisibleKeys(scope, i, n, level.window, level.block);
+    for (int64_t k = keys.begin; k < keys.end; ++k) {
+      for (size_t j = 0; j < out[i].size(); ++j) {
+        if (items[k][j]) out[i][j] = true;
+      }
+    }
+  }
+  return out;
+}
+
+Sets SlowLevel(const ModelConfig& config, size_t l, const Sets& z, size_t bytes) {
+  const LevelConfig& level = config.levels[l];
+  Sets h = z;
+  for (int i = 0; i < level.enc_layers; ++i) {
+    h = SlowAttend(h, level.enc_scope, level);
+  }
+  Sets u(z.size() + 1, std::vector<bool>(bytes, false));
+  for (size_t i = 0; i < z.size(); ++i) {
+    u[i + 1] = level.enc_scope == Scope::kBidirBlock ? z[i] : h[i];
+  }
+  if (l + 1 < config.levels.size()) {
+    Sets units(z.size() / level.block, std::vector<bool>(bytes, false));
+    for (size_t i = 0; i < units.size() * level.block; ++i) {
+      for (size_t j = 0; j < bytes; ++j) {
+        if (h[i][j]) units[i / level.block][j] = true;
+      }
+    }
+    const Sets o = SlowLevel(config, l + 1, units, bytes);
+    for (size_t i = 0; i < u.size(); ++i) {
+      for (size_t j = 0; j < bytes; ++j) {
+        if (o[i / level.block][j]) u[i][j] = true;
+      }
+    }
+  }
+  for (int i = 0; i < level.dec_layers; ++i) {
+    u = SlowAttend(u, level.dec_scope, level);
+  }
+  return u;
+}
+
+TEST(Availability, AgreesWithTheWalkWithoutShortcuts) {
+  std::vector<ModelConfig> configs = {
+      PresetConfig("block").value(), PresetConfig("block-literal").value(),
+      PresetConfig("flat").value(), Config({Bytes(4), Bytes(3), Top(Scope::kFull, 1, 0)}),
+      Config({Top(Scope::kWindow, 3, 5)}),
+      Config({Bytes(8), Top(Scope::kWindow, 2, 2)})};
+  configs[0].levels[0].window = 3;
+  configs.push_back(configs[1]);
+  configs.back().levels[0].enc_scope = Scope::kBlock;
+  for (size_t c = 0; c < configs.size(); ++c) {
+    constexpr size_t kBytes = 131;  // more than two words; no multiple of a block
+    Sets z(kBytes, std::vector<bool>(kBytes, false));
+    for (size_t t = 0; t < kBytes; ++t) z[t][t] = true;
+    const Sets slow = SlowLevel(configs[c], 0, z, kBytes);
+    const auto fast = Availability(configs[c], kBytes);
+    for (size_t t = 0; t < kBytes; ++t) {
+      for (size_t j = 0; j < kBytes; ++j) {
+        ASSERT_EQ(fast[t][j] != 0, slow[t][j]) << c << ": " << t << " " << j;
+      }
+    }
+  }
+}
+
+TEST(Availability, PresetsSeeExactlyThePast) {
+  for (const std::string& name : PresetNames()) {
+    const auto reach = Availability(PresetConfig(name).value(), 67);
+    for (size_t t = 0; t < reach.size(); ++t) {
+      for (size_t j = 0; j < reach.size(); ++j) {
+        ASSERT_EQ(reach[t][j] != 0, j < t) << name << " " << t << " " << j;
+      }
+    }
+  }
+}
+
+TEST(Availability, AWindowedFlatModelReachesAsFarAsItsLayersAdd) {
+  // Two layers of window 16: the keys reach back 30 items, and the item before
+  // the oldest key is the last one seen.
+  const auto reach = Availability(Config({Top(Scope::kWindow, 2, 16)}), 80);
+  for (size_t t = 0; t < 80; ++t) {
+    for (size_t j = 0; j < 80; ++j) {
+      ASSERT_EQ(reach[t][j] != 0, j < t && t - j <= 31) << t << " " << j;
+    }
+  }
+}
+
+TEST(CheckAvailability, RefusesAMissingBlockShift) {
+  for (const char* name : {"block", "block-literal", "block-45m"}) {
+    const ModelConfig config = PresetConfig(name).value();
+    EXPECT_TRUE(CheckAvailability(config).ok());
+    const absl::Status status =
+        CheckAvailability(config, {.no_block_shift = true});
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()), StartsWith("leak: byte 0"));
+  }
+}
+
+TEST(CheckAvailability, RefusesASkipFromABidirectionalEncoder) {
+  const absl::Status status =
+      CheckAvailability(PresetConfig("block-literal").value(),
+                        {.skip_bidirectional = true});
+  EXPECT_THAT(std::string(status.message()), StartsWith("leak: "));
+  // A causal encoder may be skipped.
+  EXPECT_TRUE(CheckAvailability(PresetConfig("block").value(),
+                                {.skip_bidirectional = true})
+                  .ok());
+}
+
+TEST(CheckAvailability, RefusesABlindSpot) {
+  ModelConfig config = Config({Bytes(8), Top(Scope::kFull, 1, 0)});
+  config.levels[0].enc_layers = 0;
+  config.levels[0].window = 2;
+  const absl::Status status = ValidateModelConfig(config);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("blind spot: byte 0 does not reach the prediction of "
+                        "byte 3"));
+  // As many blind contexts as the study of this design counted.
+  const auto reach = Availability(config, 68);
+  int blind = 0;
+  for (size_t t = 0; t < reach.size(); ++t) {
+    bool sees_all = true;
+    for (size_t j = 0; j < t; ++j) sees_all = sees_all && reach[t][j];
+    blind += sees_all ? 0 : 1;
+  }
+  EXPECT_EQ(blind, 41);
+}
+
+TEST(CheckAvailability, WindowsMustCoverABlockToTheByte) {
+  // L_dec (W_dec - 1) + L_enc (W_enc - 1) >= b - 2 decides.
+  for (const int window : {2, 3, 4, 5, 6, 7, 8}) {
+    for (const int layers : {0, 1, 2}) {
+      ModelConfig config = Config({Bytes(8), Top(Scope::kFull, 1, 0)});
+      config.levels[0].enc_layers = layers;
+      config.levels[0].window = window;
+      EXPECT_EQ(CheckAvailability(config).ok(),
+                (1 + layers) * (window - 1) >= 6)
+          << window << " " << layers;
+    }
+  }
+}
+
+TEST(CheckAvailability, FiniteReachIsProvenToTheByte) {
+  ModelConfig config = Config({Top(Scope::kWindow, 2, 16)});
+  config.reach = 31;
+  EXPECT_TRUE(CheckAvailability(config).ok()) << CheckAvailability(config);
+  config.reach = 32;
+  EXPECT_THAT(std::string(CheckAvailability(config).message()),
+              HasSubstr("blind spot: byte 0"));
+  config.reach = -1;
+  EXPECT_THAT(std::string(CheckAvailability(config).message()),
+              HasSubstr("blind spot: reach is -1"));
+  config.levels[0].window = static_cast<int>(config.max_context) + 1;
+  EXPECT_TRUE(CheckAvailability(config).ok());
+}
+
+TEST(CheckAvailability, ThreeLevelsLeaveNoHole) {
+  EXPECT_TRUE(
+      CheckAvailability(Config({Bytes(4), Bytes(4), Top(Scope::kFull, 1, 0)}))
+          .ok());
+  // A middle level that cannot see its own siblings hides whole blocks.
+  ModelConfig config =
+      Config({Bytes(4), Bytes(4), Top(Scope::kFull, 1, 0)});
+  config.levels[0].window = 4;
+  config.levels[1].enc_layers = 0;
+  config.levels[1].dec_layers = 0;
+  EXPECT_THAT(std::string(CheckAvailability(config).message()),
+              HasSubstr("blind spot"));
+}
+
+TEST(CheckAvailability, RefusesAReachTooFarToWalk) {
+  ModelConfig config = Config({Top(Scope::kWindow, 8, 4096)});
+  config.reach = 4096;
+  EXPECT_TRUE(CheckAvailability(config).ok()) << CheckAvailability(config);
+  config.reach = 4097;
+  EXPECT_THAT(std::string(CheckAvailability(config).message()),
+              HasSubstr("reach: is 4097; must be at most 4096"));
+}
+
+}  // namespace
+}  // namespace strata

@@ -1,0 +1,179 @@
+#include "model/model_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <functional>
+#include <utility>
+
+#include "absl/strings/str_replace.h"
+#include "model/presets.h"
+
+namespace strata {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(ModelConfigJson, RoundTripsEveryPreset) {
+  for (const std::string& name : PresetNames()) {
+    const ModelConfig config = PresetConfig(name).value();
+    const std::string json = ModelConfigToJson(config);
+    const auto parsed = ParseModelConfig(json);
+    ASSERT_TRUE(parsed.ok()) << parsed.status();
+    EXPECT_TRUE(*parsed == config) << json;
+    EXPECT_EQ(ModelConfigToJson(*parsed), json);
+  }
+}
+
+TEST(ModelConfigJson, EqualityLooksAtEveryField) {
+  const ModelConfig base = PresetConfig("block").value();
+  const std::vector<std::function<void(ModelConfig*)>> edits = {
+      [](ModelConfig* c) { c->architecture = "x"; },
+      [](ModelConfig* c) { c->levels.pop_back(); },
+      [](ModelConfig* c) { c->levels[0].dim *= 2; },
+      [](ModelConfig* c) { c->levels[0].heads *= 2; },
+      [](ModelConfig* c) { c->levels[0].ff_mult = 2; },
+      [](ModelConfig* c) { c->levels[0].enc_layers = 7; },
+      [](ModelConfig* c) { c->levels[0].enc_scope = Scope::kFull; },
+      [](ModelConfig* c) { c->levels[1].dec_layers = 7; },
+      [](ModelConfig* c) { c->levels[0].dec_scope = Scope::kBlock; },
+      [](ModelConfig* c) { c->levels[0].window = 33; },
+      [](ModelConfig* c) { c->levels[0].block = 4; },
+      [](ModelConfig* c) { c->vocab = 1; },
+      [](ModelConfig* c) { c->dropout = 0.2; },
+      [](ModelConfig* c) { c->rope_theta = 1; },
+      [](ModelConfig* c) { c->max_context = 1; },
+      [](ModelConfig* c) { c->reach = 1; },
+  };
+  for (size_t i = 0; i < edits.size(); ++i) {
+    ModelConfig edited = base;
+    edits[i](&edited);
+    EXPECT_FALSE(edited == base) << "edit " << i;
+    // What equality sees, the text carries.
+    EXPECT_TRUE(ParseModelConfig(ModelConfigToJson(edited)).value() == edited)
+        << "edit " << i;
+  }
+}
+
+// One replacement in a valid text, and what the message must name.
+class BadText
+    : public ::testing::TestWithParam<std::array<const char*, 3>> {};
+
+TEST_P(BadText, IsRefusedByName) {
+  const auto& [from, to, message] = GetParam();
+  const std::string good = ModelConfigToJson(PresetConfig("block").value());
+  const std::string bad = absl::StrReplaceAll(good, {{from, to}});
+  ASSERT_NE(bad, good);
+  const auto parsed = ParseModelConfig(bad);
+  EXPECT_EQ(parsed.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(parsed.status().message()), HasSubstr(message));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    ModelConfigJson, BadText,
+    ::testing::Values(
+        std::array<const char*, 3>{"\"reach\"", "\"raech\"", "reach: is missing"},
+        std::array<const char*, 3>{"\"reach\": -1", "\"reach\": -1, \"zz\": 1",
+                                   "zz: unknown member"},
+        std::array<const char*, 3>{"\"reach\": -1", "\"reach\": -1, \"reach\": 3",
+                                   "duplicate member \"reach\""},
+        std::array<const char*, 3>{"\"reach\": -1", "\"reach\": 1.5",
+                                   "reach: is 1.5; must be an integer"},
+        std::array<const char*, 3>{"\"vocab\": 260", "\"vocab\": \"260\"",
+                                   "vocab: is \"260\"; must be an integer"},
+        std::array<const char*, 3>{"\"vocab\": 260", "\"vocab\": 99999999999",
+                                   "vocab: is 99999999999; must fit in 32 bits"},
+        std::array<const char*, 3>{"\"window\": 32", "\"window\": true",
+                                   "levels[0].window: is true"},
+        std::array<const char*, 3>{"\"window\": 0", "\"window\": null",
+                                   "levels[1].window: is null"},
+        std::array<const char*, 3>{"\"full\"", "\"fulll\"",
+                                   "levels[1].dec_scope: is \"fulll\"; must be"},
+        std::array<const char*, 3>{"\"dropout\": 0.1", "\"dropout\": [0.1]",
+                                   "dropout: must be a number"},
+        std::array<const char*, 3>{"\"levels\": [", "\"levels\": 3, \"x\": [",
+                                   "levels: must be an array"}));
+
+TEST(ModelConfigJson, RefusesWhatIsNotAnObject) {
+  for (const char* text : {"", "[]", "7", "{", "{}x", "null"}) {
+    EXPECT_EQ(ParseModelConfig(text).status().code(),
+              absl::StatusCode::kInvalidArgument)
+        << text;
+  }
+}
+
+// One edit of a valid config, and what the message must say.
+struct BadConfig {
+  std::function<void(ModelConfig*)> edit;
+  const char* message;
+};
+
+TEST(ValidateModelConfig, NamesTheFieldTheValueAndTheLimit) {
+  const std::vector<BadConfig> cases = {
+      {[](ModelConfig* c) { c->architecture = ""; }, "architecture: "},
+      {[](ModelConfig* c) { c->levels.clear(); }, "levels: has 0 entries"},
+      {[](ModelConfig* c) { c->levels.resize(5); }, "levels: has 5 entries"},
+      {[](ModelConfig* c) { c->vocab = 256; }, "vocab: is 256; must be in [260"},
+      {[](ModelConfig* c) { c->dropout = 1.0; }, "dropout: is 1; must be in"},
+      {[](ModelConfig* c) { c->dropout = NAN; }, "dropout: is nan"},
+      {[](ModelConfig* c) { c->rope_theta = 0; }, "rope_theta: is 0"},
+      {[](ModelConfig* c) { c->max_context = 0; }, "max_context: is 0"},
+      {[](ModelConfig* c) { c->reach = 0; }, "reach: is 0"},
+      {[](ModelConfig* c) { c->reach = -2; }, "reach: is -2"},
+      {[](ModelConfig* c) { c->reach = 65537; }, "reach: is 65537"},
+      {[](ModelConfig* c) { c->levels[0].dim = 132; },
+       "levels[0].dim: is 132; must be a multiple of 2 * heads = 8"},
+      {[](ModelConfig* c) { c->levels[1].heads = 0; }, "levels[1].heads: is 0"},
+      {[](ModelConfig* c) { c->levels[0].ff_mult = 0; }, "levels[0].ff_mult"},
+      {[](ModelConfig* c) { c->levels[0].enc_layers = -1; },
+       "levels[0].enc_layers: is -1"},
+      {[](ModelConfig* c) { c->levels[0].dec_layers = 129; },
+       "levels[0].dec_layers: is 129"},
+      {[](ModelConfig* c) { c->levels[0].window = 0; },
+       "levels[0].window: is 0; must be in [1"},
+      {[](ModelConfig* c) { c->levels[0].block = 1; }, "levels[0].block: is 1"},
+      {[](ModelConfig* c) { c->levels[1].block = 8; },
+       "levels[1].block: is 8; must be 0 at the top level"},
+      {[](ModelConfig* c) { c->levels[0].dec_scope = Scope::kBidirBlock; },
+       "levels[0].dec_scope: bidir_block is for encoders only"},
+      {[](ModelConfig* c) { c->levels[1].dec_scope = Scope::kBlock; },
+       "levels[1].dec_scope: the top level has no block"},
+  };
+  for (const BadConfig& bad : cases) {
+    ModelConfig config = PresetConfig("block").value();
+    bad.edit(&config);
+    const absl::Status status = ValidateModelConfig(config);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bad.message;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(bad.message));
+  }
+}
+
+TEST(ItemBytes, IsTheProductOfTheBlocksBelow) {
+  ModelConfig config = PresetConfig("block").value();
+  EXPECT_EQ(ItemBytes(config, 0), 1);
+  EXPECT_EQ(ItemBytes(config, 1), 8);
+  config.levels.insert(config.levels.begin() + 1, config.levels[0]);
+  config.levels[1].block = 4;
+  EXPECT_EQ(ItemBytes(config, 2), 32);
+}
+
+TEST(ParameterCount, MatchesAHandCount) {
+  ModelConfig config = PresetConfig("flat").value();
+  config.levels[0].dim = 4;
+  config.levels[0].heads = 1;
+  config.levels[0].dec_layers = 1;
+  config.levels[0].ff_mult = 2;
+  // embedding and head, start and norm; qkv, out, up, down, two norms
+  EXPECT_EQ(ParameterCount(config),
+            2 * 260 * 4 + 2 * 4 + (12 * 4 + 4 * 4 + 8 * 4 + 4 * 8 + 2 * 4));
+  config.levels.push_back(config.levels[0]);
+  const int64_t without_pool = ParameterCount(config);
+  config.levels[0].block = 3;
+  // norm, query, key, value, out are there at any block; offset and bridge grow
+  EXPECT_EQ(ParameterCount(config) - without_pool, 3 * 4 + 3 * 4 * 4);
+}
+
+}  // namespace
+}  // namespace strata

@@ -1,0 +1,72 @@
+#include "model/state_layout.h"
+
+#include <gtest/gtest.h>
+
+#include "model/presets.h"
+
+namespace strata {
+namespace {
+
+TEST(CacheSlots, FollowTheScope) {
+  EXPECT_EQ(CacheSlots(Scope::kFull, 0, 0, 4096), 4096);
+  EXPECT_EQ(CacheSlots(Scope::kFull, 0, 0, 4097), 4112);
+  EXPECT_EQ(CacheSlots(Scope::kWindow, 32, 8, 4096), 32);
+  EXPECT_EQ(CacheSlots(Scope::kWindow, 33, 8, 4096), 48);
+  EXPECT_EQ(CacheSlots(Scope::kWindow, 4096, 8, 5), 16);
+  EXPECT_EQ(CacheSlots(Scope::kBlock, 0, 8, 4096), 16);
+  EXPECT_EQ(CacheSlots(Scope::kBidirBlock, 0, 8, 4096), 0);
+  EXPECT_EQ(CacheSlots(Scope::kFull, 0, 0, 0), 0);
+}
+
+TEST(StateBytes, IsAHandCountOfTheSmallBlockModel) {
+  // 1000 items: 125 units, so 126 global slots, 128 rounded up.
+  const int64_t byte_level = 2 * 2 * 32 * 128;  // enc and dec; K and V
+  const int64_t pool_and_context = 2 * 8 * 128;
+  const int64_t global = 2 * 2 * 128 * 128;
+  const ModelConfig config = PresetConfig("block").value();
+  EXPECT_EQ(StateBytes(config, 1000),
+            4 * (byte_level + pool_and_context + global));
+  EXPECT_EQ(StateBytes(config, 1000, 2) * 2, StateBytes(config, 1000, 4));
+}
+
+TEST(StateBytes, IsAHandCountOfTheFlatModel) {
+  EXPECT_EQ(StateBytes(PresetConfig("flat").value(), 1000),
+            int64_t{4} * 5 * 2 * 1008 * 128);
+}
+
+TEST(StateLayout, BuffersTileTheState) {
+  for (const std::string& name : PresetNames()) {
+    const ModelConfig config = PresetConfig(name).value();
+    for (const int64_t capacity : {1, 7, 8, 9, 512, 65536}) {
+      const StateLayout layout = MakeStateLayout(config, capacity);
+      int64_t at = 0;
+      for (size_t l = 0; l < layout.levels.size(); ++l) {
+        const LevelConfig& level = config.levels[l];
+        const LevelLayout& out = layout.levels[l];
+        EXPECT_EQ(out.enc_offset, at);
+        at += 2 * level.enc_layers * out.enc_slots * level.dim;
+        EXPECT_EQ(out.dec_offset, at);
+        at += 2 * level.dec_layers * out.dec_slots * level.dim;
+        EXPECT_EQ(out.pool_offset, at);
+        at += level.block * level.dim;
+        EXPECT_EQ(out.context_offset, at);
+        at += level.block * level.dim;
+        EXPECT_EQ(out.enc_slots % kSlotMultiple, 0);
+        EXPECT_EQ(out.dec_slots % kSlotMultiple, 0);
+      }
+      EXPECT_EQ(layout.values, at) << name;
+      EXPECT_EQ(StateBytes(config, capacity, 1), at) << name;
+    }
+  }
+}
+
+TEST(StateBytes, GrowsWithCapacityOnlyWhereAScopeDoes) {
+  ModelConfig config = PresetConfig("block").value();
+  EXPECT_LT(StateBytes(config, 4096), StateBytes(config, 8192));
+  config.levels[1].dec_scope = Scope::kWindow;
+  config.levels[1].window = 64;
+  EXPECT_EQ(StateBytes(config, 4096), StateBytes(config, 8192));
+}
+
+}  // namespace
+}  // namespace strata
