@@ -1,0 +1,31 @@
+#pragma once
+// Models and data that the property tests share.
+
+#include <torch/torch.h>
+
+#include <string>
+#include <vector>
+
+#include "model/hierarchy/hierarchical_transformer.h"
+#include "model/model_config.h"
+
+namespace strata::testing {
+
+// The presets' small sizes, and a model of three levels (blocks of 4 and 3,
+// an encoder on the middle level too) that no preset has.
+std::vector<std::string> TestedModels();
+ModelConfig TestedConfig(const std::string& name);
+
+// Evaluation mode; matrices times three, so that no influence is too weak to
+// be seen.
+HierarchicalTransformer SharpModel(const ModelConfig& config,
+                                   torch::ScalarType type,
+                                   ShadowFaults faults = {});
+
+// [batch, n] bytes, a function of the seed.
+torch::Tensor RandomBytes(int64_t batch, int64_t n, uint64_t seed);
+
+// A copy of [1, n] items with another byte at j.
+torch::Tensor Perturbed(const torch::Tensor& items, int64_t j);
+
+}  // namespace strata::testing
