@@ -1,0 +1,229 @@
+#include "model/dataset.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <numeric>
+
+#include "absl/strings/str_cat.h"
+#include "model/dataset_line.h"
+#include "tests/model/faces/scratch_dir.h"
+
+namespace strata {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kPair[] = R"({"prompt": "q", "completion": "a"})";
+constexpr char kChat[] =
+    R"({"messages": [{"role": "user", "content": "q"}, )"
+    R"({"role": "assistant", "content": "a"}]})";
+
+class DatasetTest : public ::testing::Test {
+ protected:
+  DatasetReport Validate(absl::string_view contents) {
+    return ValidateDataset(dir_.Put("data", contents)).value();
+  }
+  // The first error as "line:column code"; "" for none.
+  std::string First(absl::string_view contents) {
+    const DatasetReport report = Validate(contents);
+    const absl::Status read = ReadDataset(dir_ / "data").status();
+    EXPECT_EQ(read.ok(), report.error_count == 0) << read;
+    if (report.errors.empty()) return "";
+    EXPECT_EQ(read.message(), DatasetErrorMessage(report));
+    const DatasetError& e = report.errors.front();
+    EXPECT_FALSE(e.message.empty());
+    return absl::StrCat(e.line, ":", e.column, " ", e.code);
+  }
+  // As the second line of a completion or chat file.
+  std::string Second(const char* first, absl::string_view line) {
+    return First(absl::StrCat(first, "\n", line, "\n"));
+  }
+  ScratchDir dir_;
+};
+
+TEST_F(DatasetTest, DetectsTheFormat) {
+  EXPECT_EQ(Validate(kChat).kind, TemplateKind::kChat);
+  EXPECT_EQ(Validate(kPair).kind, TemplateKind::kCompletion);
+  EXPECT_EQ(Validate(absl::StrCat("\n \r\n", kPair)).kind,
+            TemplateKind::kCompletion);
+  for (const char* text :
+       {"To be", "[1]", "{ not json }", "{\n  \"a\": 1\n}", "7", "\"x\""}) {
+    EXPECT_EQ(Validate(text).kind, TemplateKind::kText) << text;
+  }
+}
+
+TEST_F(DatasetTest, ReportAndDocumentsAgree) {
+  for (const std::string& contents :
+       {absl::StrCat(kChat, "\n", kChat, "\n\n"), absl::StrCat(kPair, "\r\n"),
+        std::string("some text\r\nof two lines"), std::string("\n\nx\n"),
+        std::string("\xEF\xBB\xBF" "marked")}) {
+    const DatasetReport report = Validate(contents);
+    EXPECT_EQ(report.error_count, 0) << DatasetErrorMessage(report);
+    EXPECT_EQ(report.bytes, static_cast<int64_t>(contents.size()));
+    const Dataset dataset = ReadDataset(dir_ / "data").value();
+    EXPECT_EQ(dataset.kind, report.kind);
+    EXPECT_EQ(report.documents, static_cast<int64_t>(dataset.documents.size()));
+    int64_t items = 0;
+    int64_t trained = 0;
+    for (const Document& document : dataset.documents) {
+      items += static_cast<int64_t>(document.items.size());
+      trained += std::accumulate(document.trained.begin(),
+                                 document.trained.end(), int64_t{0});
+    }
+    EXPECT_EQ(report.items, items) << contents;
+    EXPECT_EQ(report.trained_items, trained) << contents;
+  }
+}
+
+TEST_F(DatasetTest, DocumentsAreRenderedByTheTemplate) {
+  Validate(absl::StrCat(kPair, "\n", R"({"completion": "\u00e4", "prompt": "",)",
+                        R"( "id": 7})", "\n"));
+  const Dataset dataset = ReadDataset(dir_ / "data").value();
+  ASSERT_EQ(dataset.documents.size(), 2u);
+  EXPECT_EQ(dataset.documents[0].items, CompletionDocument("q", "a").items);
+  EXPECT_EQ(dataset.documents[1].items,
+            CompletionDocument("", "\xC3\xA4").items);
+  Validate(kChat);
+  EXPECT_EQ(ReadDataset(dir_ / "data")->documents[0].trained,
+            CompletionDocument("q", "a").trained);
+}
+
+TEST_F(DatasetTest, ATextIsOneDocumentToTheByte) {
+  Validate("one\r\ntwo\n");
+  EXPECT_EQ(ReadDataset(dir_ / "data")->documents[0].items,
+            TextDocument("one\r\ntwo\n", true).items);
+  EXPECT_EQ(Validate("one\r\ntwo\n").lines, 2);
+  EXPECT_EQ(Validate("one\r\ntwo").lines, 2);
+}
+
+TEST_F(DatasetTest, AMarkIsStrippedFromTextAndRefusedInJson) {
+  EXPECT_EQ(First("\xEF\xBB\xBFtext"), "");
+  EXPECT_EQ(ReadDataset(dir_ / "data")->documents[0].items,
+            TextDocument("text", true).items);
+  EXPECT_EQ(First(absl::StrCat("\xEF\xBB\xBF", kPair)), "1:1 bom");
+}
+
+TEST_F(DatasetTest, EmptyFilesAreRefused) {
+  for (const char* blank : {"", "\n", " \r\n\t\n", "\xEF\xBB\xBF\n"}) {
+    EXPECT_EQ(First(blank), "1:0 empty_text");
+  }
+}
+
+TEST_F(DatasetTest, BytesThatAreNotText) {
+  EXPECT_EQ(First("ab\ncd\xFF" "e"), "2:3 not_utf8");
+  EXPECT_EQ(First(std::string("ab\0c", 4)), "1:3 nul_byte");
+  EXPECT_EQ(First("cut \xE2\x82"), "1:5 not_utf8");
+  EXPECT_EQ(Second(kPair, "{\"prompt\": \"\xC0\xAF\"}"), "2:13 not_utf8");
+  EXPECT_EQ(Second(kPair, std::string("{\0}", 3)), "2:2 nul_byte");
+  EXPECT_EQ(Second(kPair, R"({"prompt": "a\u0000", "completion": "b"})"),
+            "2:0 nul_byte");
+}
+
+TEST_F(DatasetTest, BrokenJsonHasAColumn) {
+  EXPECT_EQ(Second(kPair, R"({"prompt": "q" "completion": "a"})"),
+            "2:27 bad_json");
+  EXPECT_EQ(Second(kPair, "nonsense"), "2:2 bad_json");
+  EXPECT_EQ(Second(kPair, R"({"prompt": "\ud800", "completion": "a"})"),
+            "2:19 bad_json");
+  // Also where it is the first line: damaged JSON is not learnt as text.
+  EXPECT_EQ(First(R"({"prompt": "q", "completion": )"), "1:31 bad_json");
+  EXPECT_EQ(First(R"({"messages": [)"), "1:15 bad_json");
+}
+
+TEST_F(DatasetTest, MissingAndMistypedMembers) {
+  EXPECT_EQ(Second(kPair, "[]"), "2:0 wrong_type");
+  EXPECT_EQ(Second(kPair, R"({"prompt": "q"})"), "2:0 missing_field");
+  EXPECT_EQ(Second(kPair, kChat), "2:0 missing_field");
+  EXPECT_EQ(Second(kChat, kPair), "2:0 missing_field");
+  EXPECT_EQ(First(R"({"text": "x"})"), "1:0 missing_field");
+  EXPECT_EQ(Second(kPair, R"({"prompt": 1, "completion": "a"})"),
+            "2:0 wrong_type");
+  EXPECT_EQ(Second(kChat, R"({"messages": "x"})"), "2:0 wrong_type");
+  EXPECT_EQ(Second(kChat, R"({"messages": ["x"]})"), "2:0 wrong_type");
+  EXPECT_EQ(Second(kChat, R"({"messages": [{"role": "user"}]})"),
+            "2:0 missing_field");
+  EXPECT_EQ(Second(kChat, R"({"messages": [{"role": "user", "content": null}]})"),
+            "2:0 wrong_type");
+  EXPECT_EQ(Second(kPair, R"({"prompt": "q", "prompt": "r", "completion": "a"})"),
+            "2:0 duplicate_key");
+}
+
+TEST_F(DatasetTest, ChatsThatTeachNothing) {
+  const auto chat = [&](absl::string_view messages) {
+    return Second(kChat, absl::StrCat("{\"messages\": [", messages, "]}"));
+  };
+  const std::string user = R"({"role": "user", "content": "q"})";
+  const std::string reply = R"({"role": "assistant", "content": "a"})";
+  const std::string system = R"({"role": "system", "content": "s"})";
+  EXPECT_EQ(chat(""), "2:0 empty_text");
+  EXPECT_EQ(chat(user), "2:0 no_assistant_turn");
+  EXPECT_EQ(chat(reply), "2:0 role_order");
+  EXPECT_EQ(chat(absl::StrCat(user, ",", reply, ",", reply)), "2:0 role_order");
+  EXPECT_EQ(chat(absl::StrCat(user, ",", system, ",", reply)), "2:0 role_order");
+  EXPECT_EQ(chat(R"({"role": "bot", "content": "a"})"), "2:0 bad_role");
+  EXPECT_EQ(chat(absl::StrCat(R"({"role": "user", "content": ""},)", reply)),
+            "2:0 empty_text");
+  EXPECT_EQ(chat(absl::StrCat(system, ",", user, ",", user, ",", reply)), "");
+  EXPECT_EQ(Second(kPair, R"({"prompt": "q", "completion": ""})"),
+            "2:0 empty_text");
+}
+
+TEST_F(DatasetTest, EveryErrorIsCountedAndTwentyAreKept) {
+  std::string contents = absl::StrCat(kPair, "\n");
+  for (int i = 0; i < 30; ++i) contents += "{}\n";
+  const DatasetReport report = Validate(contents);
+  EXPECT_EQ(report.error_count, 30);
+  ASSERT_EQ(report.errors.size(), 20u);
+  EXPECT_EQ(report.errors[19].line, 21);
+  EXPECT_EQ(report.documents, 1);
+  EXPECT_EQ(DatasetErrorMessage(report),
+            "line 2: missing_field: \"prompt\" is missing (and 29 more)");
+}
+
+TEST_F(DatasetTest, AMessageNamesLineColumnCodeAndReason) {
+  const std::string message =
+      DatasetErrorMessage(Validate(absl::StrCat(kPair, "\n{\n")));
+  EXPECT_THAT(message, HasSubstr("line 2, column 2: bad_json: "));
+  EXPECT_EQ(DatasetErrorMessage(DatasetReport()), "");
+}
+
+TEST_F(DatasetTest, LinesLongerThanABufferAreWhole) {
+  const std::string text(200000, 'x');
+  EXPECT_EQ(Validate(absl::StrCat(R"({"prompt": "", "completion": ")", text,
+                                  "\"}\n", kPair))
+                .trained_items,
+            200001 + 2);
+  EXPECT_EQ(First(absl::StrCat(text, "\n", text, "\xFF")), "2:200001 not_utf8");
+}
+
+TEST_F(DatasetTest, NoFileIsNotFound) {
+  EXPECT_EQ(ValidateDataset(dir_ / "absent").status().code(),
+            absl::StatusCode::kNotFound);
+  EXPECT_EQ(ReadDataset(dir_.path()).status().code(),
+            absl::StatusCode::kInternal);
+}
+
+TEST(FindInvalidUtf8, KnowsTheEdges) {
+  const auto npos = absl::string_view::npos;
+  EXPECT_EQ(FindInvalidUtf8(""), npos);
+  for (const char* good : {"\x7F", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80",
+                           "\xED\x9F\xBF", "\xEE\x80\x80", "\xEF\xBF\xBF",
+                           "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"}) {
+    EXPECT_EQ(FindInvalidUtf8(absl::StrCat("a", good, "b")), npos);
+    const std::string cut(good, strlen(good) - 1);
+    if (!cut.empty()) {
+      EXPECT_EQ(FindInvalidUtf8("a" + cut), 1u);
+    }
+  }
+  for (const char* bad : {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF",
+                          "\xED\xA0\x80", "\xF0\x8F\xBF\xBF",
+                          "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFE",
+                          "\xC2\x41", "\xE2\x82\x41"}) {
+    EXPECT_EQ(FindInvalidUtf8(absl::StrCat("a", bad, "b")), 1u);
+  }
+}
+
+}  // namespace
+}  // namespace strata

@@ -1,0 +1,174 @@
+#include "model/train_spec.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <vector>
+
+#include "absl/strings/str_replace.h"
+#include "model/version_dir.h"
+
+namespace strata {
+namespace {
+
+using ::testing::HasSubstr;
+
+TrainSpec Good() {
+  TrainSpec spec;
+  spec.base = "block";
+  spec.dataset_sha256 = Sha256Hex("data");
+  spec.model = "plays";
+  spec.steps = 2000;
+  return spec;
+}
+
+TEST(TrainSpecJson, RoundTripsToTheBit) {
+  TrainSpec spec = Good();
+  spec.learning_rate = 0.1 + 0.2;
+  spec.epsilon = 4.9e-324;
+  spec.checkpoint_every_seconds = 1.0 / 3;
+  spec.seed = std::numeric_limits<uint64_t>::max();
+  spec.eval_max_items = int64_t{1} << 32;
+  const std::string json = TrainSpecToJson(spec);
+  const auto parsed = ParseTrainSpec(json);
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->learning_rate, spec.learning_rate);
+  EXPECT_EQ(parsed->epsilon, spec.epsilon);
+  EXPECT_EQ(parsed->checkpoint_every_seconds, spec.checkpoint_every_seconds);
+  EXPECT_EQ(parsed->seed, spec.seed);
+  EXPECT_EQ(parsed->eval_max_items, spec.eval_max_items);
+  EXPECT_EQ(TrainSpecToJson(*parsed), json);  // so its hash is stable
+}
+
+TEST(TrainSpecJson, EveryFieldIsInTheText) {
+  const std::string base = TrainSpecToJson(Good());
+  const std::vector<std::function<void(TrainSpec*)>> edits = {
+      [](TrainSpec* s) { s->base = "x"; },
+      [](TrainSpec* s) { s->dataset_sha256 = "x"; },
+      [](TrainSpec* s) { s->model = "x"; },
+      [](TrainSpec* s) { s->steps = 1; },
+      [](TrainSpec* s) { s->batch = 1; },
+      [](TrainSpec* s) { s->micro_batch = 1; },
+      [](TrainSpec* s) { s->sequence = 1; },
+      [](TrainSpec* s) { s->learning_rate = 1; },
+      [](TrainSpec* s) { s->warmup_steps = 1; },
+      [](TrainSpec* s) { s->min_lr_ratio = 1; },
+      [](TrainSpec* s) { s->weight_decay = 1; },
+      [](TrainSpec* s) { s->beta1 = 0; },
+      [](TrainSpec* s) { s->beta2 = 0; },
+      [](TrainSpec* s) { s->epsilon = 1; },
+      [](TrainSpec* s) { s->clip_norm = 2; },
+      [](TrainSpec* s) { s->dropout = 0; },
+      [](TrainSpec* s) { s->seed = 2; },
+      [](TrainSpec* s) { s->eval_fraction = 0; },
+      [](TrainSpec* s) { s->eval_every_steps = 1; },
+      [](TrainSpec* s) { s->eval_max_items = 1; },
+      [](TrainSpec* s) { s->checkpoint_every_steps = 1; },
+      [](TrainSpec* s) { s->checkpoint_every_seconds = 1; },
+      [](TrainSpec* s) { s->keep_checkpoints = 1; },
+      [](TrainSpec* s) { s->threads = 1; },
+  };
+  for (size_t i = 0; i < edits.size(); ++i) {
+    TrainSpec spec = Good();
+    edits[i](&spec);
+    const std::string json = TrainSpecToJson(spec);
+    EXPECT_NE(json, base) << i;
+    EXPECT_EQ(TrainSpecToJson(ParseTrainSpec(json).value()), json) << i;
+  }
+}
+
+TEST(TrainSpecJson, IsStrict) {
+  const std::string good = TrainSpecToJson(Good());
+  const auto message = [&](const char* from, const char* to) {
+    const std::string bad = absl::StrReplaceAll(good, {{from, to}});
+    EXPECT_NE(bad, good);
+    const absl::Status status = ParseTrainSpec(bad).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    return std::string(status.message());
+  };
+  EXPECT_EQ(message("\"steps\"", "\"stepz\""), "spec: steps: is missing");
+  EXPECT_EQ(message("\"steps\": 2000", "\"steps\": 2000, \"z\": 1"),
+            "spec: z: unknown member");
+  EXPECT_THAT(message("2000", "2000.5"), HasSubstr("spec: steps: is 2000.5"));
+  EXPECT_THAT(message("\"seed\": 1", "\"seed\": -1"),
+              HasSubstr("spec: seed: is -1; must be an integer >= 0"));
+  EXPECT_THAT(message("\"beta1\": 0.9", "\"beta1\": null"),
+              HasSubstr("spec: beta1: must be a number"));
+}
+
+TEST(ValidateTrainSpec, NamesTheFieldTheValueAndTheLimit) {
+  EXPECT_TRUE(ValidateTrainSpec(Good()).ok()) << ValidateTrainSpec(Good());
+  struct Case {
+    std::function<void(TrainSpec*)> edit;
+    const char* message;
+  };
+  const std::vector<Case> cases = {
+      {[](TrainSpec* s) { s->base = ""; }, "spec.base: "},
+      {[](TrainSpec* s) { s->dataset_sha256[0] = 'G'; }, "spec.dataset_sha256: "},
+      {[](TrainSpec* s) { s->model = "../x"; }, "spec.model: is \"../x\""},
+      {[](TrainSpec* s) { s->model = ".x"; }, "spec.model: is \".x\""},
+      {[](TrainSpec* s) { s->model = "flat-10m"; },
+       "spec.model: \"flat-10m\" is the name of a preset"},
+      {[](TrainSpec* s) { s->steps = 0; },
+       "spec.steps: is 0; must be in [1, 10000000]"},
+      {[](TrainSpec* s) { s->batch = 0; }, "spec.batch: is 0"},
+      {[](TrainSpec* s) { s->micro_batch = 3; },
+       "spec.micro_batch: is 3; must divide spec.batch = 8"},
+      {[](TrainSpec* s) { s->micro_batch = 16; }, "spec.micro_batch: is 16"},
+      {[](TrainSpec* s) { s->sequence = 1; }, "spec.sequence: is 1"},
+      {[](TrainSpec* s) { s->learning_rate = 0; }, "spec.learning_rate: is 0"},
+      {[](TrainSpec* s) { s->learning_rate = INFINITY; },
+       "spec.learning_rate: is inf"},
+      {[](TrainSpec* s) { s->warmup_steps = -2; }, "spec.warmup_steps: is -2"},
+      {[](TrainSpec* s) { s->min_lr_ratio = 1.1; }, "spec.min_lr_ratio: is 1.1"},
+      {[](TrainSpec* s) { s->weight_decay = NAN; }, "spec.weight_decay: is nan"},
+      {[](TrainSpec* s) { s->beta1 = 1; }, "spec.beta1: is 1"},
+      {[](TrainSpec* s) { s->beta2 = -1; }, "spec.beta2: is -1"},
+      {[](TrainSpec* s) { s->epsilon = 0; }, "spec.epsilon: is 0"},
+      {[](TrainSpec* s) { s->clip_norm = 0; }, "spec.clip_norm: is 0"},
+      {[](TrainSpec* s) { s->dropout = -0.5; }, "spec.dropout: is -0.5"},
+      {[](TrainSpec* s) { s->eval_fraction = 0.6; }, "spec.eval_fraction: is 0.6"},
+      {[](TrainSpec* s) { s->eval_every_steps = -1; }, "spec.eval_every_steps"},
+      {[](TrainSpec* s) { s->eval_max_items = 0; }, "spec.eval_max_items: is 0"},
+      {[](TrainSpec* s) { s->checkpoint_every_steps = 0; },
+       "spec.checkpoint_every_steps: is 0"},
+      {[](TrainSpec* s) { s->checkpoint_every_seconds = 0; },
+       "spec.checkpoint_every_seconds: is 0"},
+      {[](TrainSpec* s) { s->keep_checkpoints = 0; }, "spec.keep_checkpoints"},
+      {[](TrainSpec* s) { s->threads = -1; }, "spec.threads: is -1"},
+  };
+  for (const Case& bad : cases) {
+    TrainSpec spec = Good();
+    bad.edit(&spec);
+    const absl::Status status = ValidateTrainSpec(spec);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bad.message;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(bad.message));
+  }
+}
+
+TEST(ResolveTrainSpec, FillsWhatIsAutoAndKeepsTheRest) {
+  const TrainSpec resolved = ResolveTrainSpec(Good(), 3, 0.25);
+  EXPECT_EQ(resolved.micro_batch, 8);
+  EXPECT_EQ(resolved.warmup_steps, 60);
+  EXPECT_EQ(resolved.dropout, 0.25);
+  EXPECT_EQ(resolved.eval_every_steps, 200);
+  EXPECT_EQ(resolved.threads, 3);
+  EXPECT_TRUE(ValidateTrainSpec(resolved).ok());
+  // Nothing is left to fill, so resolving again changes nothing.
+  EXPECT_EQ(TrainSpecToJson(ResolveTrainSpec(resolved, 9, 0.9)),
+            TrainSpecToJson(resolved));
+  TrainSpec chosen = Good();
+  chosen.micro_batch = 2;
+  chosen.warmup_steps = 0;
+  chosen.dropout = 0;
+  chosen.eval_every_steps = 5;
+  chosen.threads = 1;
+  EXPECT_EQ(TrainSpecToJson(ResolveTrainSpec(chosen, 3, 0.25)),
+            TrainSpecToJson(chosen));
+}
+
+}  // namespace
+}  // namespace strata
