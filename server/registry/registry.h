@@ -4,13 +4,17 @@
 //
 //   MODELS/NAME/VERSION/   a version folder (model/version_dir.h); VERSION is a
 //                          positive integer
-//   MODELS/NAME/aliases.json   {"live": "3"}; `live` is what plain NAME means
+//   MODELS/NAME/aliases.json   {"live": "3"}; `live` is what plain NAME means;
+//                          without the file, the highest version is live
 //
+// A change is on disk before it is in memory. Temporary folders (`.tmp-*`) are
+// what a crash left of a publish; they are ignored, and removed by LoadAll.
 // A request pins its version with a shared_ptr: unloading or moving an alias
 // never touches running streams, and the weights go when the last one ends.
 // Thread-safe. Loading happens outside the lock, one load per version at a time.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -58,6 +62,12 @@ class ModelRegistry {
  public:
   // `root` is created if absent. `loader` may be called from any thread.
   ModelRegistry(std::string root, ModelLoader loader);
+  ~ModelRegistry();
+
+  // Called after every change of a version's state or of an alias, from the
+  // thread that made it, with no lock held; it may call the registry. Set it
+  // before LoadAll; it is called until the registry is gone.
+  void SetListener(std::function<void()> listener);
 
   // Scans the folder and loads the live version of every model. A model that
   // fails to load is reported as kBroken; it does not stop the others.
@@ -79,10 +89,13 @@ class ModelRegistry {
   absl::Status SetAlias(absl::string_view model, absl::string_view alias,
                         absl::string_view version);
 
-  // Moves a finished version folder into the repository as the next version of
-  // `model`, loads it, and points `live` at it. Exactly once per `job`: a
-  // version that the same job made is found again and returned. Returns
-  // NAME@VERSION. On error the repository is unchanged.
+  // Puts a finished version folder into the repository as the next version of
+  // `model` and points `live` at it; it is loaded before anything else happens.
+  // Exactly once per `job` (the manifest's attribute "job"): a version that the
+  // same job made is found again and returned, also when `version_dir` is gone.
+  // Returns NAME@VERSION. On error the repository is unchanged. `version_dir`
+  // stays, for the caller to delete (its files are linked, not copied, where
+  // both lie in one file system).
   absl::StatusOr<std::string> Publish(absl::string_view model,
                                       const std::string& version_dir,
                                       absl::string_view job);
@@ -92,13 +105,64 @@ class ModelRegistry {
   absl::StatusOr<std::string> VersionDir(absl::string_view name) const;
 
  private:
-  struct Model;
+  struct Version {
+    VersionState state = VersionState::kUnloaded;
+    absl::Status error;  // of the last load, or of the manifest
+    std::string job;
+    std::shared_ptr<const ServedVersion> served;  // null unless kReady
+  };
+  struct Model {
+    std::map<int64_t, Version> versions;
+    std::map<std::string, std::string> aliases;
+    absl::Status alias_error;
+  };
+  struct Place {  // of a version
+    std::string model;
+    int64_t version = 0;
+  };
+
+  // What an unlocked load or publish brings.
+  struct Opened {
+    TemplateKind template_kind = TemplateKind::kText;
+    std::shared_ptr<const LoadedModel> weights;
+  };
+
+  // What `name` means. NOT_FOUND, UNAVAILABLE (still scanning),
+  // FAILED_PRECONDITION (no live version).
+  absl::StatusOr<Place> Find(absl::string_view name) const STRATA_REQUIRES(mu_);
+  Version* VersionAt(const Place& place) STRATA_REQUIRES(mu_);  // or null
+  // Looks at the model's folder and adds what is new.
+  void Rescan(const std::string& model);
+  absl::StatusOr<Opened> Open(const std::string& version_dir) const;
+  // REQUIRES: this thread set kLoading.
+  absl::Status LoadMarked(const Place& place);
+  std::shared_ptr<const ServedVersion> MakeServed(const Place& place,
+                                                  const std::string& job,
+                                                  Opened opened) const;
+  bool FindJob(const std::string& model, absl::string_view job,
+               Place* place) const;
+  absl::StatusOr<std::string> PublishAgain(const Place& place);
+  absl::StatusOr<Place> Install(const std::string& model,
+                                const std::string& version_dir,
+                                absl::string_view job, Opened opened)
+      STRATA_REQUIRES(disk_mu_);
+  absl::Status MoveAlias(const Place& place, const std::string& alias)
+      STRATA_REQUIRES(disk_mu_);
+  int64_t NextVersion(const std::string& model) const STRATA_REQUIRES(disk_mu_);
+  std::string DirOf(const Place& place) const;
+  std::string ModelDir(absl::string_view model) const;
+  void NotifyListener();
+
   const std::string root_;
   const ModelLoader loader_;
+  // Serialises changes of the folder. Never held while a version is loaded;
+  // mu_ may be taken inside it.
+  Mutex disk_mu_;
   mutable Mutex mu_;
   CondVar loaded_;
   std::map<std::string, Model> models_ STRATA_GUARDED_BY(mu_);
-  Mutex publish_mu_;  // one publish at a time; never held with mu_ while loading
+  bool scanning_ STRATA_GUARDED_BY(mu_) = false;
+  std::function<void()> listener_ STRATA_GUARDED_BY(mu_);
 };
 
 // [a-z0-9][a-z0-9._-]{0,62}, not a preset. INVALID_ARGUMENT says why not.

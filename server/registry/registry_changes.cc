@@ -1,0 +1,270 @@
+// The changes that ModelRegistry makes: load, unload, alias, publish.
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/log.h"
+#include "model/base/status_macros.h"
+#include "model/file_io.h"
+#include "server/registry/registry.h"
+#include "server/registry/repository.h"
+
+namespace strata {
+
+absl::StatusOr<ModelRegistry::Opened> ModelRegistry::Open(
+    const std::string& version_dir) const {
+  Opened opened;
+  STRATA_ASSIGN_OR_RETURN(opened.template_kind, ReadTemplate(version_dir));
+  STRATA_ASSIGN_OR_RETURN(opened.weights, loader_(version_dir));
+  return opened;
+}
+
+std::shared_ptr<const ServedVersion> ModelRegistry::MakeServed(
+    const Place& place, const std::string& job, Opened opened) const {
+  auto served = std::make_shared<ServedVersion>();
+  served->model = place.model;
+  served->version = absl::StrCat(place.version);
+  served->job = job;
+  served->template_kind = opened.template_kind;
+  served->weights = std::move(opened.weights);
+  return served;
+}
+
+absl::Status ModelRegistry::Load(absl::string_view name) {
+  const std::string model(name.substr(0, name.find('@')));
+  Place place;
+  {
+    MutexLock lock(&mu_);
+    const absl::StatusOr<Place> found = Find(name);
+    if (found.ok()) place = *found;
+  }
+  if (place.version == 0) {
+    // It may have been put there since the last scan.
+    if (ValidateModelName(model).ok()) Rescan(model);
+    MutexLock lock(&mu_);
+    STRATA_ASSIGN_OR_RETURN(place, Find(name));
+  }
+  {
+    MutexLock lock(&mu_);
+    Version* version = VersionAt(place);
+    bool waited = false;
+    while (version != nullptr && version->state == VersionState::kLoading) {
+      waited = true;
+      loaded_.Wait(&mu_);
+      version = VersionAt(place);
+    }
+    if (version == nullptr) return absl::NotFoundError("taken back meanwhile");
+    if (version->state == VersionState::kReady) return absl::OkStatus();
+    // What the other caller's load came to is ours too.
+    if (waited && !version->error.ok()) return version->error;
+    version->state = VersionState::kLoading;
+  }
+  NotifyListener();
+  return LoadMarked(place);
+}
+
+ModelRegistry::Version* ModelRegistry::VersionAt(const Place& place) {
+  const auto model = models_.find(place.model);
+  if (model == models_.end()) return nullptr;
+  const auto version = model->second.versions.find(place.version);
+  return version == model->second.versions.end() ? nullptr : &version->second;
+}
+
+absl::Status ModelRegistry::LoadMarked(const Place& place) {
+  absl::StatusOr<Opened> opened = Open(DirOf(place));
+  const absl::Status status = opened.status();
+  {
+    MutexLock lock(&mu_);
+    Version* version = VersionAt(place);
+    if (version != nullptr && version->state == VersionState::kLoading) {
+      version->error = status;
+      if (status.ok()) {
+        version->served = MakeServed(place, version->job, *std::move(opened));
+      }
+      version->state =
+          status.ok() ? VersionState::kReady : VersionState::kBroken;
+    }
+    loaded_.SignalAll();
+  }
+  Log(status.ok() ? Severity::kInfo : Severity::kError,
+      status.ok() ? "model loaded" : "model cannot be loaded",
+      {{"model", absl::StrCat(place.model, "@", place.version)},
+       {"status", status.ToString()}});
+  NotifyListener();
+  return status;
+}
+
+absl::Status ModelRegistry::Unload(absl::string_view name) {
+  std::shared_ptr<const ServedVersion> released;  // freed outside the locks
+  {
+    MutexLock disk(&disk_mu_);  // no alias moves meanwhile
+    MutexLock lock(&mu_);
+    STRATA_ASSIGN_OR_RETURN(const Place place, Find(name));
+    const Model& model = models_.at(place.model);
+    const auto live = model.aliases.find(kLiveAlias);
+    if (live != model.aliases.end() &&
+        live->second == absl::StrCat(place.version)) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("version ", place.version, " of model \"", place.model,
+                       "\" is live; move the alias first"));
+    }
+    Version& version = models_.at(place.model).versions.at(place.version);
+    if (version.state == VersionState::kLoading) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("model \"", name, "\" is being loaded"));
+    }
+    if (version.state != VersionState::kReady) return absl::OkStatus();
+    released = std::move(version.served);
+    version.state = VersionState::kUnloaded;
+  }
+  released.reset();
+  NotifyListener();
+  return absl::OkStatus();
+}
+
+absl::Status ModelRegistry::SetAlias(absl::string_view model,
+                                     absl::string_view alias,
+                                     absl::string_view version) {
+  STRATA_RETURN_IF_ERROR(ValidateAliasName(alias));
+  const std::optional<int64_t> number = ParseVersionNumber(version);
+  if (!number.has_value()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "version is \"", version, "\"; must be a positive integer"));
+  }
+  STRATA_RETURN_IF_ERROR(Load(absl::StrCat(model, "@", version)));
+  {
+    MutexLock disk(&disk_mu_);
+    STRATA_RETURN_IF_ERROR(
+        MoveAlias({std::string(model), *number}, std::string(alias)));
+  }
+  NotifyListener();
+  return absl::OkStatus();
+}
+
+absl::Status ModelRegistry::MoveAlias(const Place& place,
+                                      const std::string& alias) {
+  Aliases aliases;
+  {
+    MutexLock lock(&mu_);
+    const Version* version = VersionAt(place);
+    if (version == nullptr || version->state != VersionState::kReady) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("version ", place.version, " of model \"", place.model,
+                       "\" was unloaded meanwhile"));
+    }
+    aliases = models_.at(place.model).aliases;
+  }
+  aliases[alias] = absl::StrCat(place.version);
+  STRATA_RETURN_IF_ERROR(WriteAliases(ModelDir(place.model), aliases));
+  MutexLock lock(&mu_);
+  Model& model = models_.at(place.model);
+  model.aliases = std::move(aliases);
+  model.alias_error = absl::OkStatus();
+  return absl::OkStatus();
+}
+
+bool ModelRegistry::FindJob(const std::string& model, absl::string_view job,
+                            Place* place) const {
+  MutexLock lock(&mu_);
+  const auto it = models_.find(model);
+  if (it == models_.end() || job.empty()) return false;
+  for (const auto& [number, version] : it->second.versions) {
+    if (version.job != job) continue;
+    *place = {model, number};
+    return true;
+  }
+  return false;
+}
+
+absl::StatusOr<std::string> ModelRegistry::Publish(
+    absl::string_view model, const std::string& version_dir,
+    absl::string_view job) {
+  STRATA_RETURN_IF_ERROR(ValidateModelName(model));
+  const std::string name(model);
+  Place place;
+  Rescan(name);
+  if (FindJob(name, job, &place)) return PublishAgain(place);
+  STRATA_ASSIGN_OR_RETURN(Opened opened, Open(version_dir));
+  bool raced = false;
+  {
+    MutexLock disk(&disk_mu_);
+    raced = FindJob(name, job, &place);
+    if (!raced) {
+      STRATA_ASSIGN_OR_RETURN(
+          place, Install(name, version_dir, job, std::move(opened)));
+    }
+  }
+  if (raced) return PublishAgain(place);
+  Log(Severity::kInfo, "model published",
+      {{"model", absl::StrCat(name, "@", place.version)}, {"job", job}});
+  NotifyListener();
+  return absl::StrCat(name, "@", place.version);
+}
+
+// The job's version is there: a crash came between its rename and the end of the
+// publish, or the caller asks twice. An alias that went on to a later version
+// stays.
+absl::StatusOr<std::string> ModelRegistry::PublishAgain(const Place& place) {
+  const std::string name = absl::StrCat(place.model, "@", place.version);
+  STRATA_RETURN_IF_ERROR(Load(name));
+  {
+    MutexLock disk(&disk_mu_);
+    int64_t live = 0;
+    {
+      MutexLock lock(&mu_);
+      const auto& aliases = models_.at(place.model).aliases;
+      const auto it = aliases.find(kLiveAlias);
+      if (it != aliases.end()) live = ParseVersionNumber(it->second).value_or(0);
+    }
+    if (live >= place.version) return name;
+    STRATA_RETURN_IF_ERROR(MoveAlias(place, kLiveAlias));
+  }
+  NotifyListener();
+  return name;
+}
+
+int64_t ModelRegistry::NextVersion(const std::string& model) const {
+  int64_t highest = 0;
+  for (const VersionOnDisk& disk : ListVersions(ModelDir(model))) {
+    highest = std::max(highest, disk.number);
+  }
+  MutexLock lock(&mu_);
+  const auto it = models_.find(model);
+  if (it != models_.end() && !it->second.versions.empty()) {
+    highest = std::max(highest, it->second.versions.rbegin()->first);
+  }
+  return highest + 1;
+}
+
+absl::StatusOr<ModelRegistry::Place> ModelRegistry::Install(
+    const std::string& model, const std::string& version_dir,
+    absl::string_view job, Opened opened) {
+  const Place place{model, NextVersion(model)};
+  std::error_code error;
+  const bool fresh =
+      std::filesystem::create_directories(ModelDir(model), error);
+  if (error) return ErrnoStatus(error.value(), "create", ModelDir(model));
+  absl::Status status = fresh ? SyncPath(root_) : absl::OkStatus();
+  if (status.ok()) status = InstallVersion(version_dir, DirOf(place), job);
+  if (status.ok()) {
+    Version version{VersionState::kReady, absl::OkStatus(), std::string(job)};
+    version.served = MakeServed(place, version.job, std::move(opened));
+    {
+      MutexLock lock(&mu_);
+      models_[model].versions[place.version] = std::move(version);
+    }
+    status = MoveAlias(place, kLiveAlias);
+    if (status.ok()) return place;
+    MutexLock lock(&mu_);
+    models_.at(model).versions.erase(place.version);
+    if (fresh) models_.erase(model);
+  }
+  // What exists already is somebody else's.
+  if (!absl::IsAlreadyExists(status)) RemoveVersion(DirOf(place));
+  if (fresh) std::filesystem::remove(ModelDir(model), error);  // if empty
+  return status;
+}
+
+}  // namespace strata
