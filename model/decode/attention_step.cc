@@ -1,0 +1,180 @@
+// LevelStep: attention over the caches of a sequence and inside complete units.
+
+#include <algorithm>
+#include <cmath>
+
+#include "model/decode/level_step.h"
+#include "model/scope_mask.h"
+
+namespace strata {
+namespace {
+
+// Key of one slot: a column of its chunk.
+template <typename T>
+T* KeyColumn(T* keys, int64_t width, int64_t slot) {
+  return keys + slot / kChunk * width * kChunk + slot % kChunk;
+}
+
+}  // namespace
+
+template <typename T>
+void LevelStep<T>::FillRope(int l, int64_t row, int64_t item) {
+  const int64_t width = level_config(l).dim / level_config(l).heads;
+  model_->rope(l).Fill(item, scratch_[l].rope.data() + row * width);
+}
+
+// Rotates and scales the query in place; rotates the key into its slot; copies
+// the value. `cache` is that of one head.
+template <typename T>
+void LevelStep<T>::RotateInto(int l, int64_t row, int head,
+                              const CacheView<T>& cache, int64_t slot) {
+  const LevelConfig& level = level_config(l);
+  LevelScratch<T>& s = scratch_[l];
+  const int64_t width = level.dim / level.heads;
+  const int64_t half = width / 2;
+  const T scale = T(1) / std::sqrt(static_cast<T>(width));
+  T* q = s.qkv.data() + row * PaddedWidth(3 * level.dim) + head * width;
+  const T* k = q + level.dim;
+  const T* v = k + level.dim;
+  const T* cosine = s.rope.data() + row * width;
+  const T* sine = cosine + half;
+  T* key = KeyColumn(cache.keys, width, slot);
+  for (int64_t m = 0; m < half; ++m) {
+    const T q0 = q[m], q1 = q[m + half];
+    q[m] = (q0 * cosine[m] - q1 * sine[m]) * scale;
+    q[m + half] = (q1 * cosine[m] + q0 * sine[m]) * scale;
+    key[m * kChunk] = k[m] * cosine[m] - k[m + half] * sine[m];
+    key[(m + half) * kChunk] = k[m + half] * cosine[m] + k[m] * sine[m];
+  }
+  std::copy_n(v, width, cache.values + slot * width);
+}
+
+template <typename T>
+void LevelStep<T>::Attend(const Job& job, int layer) {
+  LevelScratch<T>& s = scratch_[job.level];
+  const int64_t heads = level_config(job.level).heads;
+  const int64_t tasks = static_cast<int64_t>(s.rows.size()) * heads;
+  pool_->ParallelFor(tasks, [&](int thread, int64_t task) {
+    AttendHead(job, s.rows[task / heads], layer,
+               static_cast<int>(task % heads), ThreadScratch(thread));
+  });
+}
+
+template <typename T>
+void LevelStep<T>::AttendHead(const Job& job, const LevelRow<T>& row, int layer,
+                              int head, T* scores) {
+  const int l = job.level;
+  const LevelConfig& level = level_config(l);
+  LevelScratch<T>& s = scratch_[l];
+  const int64_t width = level.dim / level.heads;
+  const Scope scope =
+      job.stack == Stack::kEncoder ? level.enc_scope : level.dec_scope;
+  CacheView<T> cache = row.sequence->Cache(l, job.stack, layer);
+  cache.keys += head * cache.slots * width;
+  cache.values += head * cache.slots * width;
+
+  AttendArgs<T> args;
+  args.q_stride = PaddedWidth(3 * level.dim);
+  args.out_stride = PaddedWidth(level.dim);
+  args.k = cache.keys;
+  args.v = cache.values;
+  args.head_dim = width;
+  args.scores = scores;
+  args.score_stride = score_stride_;
+  // A ring slot may be overwritten only after the queries that see it. The
+  // full scope overwrites nothing, so its queries can share a pass.
+  int64_t written = 0;
+  for (int64_t j = 0; j < row.count;) {
+    const bool tile =
+        scope == Scope::kFull && j + kQueryTile <= row.count;
+    const int64_t queries = tile ? kQueryTile : 1;
+    for (; written < j + queries; ++written) {
+      RotateInto(l, row.offset + written, head, cache,
+                 (row.begin + written + job.first) % cache.slots);
+    }
+    const int64_t i = row.begin + j + job.first;
+    const KeyRange seen =
+        VisibleKeys(scope, i, i + 1, level.window, level.block);
+    args.q = s.qkv.data() + (row.offset + j) * args.q_stride + head * width;
+    args.out = s.att.data() + (row.offset + j) * args.out_stride + head * width;
+    const int64_t begin = seen.begin % cache.slots;
+    const int64_t count = seen.end - seen.begin;
+    const int64_t over = begin + count - cache.slots;  // wrapped past slot 0
+    if (over <= 0) {
+      args.first = {begin, begin + count};
+      args.second = {};
+    } else if (over == begin) {
+      args.first = {0, cache.slots};
+      args.second = {};
+    } else {
+      args.first = {0, over};
+      args.second = {begin, cache.slots};
+    }
+    if (tile) {
+      model_->kernels().attend_tile(args);
+    } else {
+      model_->kernels().attend(args);
+    }
+    j += queries;
+  }
+}
+
+// Every item of a unit sees every other.
+template <typename T>
+void LevelStep<T>::AttendUnit(int l, int64_t unit, int head, T* scores) {
+  const LevelConfig& level = level_config(l);
+  LevelScratch<T>& s = scratch_[l];
+  const int64_t width = level.dim / level.heads;
+  CacheView<T> cache;
+  cache.slots = (level.block + kChunk - 1) / kChunk * kChunk;
+  cache.keys = scores + kQueryTile * score_stride_;
+  cache.values = cache.keys + cache.slots * width;
+  const int64_t first = unit * level.block;
+  for (int64_t r = 0; r < level.block; ++r) {
+    RotateInto(l, first + r, head, cache, r);
+  }
+  AttendArgs<T> args;
+  args.k = cache.keys;
+  args.v = cache.values;
+  args.head_dim = width;
+  args.first = {0, level.block};
+  args.scores = scores;
+  for (int64_t r = first; r < first + level.block; ++r) {
+    args.q = s.qkv.data() + r * PaddedWidth(3 * level.dim) + head * width;
+    args.out = s.att.data() + r * PaddedWidth(level.dim) + head * width;
+    model_->kernels().attend(args);
+  }
+}
+
+// One learned query over the items of a unit; qkv rows hold [key, value].
+template <typename T>
+void LevelStep<T>::PoolUnit(int l, int64_t unit, int head, T* scores) {
+  const LevelConfig& level = level_config(l);
+  LevelScratch<T>& s = scratch_[l];
+  const int64_t width = level.dim / level.heads;
+  const int64_t slots = (level.block + kChunk - 1) / kChunk * kChunk;
+  T* keys = scores + kQueryTile * score_stride_;
+  T* values = keys + slots * width;
+  for (int64_t r = 0; r < level.block; ++r) {
+    const T* k = s.qkv.data() +
+                 (unit * level.block + r) * PaddedWidth(3 * level.dim) +
+                 head * width;
+    T* key = KeyColumn(keys, width, r);
+    for (int64_t d = 0; d < width; ++d) key[d * kChunk] = k[d];
+    std::copy_n(k + level.dim, width, values + r * width);
+  }
+  AttendArgs<T> args;
+  args.q = model_->weights().levels[l].pool_query.data() + head * width;
+  args.k = keys;
+  args.v = values;
+  args.head_dim = width;
+  args.first = {0, level.block};
+  args.scores = scores;
+  args.out = s.att.data() + unit * PaddedWidth(level.dim) + head * width;
+  model_->kernels().attend(args);
+}
+
+template class LevelStep<float>;
+template class LevelStep<double>;
+
+}  // namespace strata

@@ -1,0 +1,60 @@
+#pragma once
+// A loaded model: weights, kernels, angle tables, and the state in which every
+// sequence begins. Immutable after Create, shared by all workers.
+// T is float in the product; double lets tests state equality to 1e-12.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/decode/cpu_sequence.h"
+#include "model/decode/kernels.h"
+#include "model/decode/packed_weights.h"
+#include "model/decode/rope_table.h"
+#include "model/generator.h"
+#include "model/model_config.h"
+#include "model/safetensors.h"
+
+namespace strata {
+
+template <typename T>
+class CpuModel final : public LoadedModel {
+ public:
+  // REQUIRES: `config` passed ValidateModelConfig.
+  static absl::StatusOr<std::shared_ptr<const CpuModel>> Create(
+      const ModelConfig& config,
+      const std::map<std::string, TensorView>& tensors);
+
+  const ModelConfig& config() const override { return config_; }
+  int64_t weight_bytes() const override { return weights_.bytes; }
+  int64_t StateBytes(int64_t capacity) const override {
+    return strata::StateBytes(config_, capacity, sizeof(T));
+  }
+  std::string executor() const override;
+  absl::StatusOr<std::unique_ptr<Generator>> NewGenerator(
+      const GeneratorOptions& options) const override;
+
+  const ModelWeights<T>& weights() const { return weights_; }
+  const Kernels<T>& kernels() const { return *kernels_; }
+  const RopeTable& rope(int level) const { return ropes_[level]; }
+  // The state before the first item: position 0 of every level (u[0], which
+  // depends on the weights alone) has been decoded.
+  const CpuSequence<T>& origin() const { return *origin_; }
+
+ private:
+  CpuModel(const ModelConfig& config, ModelWeights<T> weights);
+
+  const ModelConfig config_;
+  const ModelWeights<T> weights_;
+  const Kernels<T>* const kernels_;
+  std::vector<RopeTable> ropes_;
+  std::unique_ptr<CpuSequence<T>> origin_;
+};
+
+extern template class CpuModel<float>;
+extern template class CpuModel<double>;
+
+}  // namespace strata

@@ -1,0 +1,96 @@
+#include "model/decode/cpu_sequence.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "model/decode/kernels.h"
+
+namespace strata {
+namespace {
+
+static_assert(kChunk == kSlotMultiple, "key chunks must fill the slots");
+
+// The first `used` slots of every head.
+template <typename T>
+void CopyCache(const CacheView<T>& from, const CacheView<T>& to, int64_t used,
+               const LevelConfig& level) {
+  const int64_t width = level.dim / level.heads;
+  const int64_t key_slots = (used + kChunk - 1) / kChunk * kChunk;
+  for (int h = 0; h < level.heads; ++h) {
+    std::copy_n(from.keys + h * from.slots * width, key_slots * width,
+                to.keys + h * to.slots * width);
+    std::copy_n(from.values + h * from.slots * width, used * width,
+                to.values + h * to.slots * width);
+  }
+}
+
+}  // namespace
+
+template <typename T>
+absl::StatusOr<std::unique_ptr<CpuSequence<T>>> CpuSequence<T>::Allocate(
+    const ModelConfig* config, int64_t capacity) {
+  std::unique_ptr<CpuSequence> sequence(new CpuSequence());
+  sequence->config_ = config;
+  sequence->capacity_ = capacity;
+  sequence->layout_ = MakeStateLayout(*config, capacity);
+  if (!sequence->buffer_.Reserve(sequence->layout_.values)) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no memory for a sequence of ", capacity, " items (",
+                     sequence->bytes(), " bytes)"));
+  }
+  return sequence;
+}
+
+template <typename T>
+CacheView<T> CpuSequence<T>::Cache(int level, Stack stack, int layer) const {
+  const LevelLayout& at = layout_.levels[level];
+  const bool encoder = stack == Stack::kEncoder;
+  CacheView<T> view;
+  view.slots = encoder ? at.enc_slots : at.dec_slots;
+  const int64_t part = view.slots * config_->levels[level].dim;
+  T* base = const_cast<T*>(buffer_.data());
+  view.keys =
+      base + (encoder ? at.enc_offset : at.dec_offset) + 2 * layer * part;
+  view.values = view.keys + part;
+  return view;
+}
+
+template <typename T>
+T* CpuSequence<T>::PoolBuffer(int level) const {
+  return const_cast<T*>(buffer_.data()) + layout_.levels[level].pool_offset;
+}
+
+template <typename T>
+T* CpuSequence<T>::Context(int level) const {
+  return const_cast<T*>(buffer_.data()) + layout_.levels[level].context_offset;
+}
+
+template <typename T>
+void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
+  size_ = other.size_;
+  for (int l = 0; l < static_cast<int>(config_->levels.size()); ++l) {
+    const LevelConfig& level = config_->levels[l];
+    const int64_t items = size_ / ItemBytes(*config_, l);
+    for (const Stack stack : {Stack::kEncoder, Stack::kDecoder}) {
+      const bool encoder = stack == Stack::kEncoder;
+      const int layers = encoder ? level.enc_layers : level.dec_layers;
+      for (int i = 0; i < layers; ++i) {
+        const CacheView<T> from = other.Cache(l, stack, i);
+        const int64_t used =
+            std::min(from.slots, encoder ? items : items + 1);
+        CopyCache(from, Cache(l, stack, i), used, level);
+      }
+    }
+    const int64_t rows = int64_t{level.block} * level.dim;
+    const int64_t pending = level.block == 0 ? 0 : items % level.block;
+    std::copy_n(other.PoolBuffer(l), pending * level.dim, PoolBuffer(l));
+    std::copy_n(other.Context(l), rows, Context(l));
+  }
+}
+
+template class CpuSequence<float>;
+template class CpuSequence<double>;
+
+}  // namespace strata

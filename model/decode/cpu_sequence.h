@@ -1,0 +1,73 @@
+#pragma once
+// The state of one stream: one allocation of exactly StateBytes values, laid
+// out by model/state_layout.h. Inside a layer's cache, keys and values lie head
+// by head, so that a head is one stream of memory:
+//   keys    [heads][slots / kChunk][head_dim][kChunk]
+//   values  [heads][slots][head_dim]
+// Item i lives in slot i % slots. Besides the allocation there are a few
+// hundred bytes of counters and offsets.
+// Nothing is read before it was written, so memory is not cleared.
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "model/decode/aligned_buffer.h"
+#include "model/generator.h"
+#include "model/model_config.h"
+#include "model/state_layout.h"
+
+namespace strata {
+
+enum class Stack { kEncoder, kDecoder };
+
+// One layer's cache.
+template <typename T>
+struct CacheView {
+  T* keys = nullptr;
+  T* values = nullptr;
+  int64_t slots = 0;
+};
+
+template <typename T>
+class CpuSequence final : public Sequence {
+ public:
+  // `config` must outlive the sequence; it also identifies the model. The
+  // state is uninitialised until CopyFrom. RESOURCE_EXHAUSTED without memory.
+  static absl::StatusOr<std::unique_ptr<CpuSequence>> Allocate(
+      const ModelConfig* config, int64_t capacity);
+
+  int64_t size() const override { return size_; }
+  int64_t capacity() const override { return capacity_; }
+  int64_t bytes() const override {
+    return layout_.values * static_cast<int64_t>(sizeof(T));
+  }
+
+  const ModelConfig& config() const { return *config_; }
+  void set_size(int64_t size) { size_ = size; }
+  T* data() { return buffer_.data(); }
+
+  CacheView<T> Cache(int level, Stack stack, int layer) const;
+  // [block][dim]: items of the incomplete unit; item i in row i % block.
+  T* PoolBuffer(int level) const;
+  // [block][dim]: what the level above says about each offset of the unit.
+  T* Context(int level) const;
+
+  // Makes this a copy of `other`: same config, capacity() >= other.size().
+  // Copies what is in use, not what is reserved.
+  void CopyFrom(const CpuSequence& other);
+
+ private:
+  CpuSequence() = default;
+
+  const ModelConfig* config_ = nullptr;
+  int64_t size_ = 0;
+  int64_t capacity_ = 0;
+  StateLayout layout_;
+  AlignedBuffer<T> buffer_;
+};
+
+extern template class CpuSequence<float>;
+extern template class CpuSequence<double>;
+
+}  // namespace strata

@@ -1,0 +1,87 @@
+#pragma once
+// The arithmetic of the CPU decoder behind one table of functions, compiled
+// once per instruction set (kernels_impl.h) and chosen at run time.
+//
+// Promise: every output element is computed by one fixed order of operations
+// that depends on the shape of its own row alone: never on how many rows share
+// the call, on tiles or on threads. Equal table, equal bits. Different tables
+// differ in the last bits. Pure functions without allocation, thread-safe.
+//
+// No standard or abseil header may enter here: the files that include this one
+// are compiled with different machine flags, and an inline function shared
+// with the rest of the program would then be linked in a form that older
+// processors cannot run.
+
+#include <cstdint>
+
+namespace strata {
+
+// Columns of a weight panel: weights [N, K] are stored as
+// [ceil(N / kPanel)][K][kPanel], zeros beyond N.
+inline constexpr int64_t kPanel = 64;
+// Slots of a key chunk: the keys of one head are stored as
+// [slots / kChunk][head_dim][kChunk], so that 16 scores need no horizontal sum.
+inline constexpr int64_t kChunk = 16;
+// Queries that attend_tile takes.
+inline constexpr int kQueryTile = 4;
+
+inline constexpr int64_t PaddedWidth(int64_t n) {
+  return (n + kPanel - 1) / kPanel * kPanel;
+}
+
+enum class Epilogue {
+  kStore,  // y = acc
+  kAdd,    // y = y + acc
+  kGelu,   // y = gelu_tanh(acc)
+};
+
+// Slots [begin, end).
+struct SlotRange {
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+
+// One head of one query (or kQueryTile consecutive ones).
+template <typename T>
+struct AttendArgs {
+  const T* q = nullptr;  // [queries][head_dim], rows q_stride apart; scaled
+  int64_t q_stride = 0;
+  const T* k = nullptr;  // [slots / kChunk][head_dim][kChunk]
+  const T* v = nullptr;  // [slots][head_dim]
+  int64_t head_dim = 0;
+  // Visible slots in ascending order. `first` is not empty; `second` is, unless
+  // a ring wrapped. attend_tile: `second` is empty, first.begin is 0, and
+  // query j sees first.end + j slots.
+  SlotRange first;
+  SlotRange second;
+  // Scratch, score_stride values for each query:
+  // at least the last visible slot rounded up to kChunk.
+  T* scores = nullptr;
+  int64_t score_stride = 0;
+  T* out = nullptr;  // [queries][head_dim], rows out_stride apart
+  int64_t out_stride = 0;
+};
+
+template <typename T>
+struct Kernels {
+  const char* name;  // "avx512", "avx2", "baseline"
+
+  // y[m][panels * kPanel] = x[m][k] * weights, rows x_stride and y_stride apart.
+  void (*matmul)(const T* x, int64_t x_stride, int64_t m, const T* weights,
+                 int64_t k, int64_t panels, T* y, int64_t y_stride,
+                 Epilogue epilogue);
+  // y = x / sqrt(mean(x^2) + 1e-5) * weight, for each of m rows of n values.
+  void (*rms_norm)(const T* x, int64_t x_stride, int64_t m, int64_t n,
+                   const T* weight, T* y, int64_t y_stride);
+  // softmax over the visible slots of q * k, then the weighted sum of v.
+  void (*attend)(const AttendArgs<T>& args);
+  // The same for kQueryTile queries in one pass over keys and values.
+  void (*attend_tile)(const AttendArgs<T>& args);
+};
+
+// The best table that this processor runs; STRATA_CPU_ISA=baseline|avx2|avx512
+// in the environment asks for a lesser one (and is ignored where it cannot run).
+template <typename T>
+const Kernels<T>& SelectKernels();
+
+}  // namespace strata

@@ -1,0 +1,136 @@
+// LevelStep: the transformer layers of a level, the pool, and how their work is
+// cut over threads. No cut changes a result: each output element and each
+// (row, head) is computed by one thread in one order.
+
+#include <algorithm>
+#include <cmath>
+
+#include "model/decode/level_step.h"
+
+namespace strata {
+namespace {
+
+// Multiply-adds below which waking a helper costs more than it saves.
+constexpr int64_t kParallelWork = 1 << 17;
+constexpr int64_t kRowsPerTask = 48;
+
+}  // namespace
+
+template <typename T>
+void LevelStep<T>::MatMul(const T* x, int64_t x_stride, int64_t m,
+                          const PackedMatrix<T>& w, T* y, int64_t y_stride,
+                          Epilogue epilogue) {
+  const auto& matmul = model_->kernels().matmul;
+  const int64_t panels = w.panels();
+  if (pool_->threads() == 1 || m * w.in * w.out < kParallelWork) {
+    matmul(x, x_stride, m, w.data.data(), w.in, panels, y, y_stride, epilogue);
+    return;
+  }
+  const int64_t cuts = (m + kRowsPerTask - 1) / kRowsPerTask;
+  pool_->ParallelFor(panels * cuts, [&](int, int64_t task) {
+    const int64_t p = task / cuts;
+    const int64_t row = task % cuts * kRowsPerTask;
+    matmul(x + row * x_stride, x_stride, std::min(kRowsPerTask, m - row),
+           w.data.data() + p * w.in * kPanel, w.in, 1,
+           y + row * y_stride + p * kPanel, y_stride, epilogue);
+  });
+}
+
+template <typename T>
+void LevelStep<T>::Norm(int l, const T* x, int64_t m,
+                        const std::vector<T>& weight, T* y) {
+  const int64_t dim = level_config(l).dim;
+  const int64_t width = PaddedWidth(dim);
+  model_->kernels().rms_norm(x, width, m, dim, weight.data(), y, width);
+}
+
+template <typename T>
+void LevelStep<T>::ProjectQkv(int l, const LayerWeights<T>& w, const T* x,
+                              int64_t m) {
+  LevelScratch<T>& s = scratch_[l];
+  const int64_t dim = level_config(l).dim;
+  Norm(l, x, m, w.attn_norm, s.norm.data());
+  MatMul(s.norm.data(), PaddedWidth(dim), m, w.qkv, s.qkv.data(),
+         PaddedWidth(3 * dim), Epilogue::kStore);
+}
+
+template <typename T>
+void LevelStep<T>::ProjectOut(int l, const LayerWeights<T>& w, T* x,
+                              int64_t m) {
+  LevelScratch<T>& s = scratch_[l];
+  const LevelConfig& level = level_config(l);
+  const int64_t width = PaddedWidth(level.dim);
+  const int64_t hidden = PaddedWidth(level.ff_mult * level.dim);
+  MatMul(s.att.data(), width, m, w.attn_out, x, width, Epilogue::kAdd);
+  Norm(l, x, m, w.ff_norm, s.norm.data());
+  MatMul(s.norm.data(), width, m, w.up, s.ff.data(), hidden, Epilogue::kGelu);
+  MatMul(s.ff.data(), hidden, m, w.down, x, width, Epilogue::kAdd);
+}
+
+template <typename T>
+void LevelStep<T>::RunStack(const Job& job) {
+  LevelScratch<T>& s = scratch_[job.level];
+  const LevelWeights<T>& w = model_->weights().levels[job.level];
+  const auto& layers = job.stack == Stack::kEncoder ? w.enc : w.dec;
+  for (const LevelRow<T>& row : s.rows) {
+    for (int64_t j = 0; j < row.count; ++j) {
+      FillRope(job.level, row.offset + j, row.begin + j + job.first);
+    }
+  }
+  for (size_t i = 0; i < layers.size(); ++i) {
+    ProjectQkv(job.level, layers[i], s.x.data(), s.items);
+    Attend(job, static_cast<int>(i));
+    ProjectOut(job.level, layers[i], s.x.data(), s.items);
+  }
+}
+
+// The bidirectional encoder runs once a block is complete, over its items.
+template <typename T>
+void LevelStep<T>::EncodeUnits(int l) {
+  LevelScratch<T>& s = scratch_[l];
+  const LevelConfig& level = level_config(l);
+  const int64_t m = s.units * level.block;
+  for (const LevelRow<T>& row : s.rows) {
+    const int64_t first = row.begin / level.block * level.block;
+    for (int64_t j = 0; j < row.units * level.block; ++j) {
+      FillRope(l, row.unit * level.block + j, first + j);
+    }
+  }
+  for (const LayerWeights<T>& w : model_->weights().levels[l].enc) {
+    ProjectQkv(l, w, s.units_x.data(), m);
+    pool_->ParallelFor(s.units * level.heads, [&](int thread, int64_t task) {
+      AttendUnit(l, task / level.heads, static_cast<int>(task % level.heads),
+                 ThreadScratch(thread));
+    });
+    ProjectOut(l, w, s.units_x.data(), m);
+  }
+}
+
+// p = W_out softmax(query k) v of each unit: the items of the level above.
+template <typename T>
+void LevelStep<T>::PoolUnits(int l) {
+  LevelScratch<T>& s = scratch_[l];
+  const LevelConfig& level = level_config(l);
+  const LevelWeights<T>& w = model_->weights().levels[l];
+  const int64_t m = s.units * level.block;
+  const int64_t width = PaddedWidth(level.dim);
+  Norm(l, s.units_x.data(), m, w.pool_norm, s.norm.data());
+  for (int64_t i = 0; i < m; ++i) {
+    T* g = s.norm.data() + i * width;
+    const T* offset = w.pool_offset.data() + i % level.block * level.dim;
+    for (int64_t d = 0; d < level.dim; ++d) g[d] += offset[d];
+  }
+  MatMul(s.norm.data(), width, m, w.pool_kv, s.qkv.data(),
+         PaddedWidth(3 * level.dim), Epilogue::kStore);
+  pool_->ParallelFor(s.units * level.heads, [&](int thread, int64_t task) {
+    PoolUnit(l, task / level.heads, static_cast<int>(task % level.heads),
+             ThreadScratch(thread));
+  });
+  MatMul(s.att.data(), width, s.units, w.pool_out, scratch_[l + 1].x.data(),
+         PaddedWidth(level_config(l + 1).dim), Epilogue::kStore);
+}
+
+template class LevelStep<float>;
+template class LevelStep<double>;
+
+}  // namespace strata

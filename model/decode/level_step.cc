@@ -1,0 +1,239 @@
+#include "model/decode/level_step.h"
+
+#include <algorithm>
+
+#include "absl/status/status.h"
+#include "model/base/status_macros.h"
+
+namespace strata {
+
+template <typename T>
+LevelStep<T>::LevelStep(const CpuModel<T>* model, ThreadPool* pool)
+    : model_(model), pool_(pool), scratch_(model->config().levels.size()) {}
+
+template <typename T>
+absl::Status LevelStep<T>::Run(absl::Span<const FeedRow<T>> rows) {
+  Plan(rows);
+  STRATA_RETURN_IF_ERROR(Reserve(rows));
+  Embed(rows);
+  Advance(0);
+  WriteLogits(rows);
+  for (const FeedRow<T>& row : rows) {
+    row.sequence->set_size(row.sequence->size() +
+                           static_cast<int64_t>(row.items.size()));
+  }
+  return absl::OkStatus();
+}
+
+template <typename T>
+absl::Status LevelStep<T>::Prime(CpuSequence<T>* sequence) {
+  for (LevelScratch<T>& s : scratch_) {
+    // As if item -1 had been fed: the decoder then sees u[0].
+    s.rows = {{sequence, -1, 1, 0, 0, 1}};
+    s.items = 1;
+    s.units = 1;
+  }
+  STRATA_RETURN_IF_ERROR(Reserve({}));
+  for (int l = top(); l >= 0; --l) {
+    LevelScratch<T>& s = scratch_[l];
+    const LevelWeights<T>& w = model_->weights().levels[l];
+    const int64_t dim = level_config(l).dim;
+    std::copy_n(w.start.data(), dim, s.x.data());
+    if (l < top()) {
+      const LevelScratch<T>& above = scratch_[l + 1];
+      const int64_t width = level_config(l).block * dim;
+      MatMul(above.norm.data(), PaddedWidth(level_config(l + 1).dim), 1,
+             w.bridge, s.bridge.data(), PaddedWidth(width), Epilogue::kStore);
+      std::copy_n(s.bridge.data(), width, sequence->Context(l));
+      for (int64_t d = 0; d < dim; ++d) s.x.data()[d] += s.bridge.data()[d];
+    }
+    RunStack({l, Stack::kDecoder, 1});
+    Norm(l, s.x.data(), 1, w.norm, s.norm.data());
+  }
+  sequence->set_size(0);
+  return absl::OkStatus();
+}
+
+template <typename T>
+void LevelStep<T>::Plan(absl::Span<const FeedRow<T>> rows) {
+  for (LevelScratch<T>& s : scratch_) {
+    s.rows.clear();
+    s.items = 0;
+    s.units = 0;
+  }
+  for (const FeedRow<T>& row : rows) {
+    int64_t begin = row.sequence->size();
+    int64_t count = static_cast<int64_t>(row.items.size());
+    for (int l = 0; l <= top() && count > 0; ++l) {
+      LevelScratch<T>& s = scratch_[l];
+      LevelRow<T> at{row.sequence, begin, count, s.items, s.units, 0};
+      s.items += count;
+      if (l < top()) {
+        const int64_t block = level_config(l).block;
+        at.units = (begin + count) / block - begin / block;
+        s.units += at.units;
+        begin /= block;
+      }
+      s.rows.push_back(at);
+      count = at.units;
+    }
+  }
+}
+
+template <typename T>
+absl::Status LevelStep<T>::Reserve(absl::Span<const FeedRow<T>> rows) {
+  bool ok = true;
+  int64_t longest = kChunk;
+  int64_t unit_values = 0;
+  for (int l = 0; l <= top(); ++l) {
+    LevelScratch<T>& s = scratch_[l];
+    const LevelConfig& level = level_config(l);
+    const int64_t dim = PaddedWidth(level.dim);
+    const int64_t unit_rows = s.units * level.block;
+    const int64_t n = std::max(s.items, unit_rows);
+    ok = ok && s.x.Reserve(s.items * dim) && s.norm.Reserve(n * dim) &&
+         s.qkv.Reserve(n * PaddedWidth(3 * level.dim)) &&
+         s.att.Reserve(n * dim) &&
+         s.ff.Reserve(n * PaddedWidth(level.ff_mult * level.dim)) &&
+         s.rope.Reserve(n * (level.dim / level.heads)) &&
+         s.units_x.Reserve(unit_rows * dim) &&
+         s.bridge.Reserve(s.units * PaddedWidth(level.block * level.dim));
+    for (const LevelRow<T>& row : s.rows) {
+      for (const Stack stack : {Stack::kEncoder, Stack::kDecoder}) {
+        longest = std::max(longest, row.sequence->Cache(l, stack, 0).slots);
+      }
+    }
+    const int64_t slots = (level.block + kChunk - 1) / kChunk * kChunk;
+    longest = std::max(longest, slots);
+    unit_values =
+        std::max(unit_values, 2 * slots * (level.dim / level.heads));
+  }
+  picked_count_ = 0;
+  const int64_t vocab = model_->config().vocab;
+  for (const FeedRow<T>& row : rows) {
+    picked_count_ += static_cast<int64_t>(row.logits.size()) / vocab;
+  }
+  score_stride_ = longest;
+  thread_stride_ = PaddedWidth(kQueryTile * longest + unit_values);
+  ok = ok &&
+       picked_.Reserve(picked_count_ * PaddedWidth(level_config(0).dim)) &&
+       logits_.Reserve(picked_count_ * PaddedWidth(vocab)) &&
+       thread_scratch_.Reserve(pool_->threads() * thread_stride_);
+  if (ok) return absl::OkStatus();
+  return absl::ResourceExhaustedError("no memory for the scratch of a step");
+}
+
+template <typename T>
+void LevelStep<T>::Embed(absl::Span<const FeedRow<T>> rows) {
+  const int64_t dim = level_config(0).dim;
+  T* x = scratch_[0].x.data();
+  for (const FeedRow<T>& row : rows) {
+    for (const Item item : row.items) {
+      std::copy_n(model_->weights().embedding.data() + item * dim, dim, x);
+      x += PaddedWidth(dim);
+    }
+  }
+}
+
+template <typename T>
+void LevelStep<T>::Advance(int l) {
+  const LevelConfig& level = level_config(l);
+  LevelScratch<T>& s = scratch_[l];
+  const bool bidirectional = level.enc_scope == Scope::kBidirBlock;
+  if (level.enc_layers > 0 && !bidirectional) {
+    RunStack({l, Stack::kEncoder, 0});
+  }
+  if (l < top()) {
+    CollectUnits(l);
+    if (s.units > 0) {
+      if (level.enc_layers > 0 && bidirectional) EncodeUnits(l);
+      PoolUnits(l);
+      Advance(l + 1);
+      MatMul(scratch_[l + 1].norm.data(), PaddedWidth(level_config(l + 1).dim),
+             s.units, model_->weights().levels[l].bridge, s.bridge.data(),
+             PaddedWidth(level.block * level.dim), Epilogue::kStore);
+    }
+    AddContexts(l);
+  }
+  RunStack({l, Stack::kDecoder, 1});
+  Norm(l, s.x.data(), s.items, model_->weights().levels[l].norm,
+       s.norm.data());
+}
+
+// Items enter the pool buffer; a full buffer is a unit of the batch.
+template <typename T>
+void LevelStep<T>::CollectUnits(int l) {
+  const LevelConfig& level = level_config(l);
+  LevelScratch<T>& s = scratch_[l];
+  const int64_t width = PaddedWidth(level.dim);
+  for (const LevelRow<T>& row : s.rows) {
+    T* buffer = row.sequence->PoolBuffer(l);
+    T* unit = s.units_x.data() + row.unit * level.block * width;
+    for (int64_t j = 0; j < row.count; ++j) {
+      const int64_t r = (row.begin + j) % level.block;
+      std::copy_n(s.x.data() + (row.offset + j) * width, level.dim,
+                  buffer + r * level.dim);
+      if (r + 1 < level.block) continue;
+      for (int64_t i = 0; i < level.block; ++i, unit += width) {
+        std::copy_n(buffer + i * level.dim, level.dim, unit);
+      }
+    }
+  }
+}
+
+// u[i + 1] = skip[i] + bridge(o[(i + 1) / block])[(i + 1) % block]; the newest
+// contexts stay in the sequence.
+template <typename T>
+void LevelStep<T>::AddContexts(int l) {
+  const LevelConfig& level = level_config(l);
+  LevelScratch<T>& s = scratch_[l];
+  const int64_t width = PaddedWidth(level.dim);
+  const int64_t bridge_width = PaddedWidth(level.block * level.dim);
+  for (const LevelRow<T>& row : s.rows) {
+    const T* context = row.sequence->Context(l);
+    const T* next = s.bridge.data() + row.unit * bridge_width;
+    for (int64_t j = 0; j < row.count; ++j) {
+      const int64_t r = (row.begin + j + 1) % level.block;
+      if (r == 0) {
+        context = next;
+        next += bridge_width;
+      }
+      T* x = s.x.data() + (row.offset + j) * width;
+      const T* c = context + r * level.dim;
+      for (int64_t d = 0; d < level.dim; ++d) x[d] += c[d];
+    }
+    if (row.units > 0) {
+      std::copy_n(context, level.block * level.dim, row.sequence->Context(l));
+    }
+  }
+}
+
+template <typename T>
+void LevelStep<T>::WriteLogits(absl::Span<const FeedRow<T>> rows) {
+  if (picked_count_ == 0) return;
+  const int64_t dim = level_config(0).dim;
+  const int64_t width = PaddedWidth(dim);
+  const int64_t vocab = model_->config().vocab;
+  T* to = picked_.data();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const LevelRow<T>& at = scratch_[0].rows[i];
+    const int64_t wanted = static_cast<int64_t>(rows[i].logits.size()) / vocab;
+    const int64_t first = at.offset + at.count - wanted;
+    std::copy_n(scratch_[0].norm.data() + first * width, wanted * width, to);
+    to += wanted * width;
+  }
+  MatMul(picked_.data(), width, picked_count_, model_->weights().head,
+         logits_.data(), PaddedWidth(vocab), Epilogue::kStore);
+  const T* from = logits_.data();
+  for (const FeedRow<T>& row : rows) {
+    for (size_t i = 0; i < row.logits.size(); i += vocab) {
+      std::copy_n(from, vocab, row.logits.data() + i);
+      from += PaddedWidth(vocab);
+    }
+  }
+}
+
+template class LevelStep<float>;
+template class LevelStep<double>;
+
+}  // namespace strata

@@ -1,0 +1,130 @@
+#pragma once
+// One ragged batch through the recursive level, incrementally. Level by level:
+// matrix products over the items of all rows at once, attention and cache
+// writes row by row in item order (write the slot, then attend), the level
+// above only for the rows that completed a block. The caller has checked the
+// rows (model/decode/cpu_generator.h); here nothing fails after Reserve.
+// Single owner thread; scratch grows and is kept.
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "model/decode/aligned_buffer.h"
+#include "model/decode/cpu_model.h"
+#include "model/decode/cpu_sequence.h"
+#include "model/decode/kernels.h"
+#include "model/decode/thread_pool.h"
+#include "model/items.h"
+
+namespace strata {
+
+// StepRow of a scalar type: logits are [vocab], [items * vocab] or empty.
+template <typename T>
+struct FeedRow {
+  CpuSequence<T>* sequence = nullptr;
+  absl::Span<const Item> items;
+  absl::Span<T> logits;
+};
+
+// A sequence's share of a level's batch: items [begin, begin + count) of that
+// level, in the rows [offset, offset + count) of the level's matrices.
+template <typename T>
+struct LevelRow {
+  CpuSequence<T>* sequence = nullptr;
+  int64_t begin = 0;
+  int64_t count = 0;
+  int64_t offset = 0;
+  int64_t unit = 0;   // first of this row's completed units in the batch
+  int64_t units = 0;  // units that these items complete
+};
+
+template <typename T>
+struct LevelScratch {
+  std::vector<LevelRow<T>> rows;
+  int64_t items = 0;  // of all rows
+  int64_t units = 0;
+
+  AlignedBuffer<T> x;       // [items][dim]: z, then h, then u, decoded in place
+  AlignedBuffer<T> norm;    // [items or units * block][dim]; at the end c
+  AlignedBuffer<T> qkv;     // [...][3 dim]
+  AlignedBuffer<T> att;     // [...][dim]
+  AlignedBuffer<T> ff;      // [...][ff_mult dim]
+  AlignedBuffer<T> rope;    // [...][head_dim]
+  AlignedBuffer<T> units_x;  // [units * block][dim]
+  AlignedBuffer<T> bridge;  // [units][block * dim]
+};
+
+template <typename T>
+class LevelStep {
+ public:
+  LevelStep(const CpuModel<T>* model, ThreadPool* pool);
+
+  // Feeds the rows and writes their logits. RESOURCE_EXHAUSTED when scratch
+  // cannot be had: then no row advanced.
+  absl::Status Run(absl::Span<const FeedRow<T>> rows);
+
+  // Decodes position 0 of every level into an empty sequence.
+  absl::Status Prime(CpuSequence<T>* sequence);
+
+ private:
+  struct Job {  // a stack of layers over one batch of items
+    int level = 0;
+    Stack stack = Stack::kDecoder;
+    int64_t first = 0;  // index of item 0 of a row: 0 in encoders, 1 in decoders
+  };
+
+  int top() const { return static_cast<int>(scratch_.size()) - 1; }
+  const LevelConfig& level_config(int l) const {
+    return model_->config().levels[l];
+  }
+  // Who feeds what at each level; sizes of all buffers.
+  void Plan(absl::Span<const FeedRow<T>> rows);
+  absl::Status Reserve(absl::Span<const FeedRow<T>> rows);
+
+  void Embed(absl::Span<const FeedRow<T>> rows);
+  void Advance(int l);
+  void CollectUnits(int l);
+  void EncodeUnits(int l);
+  void PoolUnits(int l);
+  void AddContexts(int l);
+  void RunStack(const Job& job);
+  void WriteLogits(absl::Span<const FeedRow<T>> rows);
+
+  // Sub-layers of x[m][dim]; `att` holds the attention's result in between.
+  void ProjectQkv(int l, const LayerWeights<T>& w, const T* x, int64_t m);
+  void ProjectOut(int l, const LayerWeights<T>& w, T* x, int64_t m);
+
+  void FillRope(int l, int64_t row, int64_t item);
+  void Attend(const Job& job, int layer);
+  void AttendHead(const Job& job, const LevelRow<T>& row, int layer, int head,
+                  T* scores);
+  void AttendUnit(int l, int64_t unit, int head, T* scores);
+  void PoolUnit(int l, int64_t unit, int head, T* scores);
+  void RotateInto(int l, int64_t row, int head, const CacheView<T>& cache,
+                  int64_t slot);
+
+  void MatMul(const T* x, int64_t x_stride, int64_t m, const PackedMatrix<T>& w,
+              T* y, int64_t y_stride, Epilogue epilogue);
+  void Norm(int l, const T* x, int64_t m, const std::vector<T>& weight, T* y);
+  T* ThreadScratch(int thread) {
+    return thread_scratch_.data() + thread * thread_stride_;
+  }
+
+  const CpuModel<T>* const model_;
+  ThreadPool* const pool_;
+  std::vector<LevelScratch<T>> scratch_;
+  AlignedBuffer<T> picked_;  // contexts whose logits are wanted
+  AlignedBuffer<T> logits_;  // [picked][vocab]
+  int64_t picked_count_ = 0;
+  // Per thread: scores of kQueryTile queries, then keys and values of a unit.
+  AlignedBuffer<T> thread_scratch_;
+  int64_t thread_stride_ = 0;
+  int64_t score_stride_ = 0;
+};
+
+extern template class LevelStep<float>;
+extern template class LevelStep<double>;
+
+}  // namespace strata

@@ -1,0 +1,201 @@
+#include "model/decode/packed_weights.h"
+
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "model/base/status_macros.h"
+
+namespace strata {
+namespace {
+
+using Shape = std::vector<int64_t>;
+
+// Takes tensors out of the file by name, checking each, and remembers the
+// first error, so that the list of names below reads as a list.
+template <typename T>
+class Taker {
+ public:
+  explicit Taker(const std::map<std::string, TensorView>& tensors)
+      : tensors_(tensors) {}
+
+  std::vector<T> Take(const std::string& name, const Shape& shape) {
+    if (!status_.ok()) return {};
+    const auto it = tensors_.find(name);
+    if (it == tensors_.end()) {
+      status_ = absl::InvalidArgumentError(
+          absl::StrCat("tensor ", name, " is missing"));
+      return {};
+    }
+    ++taken_;
+    status_ = Check(name, it->second, shape);
+    if (!status_.ok()) return {};
+    std::vector<T> values = it->second.dtype == DType::kF32
+                                ? Convert<float>(it->second)
+                                : Convert<double>(it->second);
+    for (const T v : values) {
+      if (!std::isfinite(v)) {
+        status_ = absl::DataLossError(
+            absl::StrCat("tensor ", name, " holds a value that is not finite"));
+        return {};
+      }
+    }
+    bytes_ += static_cast<int64_t>(values.size() * sizeof(T));
+    return values;
+  }
+
+  // The rows of all `names`, [out, in] each, as one matrix.
+  PackedMatrix<T> TakeMatrix(const std::vector<std::string>& names, int64_t out,
+                             int64_t in) {
+    std::vector<T> rows;
+    for (const std::string& name : names) {
+      std::vector<T> part = Take(name, {out, in});
+      rows.insert(rows.end(), part.begin(), part.end());
+    }
+    if (!status_.ok()) return {};
+    return Pack(rows, out * static_cast<int64_t>(names.size()), in);
+  }
+
+  absl::Status Finish() const {
+    STRATA_RETURN_IF_ERROR(status_);
+    if (taken_ == static_cast<int64_t>(tensors_.size())) {
+      return absl::OkStatus();
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat("the file holds ", tensors_.size(), " tensors, the config "
+                     "names ", taken_, " of them"));
+  }
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  static absl::Status Check(const std::string& name, const TensorView& tensor,
+                            const Shape& shape) {
+    if (tensor.shape != shape) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "tensor ", name, " has shape [", absl::StrJoin(tensor.shape, ", "),
+          "]; the config asks for [", absl::StrJoin(shape, ", "), "]"));
+    }
+    if (tensor.dtype != DType::kF32 && tensor.dtype != DType::kF64) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("tensor ", name, " must be F32 or F64"));
+    }
+    const int64_t want = tensor.elements() * DTypeBytes(tensor.dtype);
+    if (static_cast<int64_t>(tensor.data.size()) != want) {
+      return absl::DataLossError(absl::StrCat("tensor ", name, " has ",
+                                              tensor.data.size(), " bytes; its "
+                                              "shape needs ", want));
+    }
+    return absl::OkStatus();
+  }
+
+  template <typename S>
+  static std::vector<T> Convert(const TensorView& tensor) {
+    const int64_t n = tensor.elements();
+    std::vector<T> values(n);
+    for (int64_t i = 0; i < n; ++i) {
+      S value;  // the file promises no alignment
+      std::memcpy(&value, tensor.data.data() + i * sizeof(S), sizeof(S));
+      values[i] = static_cast<T>(value);
+    }
+    return values;
+  }
+
+  PackedMatrix<T> Pack(const std::vector<T>& rows, int64_t out, int64_t in) {
+    PackedMatrix<T> packed;
+    packed.out = out;
+    packed.in = in;
+    if (!packed.data.Reserve(packed.panels() * kPanel * in)) {
+      status_ = absl::ResourceExhaustedError("no memory for the weights");
+      return {};
+    }
+    T* to = packed.data.data();
+    for (int64_t p = 0; p < packed.panels(); ++p) {
+      for (int64_t i = 0; i < in; ++i) {
+        for (int64_t c = 0; c < kPanel; ++c) {
+          const int64_t row = p * kPanel + c;
+          *to++ = row < out ? rows[row * in + i] : T(0);
+        }
+      }
+    }
+    return packed;
+  }
+
+  const std::map<std::string, TensorView>& tensors_;
+  absl::Status status_;
+  int64_t taken_ = 0;
+  int64_t bytes_ = 0;
+};
+
+template <typename T>
+std::vector<LayerWeights<T>> TakeLayers(Taker<T>* take, const LevelConfig& level,
+                                        const std::string& at, int layers) {
+  const int64_t d = level.dim;
+  const int64_t f = d * level.ff_mult;
+  std::vector<LayerWeights<T>> out;
+  for (int i = 0; i < layers; ++i) {
+    const std::string p = absl::StrCat(at, i, ".");
+    LayerWeights<T> layer;
+    layer.attn_norm = take->Take(p + "attn.norm.weight", {d});
+    layer.qkv = take->TakeMatrix({p + "attn.qkv.weight"}, 3 * d, d);
+    layer.attn_out = take->TakeMatrix({p + "attn.out.weight"}, d, d);
+    layer.ff_norm = take->Take(p + "ff.norm.weight", {d});
+    layer.up = take->TakeMatrix({p + "ff.up.weight"}, f, d);
+    layer.down = take->TakeMatrix({p + "ff.down.weight"}, d, f);
+    out.push_back(std::move(layer));
+  }
+  return out;
+}
+
+template <typename T>
+LevelWeights<T> TakeLevel(Taker<T>* take, const ModelConfig& config, int l) {
+  const LevelConfig& level = config.levels[l];
+  const int64_t d = level.dim;
+  const std::string p = absl::StrCat("level.", l, ".");
+  LevelWeights<T> out;
+  out.start = take->Take(p + "start", {d});
+  out.norm = take->Take(p + "norm.weight", {d});
+  out.enc = TakeLayers(take, level, p + "enc.", level.enc_layers);
+  out.dec = TakeLayers(take, level, p + "dec.", level.dec_layers);
+  if (l + 1 == static_cast<int>(config.levels.size())) return out;
+  const int64_t b = level.block;
+  const int64_t up = config.levels[l + 1].dim;
+  out.pool_norm = take->Take(p + "pool.norm.weight", {d});
+  out.pool_offset = take->Take(p + "pool.offset", {b, d});
+  out.pool_query = take->Take(p + "pool.query", {d});
+  const T scale = T(1) / std::sqrt(static_cast<T>(d / level.heads));
+  for (T& q : out.pool_query) q *= scale;
+  out.pool_kv = take->TakeMatrix({p + "pool.key.weight", p + "pool.value.weight"},
+                                 d, d);
+  out.pool_out = take->TakeMatrix({p + "pool.out.weight"}, up, d);
+  out.bridge = take->TakeMatrix({p + "bridge.weight"}, b * d, up);
+  return out;
+}
+
+}  // namespace
+
+template <typename T>
+absl::StatusOr<ModelWeights<T>> PackWeights(
+    const ModelConfig& config,
+    const std::map<std::string, TensorView>& tensors) {
+  Taker<T> take(tensors);
+  ModelWeights<T> weights;
+  const int64_t d = config.levels[0].dim;
+  weights.embedding = take.Take("embedding.weight", {config.vocab, d});
+  weights.head = take.TakeMatrix({"head.weight"}, config.vocab, d);
+  for (int l = 0; l < static_cast<int>(config.levels.size()); ++l) {
+    weights.levels.push_back(TakeLevel(&take, config, l));
+  }
+  STRATA_RETURN_IF_ERROR(take.Finish());
+  weights.bytes = take.bytes();
+  return weights;
+}
+
+template absl::StatusOr<ModelWeights<float>> PackWeights<float>(
+    const ModelConfig&, const std::map<std::string, TensorView>&);
+template absl::StatusOr<ModelWeights<double>> PackWeights<double>(
+    const ModelConfig&, const std::map<std::string, TensorView>&);
+
+}  // namespace strata

@@ -1,0 +1,68 @@
+#pragma once
+// A model's weights in the order in which the kernels read them: matrices cut
+// into panels of kPanel output columns, [panel][in][kPanel], so that a step
+// streams them once, front to back. Built once per loaded model, immutable and
+// shared by all workers.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/decode/aligned_buffer.h"
+#include "model/decode/kernels.h"
+#include "model/model_config.h"
+#include "model/safetensors.h"
+
+namespace strata {
+
+template <typename T>
+struct PackedMatrix {
+  int64_t out = 0;  // columns that mean something
+  int64_t in = 0;
+  AlignedBuffer<T> data;  // [panels()][in][kPanel]
+
+  int64_t panels() const { return PaddedWidth(out) / kPanel; }
+};
+
+template <typename T>
+struct LayerWeights {
+  std::vector<T> attn_norm, ff_norm;
+  PackedMatrix<T> qkv, attn_out, up, down;
+};
+
+template <typename T>
+struct LevelWeights {
+  std::vector<T> start, norm;
+  std::vector<LayerWeights<T>> enc, dec;
+  // Below the top only.
+  std::vector<T> pool_norm;
+  std::vector<T> pool_offset;  // [block][dim]
+  std::vector<T> pool_query;   // times 1 / sqrt(head_dim)
+  PackedMatrix<T> pool_kv;     // key rows, then value rows
+  PackedMatrix<T> pool_out;
+  PackedMatrix<T> bridge;
+};
+
+template <typename T>
+struct ModelWeights {
+  std::vector<T> embedding;  // [vocab][dim]
+  PackedMatrix<T> head;
+  std::vector<LevelWeights<T>> levels;
+  int64_t bytes = 0;
+};
+
+// INVALID_ARGUMENT names the tensor that is missing, unknown, misshapen or of a
+// type other than F32, F64; DATA_LOSS names one that holds a NaN or infinity.
+// RESOURCE_EXHAUSTED when memory cannot be had.
+template <typename T>
+absl::StatusOr<ModelWeights<T>> PackWeights(
+    const ModelConfig& config, const std::map<std::string, TensorView>& tensors);
+
+extern template absl::StatusOr<ModelWeights<float>> PackWeights<float>(
+    const ModelConfig&, const std::map<std::string, TensorView>&);
+extern template absl::StatusOr<ModelWeights<double>> PackWeights<double>(
+    const ModelConfig&, const std::map<std::string, TensorView>&);
+
+}  // namespace strata
