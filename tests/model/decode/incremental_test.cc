@@ -1,0 +1,103 @@
+// P4, P5, P6, P9: what the decoder computes step by step is the model of
+// model/README.md, whatever the cuts, also long after every ring has wrapped.
+
+#include <algorithm>
+#include <cmath>
+
+#include "tests/model/decode/decode_fixture.h"
+
+namespace strata {
+namespace {
+
+TEST_P(EveryConfig, EveryStepEqualsTheFullModelInDouble) {
+  Bench<double> bench(GetParam().config);
+  const auto items = RandomItems(131, 3);
+  const Rows want = NaiveLogits(bench.config, bench.weights, items);
+  auto sequence = bench.New(items.size());
+  double scale = 0;
+  for (size_t t = 0; t < items.size(); ++t) {
+    const auto got = bench.Feed(sequence.get(), items, t, t + 1)[0];
+    ASSERT_LE(MaxDifference(got, want[t + 1]), 1e-12) << "after item " << t;
+    for (const double v : got) scale = std::max(scale, std::abs(v));
+  }
+  EXPECT_GT(scale, 5) << "logits too small for the tolerance to mean anything";
+}
+
+TEST_P(EveryConfig, EveryStepEqualsTheFullModelInFloat) {
+  Bench<float> bench(GetParam().config);
+  const auto items = RandomItems(131, 4);
+  const Rows want = NaiveLogits(bench.config, bench.weights, items);
+  auto sequence = bench.New(items.size());
+  for (size_t t = 0; t < items.size(); ++t) {
+    const auto got = bench.Feed(sequence.get(), items, t, t + 1)[0];
+    ASSERT_LE(MaxDifference(got, want[t + 1]), 1e-4) << "after item " << t;
+  }
+}
+
+TEST_P(EveryConfig, EverySplitOfAPrefillEqualsSteppingBitForBit) {
+  Bench<float> bench(GetParam().config);
+  const auto items = RandomItems(67, 5);
+  const int64_t n = items.size();
+  auto stepped = bench.New(n);
+  const auto want = bench.FeedSingly(stepped.get(), items, 0, n);
+  for (int64_t k = 1; k <= n; ++k) {
+    auto sequence = bench.New(n);
+    auto got = bench.Feed(sequence.get(), items, 0, k);
+    if (k < n) {
+      const auto rest = bench.Feed(sequence.get(), items, k, n);
+      got.insert(got.end(), rest.begin(), rest.end());
+    }
+    ASSERT_EQ(got, want) << "cut at " << k;
+  }
+}
+
+TEST_P(EveryConfig, ChunksOfAnySizeEqualSteppingBitForBit) {
+  Bench<float> bench(GetParam().config);
+  const auto items = RandomItems(331, 6);
+  const int64_t n = items.size();
+  auto stepped = bench.New(n);
+  const auto want = bench.FeedSingly(stepped.get(), items, 0, n);
+  for (const int64_t chunk : {2, 3, 5, 7, 16, 24, 64, 100}) {
+    auto sequence = bench.New(n);
+    std::vector<std::vector<float>> got;
+    for (int64_t begin = 0; begin < n; begin += chunk) {
+      for (auto& row : bench.Feed(sequence.get(), items, begin,
+                                  std::min(begin + chunk, n))) {
+        got.push_back(std::move(row));
+      }
+    }
+    ASSERT_EQ(got, want) << "chunks of " << chunk;
+  }
+}
+
+TEST_P(EveryConfig, CapacityDoesNotChangeAResult) {
+  Bench<float> bench(GetParam().config);
+  const auto items = RandomItems(41, 8);
+  auto small = bench.New(41);
+  auto large = bench.New(4000);
+  EXPECT_EQ(bench.FeedSingly(small.get(), items, 0, 41),
+            bench.FeedSingly(large.get(), items, 0, 41));
+}
+
+TEST_P(EveryConfig, BytesEqualTheFormulaAtEveryStep) {
+  Bench<float> bench(GetParam().config);
+  for (const int64_t capacity : {1, 2, 17, 64, 257, 4096}) {
+    auto sequence = bench.New(capacity);
+    const int64_t want = StateBytes(bench.config, capacity);
+    EXPECT_EQ(bench.model->StateBytes(capacity), want);
+    EXPECT_EQ(sequence->bytes(), want);
+    EXPECT_EQ(sequence->capacity(), capacity);
+    const auto items = RandomItems(std::min<int64_t>(capacity, 70), 9);
+    for (size_t t = 0; t < items.size(); ++t) {
+      bench.Feed(sequence.get(), items, t, t + 1);
+      ASSERT_EQ(sequence->bytes(), want);
+      ASSERT_EQ(sequence->size(), static_cast<int64_t>(t) + 1);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Decode, EveryConfig,
+                         testing::ValuesIn(SmallConfigs()), ConfigName);
+
+}  // namespace
+}  // namespace strata

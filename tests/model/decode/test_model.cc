@@ -1,0 +1,335 @@
+#include "tests/model/decode/test_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "model/base/random.h"
+#include "model/scope_mask.h"
+
+namespace strata {
+namespace {
+
+double Normal(uint64_t seed, uint64_t stream, uint64_t i) {
+  const double u = 1.0 - RandomUniform(seed, stream, 2 * i);
+  const double v = RandomUniform(seed, stream, 2 * i + 1);
+  return std::sqrt(-2 * std::log(u)) * std::cos(2 * M_PI * v);
+}
+
+uint64_t HashName(const std::string& name) {
+  uint64_t hash = 1469598103934665603u;
+  for (const char c : name) hash = (hash ^ uint8_t(c)) * 1099511628211u;
+  return hash;
+}
+
+// y = W x, W [out, in].
+std::vector<double> Times(const std::vector<double>& w,
+                          const std::vector<double>& x) {
+  std::vector<double> y(w.size() / x.size());
+  for (size_t o = 0; o < y.size(); ++o) {
+    for (size_t i = 0; i < x.size(); ++i) y[o] += w[o * x.size() + i] * x[i];
+  }
+  return y;
+}
+
+std::vector<double> RmsNorm(const std::vector<double>& x,
+                            const std::vector<double>& weight) {
+  double squares = 0;
+  for (const double v : x) squares += v * v;
+  const double scale = 1 / std::sqrt(squares / x.size() + 1e-5);
+  std::vector<double> y(x.size());
+  for (size_t i = 0; i < x.size(); ++i) y[i] = x[i] * scale * weight[i];
+  return y;
+}
+
+void Add(std::vector<double>* x, const std::vector<double>& y) {
+  for (size_t i = 0; i < x->size(); ++i) (*x)[i] += y[i];
+}
+
+// Row [begin, begin + n) of x.
+std::vector<double> Part(const std::vector<double>& x, size_t begin, size_t n) {
+  return {x.begin() + begin, x.begin() + begin + n};
+}
+
+// softmax(q k / sqrt(K)) v of one head.
+std::vector<double> AttendOne(const std::vector<double>& q, const Rows& keys,
+                              const Rows& values) {
+  std::vector<double> p;
+  for (const auto& k : keys) {
+    double score = 0;
+    for (size_t d = 0; d < q.size(); ++d) score += q[d] * k[d];
+    p.push_back(score / std::sqrt(double(q.size())));
+  }
+  const double max = *std::max_element(p.begin(), p.end());
+  double sum = 0;
+  for (double& v : p) sum += v = std::exp(v - max);
+  std::vector<double> out(q.size());
+  for (size_t j = 0; j < p.size(); ++j) {
+    for (size_t d = 0; d < q.size(); ++d) out[d] += p[j] / sum * values[j][d];
+  }
+  return out;
+}
+
+class Naive {
+ public:
+  Naive(const ModelConfig& config, const TestWeights& weights)
+      : config_(config), w_(weights) {}
+
+  Rows Level(size_t l, const Rows& z) const {
+    const LevelConfig& level = config_.levels[l];
+    const std::string at = "level." + std::to_string(l) + ".";
+    Rows h = z;
+    Stack(l, at + "enc.", level.enc_layers, level.enc_scope, &h);
+    const bool bidirectional =
+        level.enc_layers > 0 && level.enc_scope == Scope::kBidirBlock;
+    const Rows& skip = bidirectional ? z : h;
+    Rows o;
+    if (l + 1 < config_.levels.size()) o = Level(l + 1, Pool(l, h));
+    Rows u;
+    for (size_t i = 0; i <= z.size(); ++i) {
+      std::vector<double> x = i == 0 ? w_.at(at + "start") : skip[i - 1];
+      if (!o.empty()) {
+        const auto all =
+            Times(w_.at(at + "bridge.weight"), o[i / level.block]);
+        Add(&x, Part(all, i % level.block * level.dim, level.dim));
+      }
+      u.push_back(x);
+    }
+    Stack(l, at + "dec.", level.dec_layers, level.dec_scope, &u);
+    for (auto& x : u) x = RmsNorm(x, w_.at(at + "norm.weight"));
+    return u;
+  }
+
+ private:
+  void Rotate(std::vector<double>* x, int64_t i) const {
+    const size_t half = x->size() / 2;
+    for (size_t m = 0; m < half; ++m) {
+      const double a =
+          double(i) * std::pow(config_.rope_theta, -2.0 * m / x->size());
+      const double x0 = (*x)[m], x1 = (*x)[m + half];
+      (*x)[m] = x0 * std::cos(a) - x1 * std::sin(a);
+      (*x)[m + half] = x1 * std::cos(a) + x0 * std::sin(a);
+    }
+  }
+
+  void Stack(size_t l, const std::string& at, int layers, Scope scope,
+             Rows* x) const {
+    const LevelConfig& level = config_.levels[l];
+    const size_t d = level.dim;
+    const size_t width = d / level.heads;
+    for (int n = 0; n < layers; ++n) {
+      const std::string p = at + std::to_string(n) + ".";
+      Rows qkv;
+      for (const auto& row : *x) {
+        qkv.push_back(Times(w_.at(p + "attn.qkv.weight"),
+                            RmsNorm(row, w_.at(p + "attn.norm.weight"))));
+      }
+      for (size_t i = 0; i < x->size(); ++i) {
+        const KeyRange seen =
+            VisibleKeys(scope, i, x->size(), level.window, level.block);
+        std::vector<double> joined;
+        for (int h = 0; h < level.heads; ++h) {
+          std::vector<double> q = Part(qkv[i], h * width, width);
+          Rotate(&q, i);
+          Rows keys, values;
+          for (int64_t j = seen.begin; j < seen.end; ++j) {
+            keys.push_back(Part(qkv[j], d + h * width, width));
+            Rotate(&keys.back(), j);
+            values.push_back(Part(qkv[j], 2 * d + h * width, width));
+          }
+          const auto out = AttendOne(q, keys, values);
+          joined.insert(joined.end(), out.begin(), out.end());
+        }
+        // Safe in place: every q, k, v was computed above.
+        Add(&(*x)[i], Times(w_.at(p + "attn.out.weight"), joined));
+      }
+      for (auto& row : *x) {
+        auto f = Times(w_.at(p + "ff.up.weight"),
+                       RmsNorm(row, w_.at(p + "ff.norm.weight")));
+        for (double& v : f) {
+          v = v / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) *
+                                     (v + 0.044715 * v * v * v)));
+        }
+        Add(&row, Times(w_.at(p + "ff.down.weight"), f));
+      }
+    }
+  }
+
+  Rows Pool(size_t l, const Rows& h) const {
+    const LevelConfig& level = config_.levels[l];
+    const std::string p = "level." + std::to_string(l) + ".pool.";
+    const size_t d = level.dim;
+    const size_t width = d / level.heads;
+    Rows out;
+    for (size_t first = 0; first + level.block <= h.size();
+         first += level.block) {
+      Rows keys, values;
+      for (int r = 0; r < level.block; ++r) {
+        auto g = RmsNorm(h[first + r], w_.at(p + "norm.weight"));
+        Add(&g, Part(w_.at(p + "offset"), r * d, d));
+        keys.push_back(Times(w_.at(p + "key.weight"), g));
+        values.push_back(Times(w_.at(p + "value.weight"), g));
+      }
+      std::vector<double> joined;
+      for (int head = 0; head < level.heads; ++head) {
+        Rows k, v;
+        for (int r = 0; r < level.block; ++r) {
+          k.push_back(Part(keys[r], head * width, width));
+          v.push_back(Part(values[r], head * width, width));
+        }
+        const auto one =
+            AttendOne(Part(w_.at(p + "query"), head * width, width), k, v);
+        joined.insert(joined.end(), one.begin(), one.end());
+      }
+      out.push_back(Times(w_.at(p + "out.weight"), joined));
+    }
+    return out;
+  }
+
+  const ModelConfig& config_;
+  const TestWeights& w_;
+};
+
+LevelConfig MakeLevel(int dim, int heads, int enc, Scope enc_scope, int dec,
+                      Scope dec_scope, int window, int block) {
+  LevelConfig level;
+  level.dim = dim;
+  level.heads = heads;
+  level.ff_mult = 2;
+  level.enc_layers = enc;
+  level.enc_scope = enc_scope;
+  level.dec_layers = dec;
+  level.dec_scope = dec_scope;
+  level.window = window;
+  level.block = block;
+  return level;
+}
+
+ModelConfig Make(std::vector<LevelConfig> levels) {
+  ModelConfig config;
+  config.architecture = "test";
+  config.levels = std::move(levels);
+  config.max_context = 4096;
+  return config;
+}
+
+}  // namespace
+
+TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
+    : seed_(seed) {
+  const int64_t d0 = config.levels[0].dim;
+  Add("embedding.weight", {config.vocab, d0}, 0, 1);
+  Add("head.weight", {config.vocab, d0}, 0, 3 / std::sqrt(double(d0)));
+  for (size_t l = 0; l < config.levels.size(); ++l) {
+    const LevelConfig& level = config.levels[l];
+    const int64_t d = level.dim;
+    const int64_t f = d * level.ff_mult;
+    const double s = 1 / std::sqrt(double(d));
+    const std::string at = "level." + std::to_string(l) + ".";
+    Add(at + "start", {d}, 0, 1);
+    Add(at + "norm.weight", {d}, 1, 0.1);
+    for (int i = 0; i < level.enc_layers + level.dec_layers; ++i) {
+      const bool enc = i < level.enc_layers;
+      const std::string p =
+          at + (enc ? "enc." : "dec.") +
+          std::to_string(enc ? i : i - level.enc_layers) + ".";
+      Add(p + "attn.norm.weight", {d}, 1, 0.1);
+      Add(p + "attn.qkv.weight", {3 * d, d}, 0, 1.5 * s);
+      Add(p + "attn.out.weight", {d, d}, 0, s);
+      Add(p + "ff.norm.weight", {d}, 1, 0.1);
+      Add(p + "ff.up.weight", {f, d}, 0, s);
+      Add(p + "ff.down.weight", {d, f}, 0, s);
+    }
+    if (l + 1 == config.levels.size()) continue;
+    const int64_t u = config.levels[l + 1].dim;
+    Add(at + "pool.norm.weight", {d}, 1, 0.1);
+    Add(at + "pool.offset", {level.block, d}, 0, 1);
+    Add(at + "pool.query", {d}, 0, 1);
+    Add(at + "pool.key.weight", {d, d}, 0, s);
+    Add(at + "pool.value.weight", {d, d}, 0, s);
+    Add(at + "pool.out.weight", {u, d}, 0, 2 * s);
+    Add(at + "bridge.weight", {level.block * d, u}, 0,
+        1 / std::sqrt(double(u)));
+  }
+}
+
+void TestWeights::Add(const std::string& name, std::vector<int64_t> shape,
+                      double center, double deviation) {
+  int64_t n = 1;
+  for (const int64_t s : shape) n *= s;
+  std::vector<float>& floats = floats_[name];
+  std::vector<double>& values = values_[name];
+  const uint64_t stream = HashName(name);
+  for (int64_t i = 0; i < n; ++i) {
+    floats.push_back(float(center + deviation * Normal(seed_, stream, i)));
+    values.push_back(floats.back());
+  }
+  shapes_[name] = std::move(shape);
+}
+
+std::map<std::string, TensorView> TestWeights::Views(DType dtype) const {
+  std::map<std::string, TensorView> views;
+  for (const auto& [name, shape] : shapes_) {
+    TensorView view;
+    view.dtype = dtype;
+    view.shape = shape;
+    const void* data = dtype == DType::kF32
+                           ? static_cast<const void*>(floats_.at(name).data())
+                           : static_cast<const void*>(values_.at(name).data());
+    view.data = absl::MakeConstSpan(
+        static_cast<const uint8_t*>(data),
+        floats_.at(name).size() * DTypeBytes(dtype));
+    views[name] = view;
+  }
+  return views;
+}
+
+Rows NaiveLogits(const ModelConfig& config, const TestWeights& weights,
+                 const std::vector<Item>& items) {
+  const size_t d = config.levels[0].dim;
+  Rows z;
+  for (const Item item : items) {
+    z.push_back(Part(weights.at("embedding.weight"), item * d, d));
+  }
+  Rows logits;
+  for (const auto& c : Naive(config, weights).Level(0, z)) {
+    logits.push_back(Times(weights.at("head.weight"), c));
+  }
+  return logits;
+}
+
+std::vector<NamedConfig> SmallConfigs() {
+  constexpr Scope kFull = Scope::kFull;
+  constexpr Scope kWindow = Scope::kWindow;
+  constexpr Scope kBlock = Scope::kBlock;
+  constexpr Scope kBidir = Scope::kBidirBlock;
+  return {
+      {"block", Make({MakeLevel(32, 2, 1, kWindow, 1, kWindow, 8, 4),
+                      MakeLevel(48, 4, 0, kFull, 2, kFull, 0, 0)})},
+      {"literal", Make({MakeLevel(16, 2, 2, kBidir, 1, kBlock, 0, 4),
+                        MakeLevel(16, 1, 0, kFull, 2, kFull, 0, 0)})},
+      {"flat", Make({MakeLevel(40, 2, 0, kFull, 2, kFull, 0, 0)})},
+      {"flat_window", Make({MakeLevel(24, 2, 1, kWindow, 2, kWindow, 20, 0)})},
+      {"three", Make({MakeLevel(16, 4, 1, kWindow, 1, kWindow, 5, 3),
+                      MakeLevel(32, 1, 1, kBlock, 2, kWindow, 7, 2),
+                      MakeLevel(36, 2, 1, kFull, 1, kFull, 0, 0)})},
+      {"deep_literal", Make({MakeLevel(16, 1, 1, kBidir, 1, kBlock, 0, 5),
+                             MakeLevel(18, 3, 1, kBidir, 1, kWindow, 3, 3),
+                             MakeLevel(16, 2, 0, kFull, 1, kWindow, 4, 0)})},
+      {"no_encoder", Make({MakeLevel(32, 2, 0, kWindow, 2, kBlock, 0, 8),
+                           MakeLevel(80, 1, 0, kFull, 1, kFull, 0, 0)})},
+      {"wide_block", Make({MakeLevel(16, 1, 1, kBlock, 1, kBlock, 0, 20),
+                           MakeLevel(32, 2, 0, kFull, 1, kFull, 0, 0)})},
+  };
+}
+
+std::vector<Item> RandomItems(int64_t n, uint64_t seed) {
+  std::vector<Item> items;
+  for (int64_t i = 0; i < n; ++i) {
+    items.push_back(i == 0 ? kSos
+                           : static_cast<Item>(RandomBits(seed, 1, i) % 256));
+  }
+  return items;
+}
+
+}  // namespace strata

@@ -1,0 +1,55 @@
+#pragma once
+// Small configs, random weights, and the model of model/README.md computed the
+// slow way: everything from scratch, in double, loop by loop, with nothing
+// shared with the decoder but the config and the masks.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "model/items.h"
+#include "model/model_config.h"
+#include "model/safetensors.h"
+
+namespace strata {
+
+// name -> (shape, values): the tensors of a config, random, scaled so that
+// logits have a deviation of a few units.
+class TestWeights {
+ public:
+  TestWeights(const ModelConfig& config, uint64_t seed);
+
+  const std::vector<double>& at(const std::string& name) const {
+    return values_.at(name);
+  }
+  // Views into this object: F64, or F32 (rounded on construction, so that both
+  // hold the same numbers).
+  std::map<std::string, TensorView> Views(DType dtype) const;
+
+ private:
+  void Add(const std::string& name, std::vector<int64_t> shape, double center,
+           double deviation);
+
+  uint64_t seed_;
+  std::map<std::string, std::vector<int64_t>> shapes_;
+  std::map<std::string, std::vector<double>> values_;
+  std::map<std::string, std::vector<float>> floats_;
+};
+
+using Rows = std::vector<std::vector<double>>;
+
+// logits[t], t in [0, items.size()], predict item t.
+Rows NaiveLogits(const ModelConfig& config, const TestWeights& weights,
+                 const std::vector<Item>& items);
+
+struct NamedConfig {
+  std::string name;
+  ModelConfig config;
+};
+// Every kind of level, small: block, block-literal, flat, windowed flat, three
+// levels, no encoder, blocks that are no power of two.
+std::vector<NamedConfig> SmallConfigs();
+
+std::vector<Item> RandomItems(int64_t n, uint64_t seed);
+
+}  // namespace strata
