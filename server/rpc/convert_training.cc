@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "server/jobs/event_payload.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/status.h"
 
@@ -15,35 +16,9 @@ using nlohmann::json;
 constexpr char kDatasetPrefix[] = "datasets/";
 constexpr char kJobPrefix[] = "jobs/";
 
-// Members are named as the fields of TrainProgress and TrainEval; a non-finite
-// number is stored as null and read as 0.
-double Number(const json& object, const char* key) {
-  const auto it = object.find(key);
-  return it != object.end() && it->is_number() ? it->get<double>() : 0;
-}
-int64_t Integer(const json& object, const char* key) {
-  const auto it = object.find(key);
-  return it != object.end() && it->is_number_integer() ? it->get<int64_t>() : 0;
-}
 std::string Text(const json& object, const char* key) {
   const auto it = object.find(key);
   return it != object.end() && it->is_string() ? it->get<std::string>() : "";
-}
-
-TrainProgress ProgressFromJson(const json& in) {
-  TrainProgress out;
-  out.step = Integer(in, "step");
-  out.total_steps = Integer(in, "total_steps");
-  out.loss = Number(in, "loss");
-  out.bits_per_byte = Number(in, "bits_per_byte");
-  out.learning_rate = Number(in, "learning_rate");
-  out.grad_norm = Number(in, "grad_norm");
-  out.items_per_second = Number(in, "items_per_second");
-  out.items_total = Integer(in, "items_total");
-  out.skipped_steps = Integer(in, "skipped_steps");
-  out.padding_fraction = Number(in, "padding_fraction");
-  out.eta_seconds = Number(in, "eta_seconds");
-  return out;
 }
 
 v1::TrainProgress ToProto(const TrainProgress& in) {
@@ -71,28 +46,25 @@ v1::EvalResult ToProto(const TrainEval& in) {
   return out;
 }
 
+// A payload that cannot be read is left out: the event's own text remains.
 void SetPayload(const JobEvent& in, v1::JobEvent* out) {
-  const json payload = json::parse(in.payload_json, nullptr, false);
-  if (!payload.is_object()) return;
-  if (in.type == "metrics") {
-    *out->mutable_progress() = ToProto(ProgressFromJson(payload));
-  } else if (in.type == "eval") {
-    TrainEval eval;
-    eval.step = Integer(payload, "step");
-    eval.loss = Number(payload, "loss");
-    eval.bits_per_byte = Number(payload, "bits_per_byte");
-    eval.items = Integer(payload, "items");
-    *out->mutable_eval() = ToProto(eval);
-  } else if (in.type == "checkpoint_saved") {
-    out->mutable_checkpoint()->set_step(Integer(payload, "step"));
-    out->mutable_checkpoint()->set_bytes(Integer(payload, "bytes"));
-  } else if (in.type == "published") {
-    out->set_published(Text(payload, "published"));
-  } else if (in.type == "failed" || in.type == "warning" ||
-             in.type == "attempt_ended") {
-    const std::string code = Text(payload, "code");
-    if (code.empty()) return;
-    out->mutable_error()->set_code(code);
+  if (in.type == kEventMetrics) {
+    const auto progress = ParseProgress(in.payload_json);
+    if (progress.ok()) *out->mutable_progress() = ToProto(*progress);
+  } else if (in.type == kEventEval) {
+    const auto eval = ParseEval(in.payload_json);
+    if (eval.ok()) *out->mutable_eval() = ToProto(*eval);
+  } else if (in.type == kEventCheckpoint) {
+    const auto checkpoint = ParseCheckpoint(in.payload_json);
+    if (!checkpoint.ok()) return;
+    out->mutable_checkpoint()->set_step(checkpoint->step);
+    out->mutable_checkpoint()->set_bytes(checkpoint->bytes);
+  } else if (in.type != kEventStarted) {
+    const json payload = json::parse(in.payload_json, nullptr, false);
+    if (!payload.is_object()) return;
+    if (payload.contains("published")) out->set_published(Text(payload, "published"));
+    if (!payload.contains("code")) return;
+    out->mutable_error()->set_code(Text(payload, "code"));
     out->mutable_error()->set_message(Text(payload, "message"));
   }
 }

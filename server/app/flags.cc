@@ -1,0 +1,211 @@
+#include "server/app/flags.h"
+
+#include <cstdlib>
+#include <limits>
+#include <map>
+#include <variant>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "model/base/status_macros.h"
+
+namespace strata {
+namespace {
+
+struct Text { std::string Flags::*field; };
+struct Choice { std::string Flags::*field; const char* values; };  // "a, b"
+struct Count { int64_t Flags::*field; int64_t low; int64_t high; };
+struct Bytes { int64_t Flags::*field; int64_t low; };
+struct Duration { MonotonicDuration Flags::*field; };
+
+struct Flag {
+  const char* name;
+  std::variant<Text, Choice, Count, Bytes, Duration> kind;
+  const char* value;  // the default, in the syntax of the command line
+  const char* unit;
+  const char* help;
+};
+
+constexpr int64_t kMaxCount = std::numeric_limits<int32_t>::max();
+
+const std::vector<Flag>& Table() {
+  using F = Flags;
+  static const auto* const table = new std::vector<Flag>{
+      {"models", Text{&F::models}, "models", "DIR", "Model repository; created if absent."},
+      {"data", Text{&F::data}, "data", "DIR",
+       "Jobs, datasets, the database; created if absent. One server at a time."},
+      {"listen", Text{&F::listen}, "127.0.0.1:50051", "HOST:PORT",
+       "Address for gRPC; port 0 picks a free one."},
+      {"http", Text{&F::http}, "127.0.0.1:9090", "HOST:PORT",
+       "Address for /metrics, /livez and /readyz; port 0 picks a free one."},
+      {"port-file", Text{&F::port_file}, "", "FILE",
+       "Gets the lines grpc=HOST:PORT and http=HOST:PORT once both accept."},
+      {"workers", Count{&F::workers, 1, 256}, "1", "count",
+       "Workers, each stepping a batch of its own."},
+      {"threads", Count{&F::threads, 0, 1024}, "0", "threads a worker",
+       "0: the cores this process may use, divided by the workers."},
+      {"trainer-threads", Count{&F::trainer_threads, 0, 1024}, "0", "threads",
+       "Of a training job that does not say; 0: the cores this process may use."},
+      {"trainer-nice", Count{&F::trainer_nice, 0, 19}, "10", "niceness",
+       "Of trainer processes, so that serving comes first."},
+      {"job-slots", Count{&F::job_slots, 1, 64}, "1", "count",
+       "Training jobs that run at the same time."},
+      {"max-batch", Count{&F::max_batch, 1, 65536}, "64", "sequences",
+       "A worker steps at most so many together."},
+      {"prefill-chunk", Count{&F::prefill_chunk, 1, 1 << 20}, "512", "items a step",
+       "Prompt items that a worker reads before other streams step again."},
+      {"max-queued-requests", Count{&F::max_queued_requests, 1, kMaxCount}, "1024",
+       "requests", "More are refused with RESOURCE_EXHAUSTED."},
+      {"max-queued-bytes", Bytes{&F::max_queued_bytes, 1}, "64MiB", "bytes",
+       "Of prompts in the queue; more are refused with RESOURCE_EXHAUSTED."},
+      {"state-memory", Bytes{&F::state_memory, 0}, "0", "bytes",
+       "Decoding state of all running requests; 0: half of the cgroup's memory "
+       "limit or of the machine's memory."},
+      {"max-dataset-bytes", Bytes{&F::max_dataset_bytes, 1}, "4GiB", "bytes",
+       "Of one uploaded dataset."},
+      {"max-message-bytes", Bytes{&F::max_message_bytes, 1024}, "32MiB", "bytes",
+       "Of one gRPC message from a client."},
+      {"max-stream-bytes", Bytes{&F::max_stream_bytes, 1024}, "4MiB", "bytes",
+       "Of output that waits for a slow reader before its stream is cut off."},
+      {"write-stall-timeout", Duration{&F::write_stall_timeout}, "30s", "duration",
+       "A reader that takes nothing for so long is cut off."},
+      {"heartbeat", Duration{&F::heartbeat}, "10s", "duration",
+       "Between messages of a stream that waits or reads its prompt."},
+      {"max-connection-age", Duration{&F::max_connection_age}, "0s", "duration",
+       "After which clients are asked to connect anew, so that they spread over "
+       "replicas; running streams are not cut; 0: never."},
+      {"drain-delay", Duration{&F::drain_delay}, "0s", "duration",
+       "After SIGTERM, how long requests are still admitted while load balancers "
+       "see that the server is no longer ready; 10s behind one."},
+      {"drain-timeout", Duration{&F::drain_timeout}, "45s", "duration",
+       "After that, how long admitted requests may take to finish."},
+      {"log-format", Choice{&F::log_format, "text, json"}, "text", "text or json",
+       "Of the log on standard error."},
+      {"log-level", Choice{&F::log_level, "debug, info, warning, error"}, "info",
+       "level", "debug, info, warning or error; less is dropped."},
+  };
+  return *table;
+}
+
+std::string EnvironmentName(const Flag& flag) {
+  return absl::StrCat("STRATA_", absl::StrReplaceAll(
+                                     absl::AsciiStrToUpper(flag.name), {{"-", "_"}}));
+}
+
+// Assigns `text` to the flag's field; the error has no name yet.
+struct Assign {
+  const std::string& text;
+  Flags* flags;
+
+  absl::Status operator()(const Text& kind) const {
+    flags->*kind.field = text;
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const Choice& kind) const {
+    for (const absl::string_view value : absl::StrSplit(kind.values, ", ")) {
+      if (value == text) {
+        flags->*kind.field = text;
+        return absl::OkStatus();
+      }
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", text, "\" is none of ", kind.values));
+  }
+  absl::Status operator()(const Count& kind) const {
+    int64_t value = 0;
+    if (!absl::SimpleAtoi(text, &value) || value < kind.low || value > kind.high) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "\"", text, "\" must be a whole number in [", kind.low, ", ", kind.high, "]"));
+    }
+    flags->*kind.field = value;
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const Bytes& kind) const {
+    STRATA_ASSIGN_OR_RETURN(const int64_t value, ParseBytes(text));
+    if (value < kind.low) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("\"", text, "\" must be at least ", kind.low, " bytes"));
+    }
+    flags->*kind.field = value;
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const Duration& kind) const {
+    STRATA_ASSIGN_OR_RETURN(flags->*kind.field, ParseDuration(text));
+    return absl::OkStatus();
+  }
+};
+
+absl::Status Set(const Flag& flag, absl::string_view source, const std::string& text,
+                 Flags* flags) {
+  const absl::Status status = std::visit(Assign{text, flags}, flag.kind);
+  if (status.ok()) return status;
+  return absl::InvalidArgumentError(absl::StrCat(source, ": ", status.message()));
+}
+
+absl::StatusOr<const Flag*> FindFlag(absl::string_view name) {
+  for (const Flag& flag : Table()) {
+    if (name == flag.name) return &flag;
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", name, " is no flag of strata-server; try --help"));
+}
+
+// Every flag at its default, or at its variable's value.
+absl::Status SetFromEnvironment(const EnvironmentLookup& environment, Flags* flags) {
+  for (const Flag& flag : Table()) {
+    STRATA_RETURN_IF_ERROR(Set(flag, flag.name, flag.value, flags));
+    const std::string variable = EnvironmentName(flag);
+    if (const auto value = environment(variable)) {
+      STRATA_RETURN_IF_ERROR(Set(flag, variable, *value, flags));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::optional<std::string> ProcessEnvironment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  if (value == nullptr) return std::nullopt;
+  return std::string(value);
+}
+
+absl::StatusOr<Flags> ParseFlags(const std::vector<std::string>& arguments,
+                                 const EnvironmentLookup& environment) {
+  Flags flags;
+  STRATA_RETURN_IF_ERROR(SetFromEnvironment(environment, &flags));
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const absl::string_view argument = arguments[i];
+    if (!absl::StartsWith(argument, "--")) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("\"", argument, "\" is no flag; try --help"));
+    }
+    const std::pair<absl::string_view, absl::string_view> parts =
+        absl::StrSplit(argument.substr(2), absl::MaxSplits('=', 1));
+    STRATA_ASSIGN_OR_RETURN(const Flag* flag, FindFlag(parts.first));
+    std::string value(parts.second);
+    if (argument.find('=') == absl::string_view::npos) {
+      if (i + 1 == arguments.size()) {
+        return absl::InvalidArgumentError(absl::StrCat(argument, " needs a value"));
+      }
+      value = arguments[++i];
+    }
+    STRATA_RETURN_IF_ERROR(Set(*flag, absl::StrCat("--", flag->name), value, &flags));
+  }
+  return flags;
+}
+
+std::string FlagsHelp() {
+  std::string out;
+  for (const Flag& flag : Table()) {
+    absl::StrAppend(&out, "  --", flag.name, "  (", flag.unit, ", default \"", flag.value,
+                    "\", ", EnvironmentName(flag), ")\n      ", flag.help, "\n");
+  }
+  return out;
+}
+
+}  // namespace strata

@@ -1,0 +1,60 @@
+// strata-server [flags]         serves and trains
+// strata-server trainer …       one attempt of a training job (a child of the above)
+
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "model/base/log.h"
+#include "model/train/trainer_main.h"
+#include "server/app/app.h"
+#include "server/app/flags.h"
+
+namespace {
+
+constexpr char kUsage[] =
+    "strata-server [flags]: serves hierarchical language models over gRPC and\n"
+    "trains them. Each flag has a twin in the environment; the flag wins.\n\n";
+
+bool Has(const std::vector<std::string>& arguments, const char* word) {
+  for (const std::string& argument : arguments) {
+    if (argument == word) return true;
+  }
+  return false;
+}
+
+int Serve(const std::vector<std::string>& arguments) {
+  const auto flags = strata::ParseFlags(arguments, strata::ProcessEnvironment);
+  if (!flags.ok()) {
+    std::fprintf(stderr, "strata-server: %s\n",
+                 std::string(flags.status().message()).c_str());
+    return 2;
+  }
+  strata::BlockSignals();
+  const auto app = strata::App::Build(*flags);
+  if (!app.ok()) {
+    std::fprintf(stderr, "strata-server: %s\n",
+                 std::string(app.status().message()).c_str());
+    return 1;
+  }
+  return (*app)->Run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::strcmp(argv[1], "trainer") == 0) {
+    return strata::TrainerMain(argc - 1, argv + 1);
+  }
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (Has(arguments, "--help")) {
+    std::printf("%s%s", kUsage, strata::FlagsHelp().c_str());
+    return 0;
+  }
+  if (Has(arguments, "--version")) {
+    std::printf("strata-server %s\n", STRATA_VERSION);
+    return 0;
+  }
+  return Serve(arguments);
+}
