@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <set>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -30,7 +31,7 @@ class Taker {
           absl::StrCat("tensor ", name, " is missing"));
       return {};
     }
-    ++taken_;
+    taken_.insert(name);
     status_ = Check(name, it->second, shape);
     if (!status_.ok()) return {};
     std::vector<T> values = it->second.dtype == DType::kF32
@@ -61,12 +62,12 @@ class Taker {
 
   absl::Status Finish() const {
     STRATA_RETURN_IF_ERROR(status_);
-    if (taken_ == static_cast<int64_t>(tensors_.size())) {
-      return absl::OkStatus();
+    for (const auto& [name, tensor] : tensors_) {
+      if (taken_.count(name) > 0) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat("tensor ", name, " is not of this config"));
     }
-    return absl::InvalidArgumentError(
-        absl::StrCat("the file holds ", tensors_.size(), " tensors, the config "
-                     "names ", taken_, " of them"));
+    return absl::OkStatus();
   }
   int64_t bytes() const { return bytes_; }
 
@@ -125,7 +126,7 @@ class Taker {
 
   const std::map<std::string, TensorView>& tensors_;
   absl::Status status_;
-  int64_t taken_ = 0;
+  std::set<std::string> taken_;
   int64_t bytes_ = 0;
 };
 

@@ -9,7 +9,9 @@
 namespace strata {
 namespace {
 
-TEST_P(EveryConfig, EveryStepEqualsTheFullModelInDouble) {
+class IncrementalTest : public EveryConfig {};
+
+TEST_P(IncrementalTest, EveryStepEqualsTheFullModelInDouble) {
   Bench<double> bench(GetParam().config);
   const auto items = RandomItems(131, 3);
   const Rows want = NaiveLogits(bench.config, bench.weights, items);
@@ -23,7 +25,7 @@ TEST_P(EveryConfig, EveryStepEqualsTheFullModelInDouble) {
   EXPECT_GT(scale, 5) << "logits too small for the tolerance to mean anything";
 }
 
-TEST_P(EveryConfig, EveryStepEqualsTheFullModelInFloat) {
+TEST_P(IncrementalTest, EveryStepEqualsTheFullModelInFloat) {
   Bench<float> bench(GetParam().config);
   const auto items = RandomItems(131, 4);
   const Rows want = NaiveLogits(bench.config, bench.weights, items);
@@ -34,7 +36,7 @@ TEST_P(EveryConfig, EveryStepEqualsTheFullModelInFloat) {
   }
 }
 
-TEST_P(EveryConfig, EverySplitOfAPrefillEqualsSteppingBitForBit) {
+TEST_P(IncrementalTest, EverySplitOfAPrefillEqualsSteppingBitForBit) {
   Bench<float> bench(GetParam().config);
   const auto items = RandomItems(67, 5);
   const int64_t n = items.size();
@@ -51,7 +53,7 @@ TEST_P(EveryConfig, EverySplitOfAPrefillEqualsSteppingBitForBit) {
   }
 }
 
-TEST_P(EveryConfig, ChunksOfAnySizeEqualSteppingBitForBit) {
+TEST_P(IncrementalTest, ChunksOfAnySizeEqualSteppingBitForBit) {
   Bench<float> bench(GetParam().config);
   const auto items = RandomItems(331, 6);
   const int64_t n = items.size();
@@ -70,7 +72,7 @@ TEST_P(EveryConfig, ChunksOfAnySizeEqualSteppingBitForBit) {
   }
 }
 
-TEST_P(EveryConfig, CapacityDoesNotChangeAResult) {
+TEST_P(IncrementalTest, CapacityDoesNotChangeAResult) {
   Bench<float> bench(GetParam().config);
   const auto items = RandomItems(41, 8);
   auto small = bench.New(41);
@@ -79,7 +81,7 @@ TEST_P(EveryConfig, CapacityDoesNotChangeAResult) {
             bench.FeedSingly(large.get(), items, 0, 41));
 }
 
-TEST_P(EveryConfig, BytesEqualTheFormulaAtEveryStep) {
+TEST_P(IncrementalTest, BytesEqualTheFormulaAtEveryStep) {
   Bench<float> bench(GetParam().config);
   for (const int64_t capacity : {1, 2, 17, 64, 257, 4096}) {
     auto sequence = bench.New(capacity);
@@ -96,7 +98,7 @@ TEST_P(EveryConfig, BytesEqualTheFormulaAtEveryStep) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Decode, EveryConfig,
+INSTANTIATE_TEST_SUITE_P(Configs, IncrementalTest,
                          testing::ValuesIn(SmallConfigs()), ConfigName);
 
 }  // namespace

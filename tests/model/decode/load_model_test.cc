@@ -1,0 +1,126 @@
+// A version folder either opens as exactly the model that was written, or is
+// refused with the reason.
+
+#include "model/decode/load_model.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+#include "model/version_dir.h"
+#include "tests/model/decode/decode_fixture.h"
+
+namespace strata {
+namespace {
+
+using testing::HasSubstr;
+
+class LoadModelTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    parent_ = testing::TempDir() + "strata_load_" +
+              std::to_string(getpid()) + "/";
+    std::filesystem::remove_all(parent_);
+    std::filesystem::create_directories(parent_);
+    views_ = weights_.Views(DType::kF32);
+  }
+  void TearDown() override { std::filesystem::remove_all(parent_); }
+
+  std::string Write() {
+    const std::string dir = parent_ + std::to_string(++written_);
+    auto writer = DirWriter::Create(dir, "test");
+    EXPECT_TRUE(writer.ok()) << writer.status();
+    EXPECT_TRUE(writer->WriteFile("config.json", json_).ok());
+    std::vector<NamedTensor> tensors;
+    for (const auto& [name, view] : views_) tensors.push_back({name, view});
+    EXPECT_TRUE(WriteSafetensors(writer->path() + "/model.safetensors",
+                                 tensors, {})
+                    .ok());
+    EXPECT_TRUE(writer->Commit({}).ok());
+    return dir;
+  }
+
+  void ExpectRefused(absl::StatusCode code, const std::string& message) {
+    const auto model = LoadCpuModel(Write());
+    EXPECT_EQ(model.status().code(), code) << model.status();
+    EXPECT_THAT(model.status().message(), HasSubstr(message));
+  }
+
+  ModelConfig config_ = SmallConfigs()[0].config;
+  TestWeights weights_{config_, 7};
+  std::map<std::string, TensorView> views_;
+  std::string json_ = ModelConfigToJson(config_);
+  std::string parent_;
+  int written_ = 0;
+};
+
+TEST_F(LoadModelTest, OpensWhatWasWritten) {
+  const auto model = LoadCpuModel(Write());
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_TRUE((*model)->config() == config_);
+  EXPECT_EQ((*model)->weight_bytes(), 4 * ParameterCount(config_));
+  EXPECT_THAT((*model)->executor(), HasSubstr("cpu-"));
+  EXPECT_EQ((*model)->StateBytes(100), StateBytes(config_, 100));
+
+  auto generator = (*model)->NewGenerator({});
+  ASSERT_TRUE(generator.ok());
+  auto sequence = (*generator)->NewSequence(20);
+  ASSERT_TRUE(sequence.ok());
+  const auto items = RandomItems(20, 1);
+  std::vector<float> logits(260);
+  const StepRow row{sequence->get(), items, absl::MakeSpan(logits)};
+  ASSERT_TRUE((*generator)->Step({row}).ok());
+  EXPECT_LE(MaxDifference(logits,
+                          NaiveLogits(config_, weights_, items).back()),
+            1e-4);
+}
+
+TEST_F(LoadModelTest, RefusesMissingTensors) {
+  views_.erase("level.0.pool.query");
+  ExpectRefused(absl::StatusCode::kInvalidArgument, "level.0.pool.query");
+}
+
+TEST_F(LoadModelTest, RefusesUnknownTensors) {
+  views_["level.9.start"] = views_["level.0.start"];
+  ExpectRefused(absl::StatusCode::kInvalidArgument, "level.9.start");
+}
+
+TEST_F(LoadModelTest, RefusesWrongShapes) {
+  views_["level.1.start"] = views_["level.0.start"];
+  ExpectRefused(absl::StatusCode::kInvalidArgument,
+                "level.1.start has shape [32]; the config asks for [48]");
+}
+
+TEST_F(LoadModelTest, RefusesWeightsThatAreNotFinite) {
+  std::vector<float> bad(32, 1.0f);
+  bad[31] = std::numeric_limits<float>::infinity();
+  views_["level.0.norm.weight"].data = absl::MakeConstSpan(
+      reinterpret_cast<const uint8_t*>(bad.data()), 32 * sizeof(float));
+  ExpectRefused(absl::StatusCode::kDataLoss, "level.0.norm.weight");
+}
+
+TEST_F(LoadModelTest, RefusesAConfigThatIsNone) {
+  json_ = "{}";
+  ExpectRefused(absl::StatusCode::kInvalidArgument, parent_);
+}
+
+TEST_F(LoadModelTest, RefusesAFlippedBit) {
+  const std::string dir = Write();
+  std::fstream file(dir + "/model.safetensors",
+                    std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(-5, std::ios::end);
+  const char byte = static_cast<char>(file.get() ^ 1);
+  file.seekp(-5, std::ios::end);
+  file.put(byte);
+  file.close();
+  EXPECT_EQ(LoadCpuModel(dir).status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(LoadModelTest, RefusesAFolderThatIsNotThere) {
+  EXPECT_FALSE(LoadCpuModel(parent_ + "nothing").ok());
+}
+
+}  // namespace
+}  // namespace strata
