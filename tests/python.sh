@@ -24,7 +24,8 @@ base_python() {
 make_environment() {
   local python=$1 into=$2 list=$3
   "$python" -m venv "$into"
-  "$into/bin/python" -m pip --disable-pip-version-check install --only-binary=:all: -r "$list"
+  "$into/bin/python" -m pip --disable-pip-version-check install --no-compile --only-binary=:all: \
+    -r "$list"
 }
 
 python=$(base_python)
