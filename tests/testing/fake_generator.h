@@ -1,0 +1,233 @@
+#pragma once
+// FakeModel: a LoadedModel whose logits are a hash of the items that a sequence
+// holds, so that a row fed in the wrong order, twice, or mixed up with another
+// gives other bytes. It counts what lives and can be held at a step, made to
+// fail, or told what to say. Thread-safe; its generators are single-threaded.
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "model/base/log.h"
+#include "model/base/mutex.h"
+#include "model/base/random.h"
+#include "model/generator.h"
+
+namespace strata {
+
+// Stops the threads that pass, until a test lets them go on.
+class StepGate {
+ public:
+  // Passes one at a time from now on, each after an Allow.
+  void Close() {
+    MutexLock lock(&mu_);
+    open_ = false;
+  }
+  void Open() {
+    MutexLock lock(&mu_);
+    open_ = true;
+    changed_.SignalAll();
+  }
+  void Allow(int steps) {
+    MutexLock lock(&mu_);
+    allowed_ += steps;
+    changed_.SignalAll();
+  }
+  // Returns once `count` threads stand at the gate.
+  void WaitForHeld(int count = 1) {
+    MutexLock lock(&mu_);
+    while (held_ < count || allowed_ > 0) changed_.Wait(&mu_);
+  }
+  void Pass() {
+    MutexLock lock(&mu_);
+    ++held_;
+    changed_.SignalAll();
+    while (!open_ && allowed_ == 0) changed_.Wait(&mu_);
+    if (!open_) --allowed_;
+    --held_;
+    changed_.SignalAll();
+  }
+
+ private:
+  Mutex mu_;
+  CondVar changed_;
+  bool open_ STRATA_GUARDED_BY(mu_) = true;
+  int allowed_ STRATA_GUARDED_BY(mu_) = 0;
+  int held_ STRATA_GUARDED_BY(mu_) = 0;
+};
+
+class FakeSequence final : public Sequence {
+ public:
+  FakeSequence(int64_t capacity, int64_t bytes, std::atomic<int64_t>* live)
+      : capacity_(capacity), bytes_(bytes), live_(live) {}
+  ~FakeSequence() override { *live_ -= bytes_; }
+
+  int64_t size() const override { return static_cast<int64_t>(items.size()); }
+  int64_t capacity() const override { return capacity_; }
+  int64_t bytes() const override { return bytes_; }
+
+  std::vector<Item> items;
+  uint64_t hash = 1;
+
+ private:
+  const int64_t capacity_;
+  const int64_t bytes_;
+  std::atomic<int64_t>* const live_;
+};
+
+struct FakeModelOptions {
+  int64_t max_context = 4096;
+  int64_t bytes_per_item = 8;
+  // The only item that may follow; null: the hash decides.
+  std::function<Item(absl::Span<const Item>)> next;
+  // Before anything advances; a failure fails the Step.
+  std::function<absl::Status(absl::Span<const StepRow>)> on_step;
+  // The logits after these items are NaN.
+  std::function<bool(absl::Span<const Item>)> is_nan;
+  std::function<absl::Status()> on_new_generator;
+  std::function<absl::Status(int64_t capacity)> on_new_sequence;
+};
+
+class FakeModel final : public LoadedModel {
+ public:
+  explicit FakeModel(FakeModelOptions options = {})
+      : options_(std::move(options)) {
+    config_.architecture = "flat";
+    config_.max_context = options_.max_context;
+  }
+  ~FakeModel() override {
+    STRATA_CHECK(live_bytes == 0);
+    STRATA_CHECK(live_generators == 0);
+  }
+
+  const ModelConfig& config() const override { return config_; }
+  int64_t weight_bytes() const override { return 1000; }
+  int64_t StateBytes(int64_t capacity) const override {
+    return capacity * options_.bytes_per_item;
+  }
+  std::string executor() const override { return "fake"; }
+  inline absl::StatusOr<std::unique_ptr<Generator>> NewGenerator(
+      const GeneratorOptions& options) const override;
+
+  const FakeModelOptions& options() const { return options_; }
+
+  // What the logits after `items` say.
+  void Logits(absl::Span<const Item> items, uint64_t hash,
+              absl::Span<float> out) const {
+    const float bad = std::numeric_limits<float>::quiet_NaN();
+    if (options_.is_nan && options_.is_nan(items)) {
+      std::fill(out.begin(), out.end(), bad);
+    } else if (options_.next) {
+      std::fill(out.begin(), out.end(), -50.0f);
+      out[options_.next(items)] = 50.0f;
+    } else {
+      for (size_t v = 0; v < out.size(); ++v) {
+        out[v] = static_cast<float>(4 * RandomUniform(hash, 7, v));
+      }
+      // Ends are rare, or no text would be long.
+      out[kEos] = -2;
+    }
+  }
+
+  mutable StepGate gate;
+  mutable std::atomic<int64_t> steps{0};
+  mutable std::atomic<int64_t> live_bytes{0};
+  mutable std::atomic<int64_t> max_live_bytes{0};
+  mutable std::atomic<int64_t> live_generators{0};
+  mutable std::atomic<int64_t> generators_made{0};
+  mutable std::atomic<int64_t> max_rows{0};
+
+ private:
+  const FakeModelOptions options_;
+  ModelConfig config_;
+};
+
+inline void RaiseTo(std::atomic<int64_t>* peak, int64_t value) {
+  int64_t seen = *peak;
+  while (seen < value && !peak->compare_exchange_weak(seen, value)) {
+  }
+}
+
+class FakeGenerator final : public Generator {
+ public:
+  explicit FakeGenerator(const FakeModel* model) : model_(model) {
+    ++model_->live_generators;
+    ++model_->generators_made;
+  }
+  ~FakeGenerator() override { --model_->live_generators; }
+
+  absl::StatusOr<std::unique_ptr<Sequence>> NewSequence(
+      int64_t capacity) override {
+    if (capacity < 1 || capacity > model_->config().max_context) {
+      return absl::InvalidArgumentError("capacity");
+    }
+    if (model_->options().on_new_sequence) {
+      const absl::Status status = model_->options().on_new_sequence(capacity);
+      if (!status.ok()) return status;
+    }
+    const int64_t bytes = model_->StateBytes(capacity);
+    RaiseTo(&model_->max_live_bytes, model_->live_bytes += bytes);
+    return std::make_unique<FakeSequence>(capacity, bytes,
+                                          &model_->live_bytes);
+  }
+  absl::StatusOr<std::unique_ptr<Sequence>> Fork(const Sequence&) override {
+    return absl::UnimplementedError("not needed");
+  }
+  absl::Status Restore(const Sequence&, Sequence*) override {
+    return absl::UnimplementedError("not needed");
+  }
+
+  absl::Status Step(absl::Span<const StepRow> rows) override {
+    model_->gate.Pass();
+    ++model_->steps;
+    RaiseTo(&model_->max_rows, static_cast<int64_t>(rows.size()));
+    if (model_->options().on_step) {
+      const absl::Status status = model_->options().on_step(rows);
+      if (!status.ok()) return status;
+    }
+    for (const StepRow& row : rows) Feed(row);
+    return absl::OkStatus();
+  }
+
+ private:
+  void Feed(const StepRow& row) {
+    auto* sequence = static_cast<FakeSequence*>(row.sequence);
+    const size_t vocab = kVocab;
+    const bool each = row.logits.size() == row.items.size() * vocab;
+    STRATA_CHECK(!row.items.empty());
+    STRATA_CHECK(each || row.logits.empty() || row.logits.size() == vocab);
+    for (size_t i = 0; i < row.items.size(); ++i) {
+      sequence->items.push_back(row.items[i]);
+      STRATA_CHECK(sequence->size() <= sequence->capacity());
+      sequence->hash = RandomBits(sequence->hash, 3, row.items[i]);
+      if (each) {
+        model_->Logits(sequence->items, sequence->hash,
+                       row.logits.subspan(i * vocab, vocab));
+      }
+    }
+    if (!each && !row.logits.empty()) {
+      model_->Logits(sequence->items, sequence->hash, row.logits);
+    }
+  }
+
+  const FakeModel* const model_;
+};
+
+absl::StatusOr<std::unique_ptr<Generator>> FakeModel::NewGenerator(
+    const GeneratorOptions&) const {
+  if (options_.on_new_generator) {
+    const absl::Status status = options_.on_new_generator();
+    if (!status.ok()) return status;
+  }
+  return std::make_unique<FakeGenerator>(this);
+}
+
+}  // namespace strata

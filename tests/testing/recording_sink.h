@@ -1,0 +1,119 @@
+#pragma once
+// RecordingSink: remembers what a request reported, and complains about any
+// order of calls that server/engine/request.h forbids. Thread-safe.
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/base/mutex.h"
+#include "server/engine/request.h"
+
+namespace strata {
+
+class RecordingSink final : public RequestSink {
+ public:
+  struct Record {
+    std::string data;
+    std::string text;
+    std::vector<OutputDelta> deltas;
+    std::vector<std::pair<int64_t, int64_t>> progress;
+    std::vector<double> scores;
+    bool scored = false;
+    std::optional<FinishInfo> finish;
+    int dones = 0;
+    absl::Status status;
+    std::string violation;  // empty: every call was in order
+  };
+
+  // Called in OnDelta and OnDone, without this sink's lock.
+  std::function<void()> on_delta;
+  std::function<void()> on_done;
+
+  void OnProgress(int64_t processed, int64_t total) override {
+    MutexLock lock(&mu_);
+    if (!record_.deltas.empty()) Complain("progress after a delta");
+    Open("OnProgress");
+    record_.progress.emplace_back(processed, total);
+    changed_.SignalAll();
+  }
+  void OnDelta(const OutputDelta& delta) override {
+    {
+      MutexLock lock(&mu_);
+      Open("OnDelta");
+      if (delta.data.empty() && delta.text.empty()) Complain("empty delta");
+      record_.data += delta.data;
+      record_.text += delta.text;
+      record_.deltas.push_back(delta);
+      changed_.SignalAll();
+    }
+    if (on_delta) on_delta();
+  }
+  void OnScores(absl::Span<const double> log2_probs) override {
+    MutexLock lock(&mu_);
+    Open("OnScores");
+    record_.scores.assign(log2_probs.begin(), log2_probs.end());
+    record_.scored = true;
+  }
+  void OnFinished(const FinishInfo& info) override {
+    MutexLock lock(&mu_);
+    Open("OnFinished");
+    record_.finish = info;
+  }
+  void OnDone(const absl::Status& status) override {
+    {
+      MutexLock lock(&mu_);
+      const bool result = record_.finish.has_value() || record_.scored;
+      if (status.ok() != result) Complain("status and result disagree");
+      if (record_.dones > 0) Complain("OnDone twice");
+      ++record_.dones;
+      record_.status = status;
+    }
+    if (on_done) on_done();
+    MutexLock lock(&mu_);
+    returned_ = true;
+    changed_.SignalAll();
+  }
+
+  // Waits for OnDone.
+  Record Wait() {
+    MutexLock lock(&mu_);
+    while (!returned_) changed_.Wait(&mu_);
+    return record_;
+  }
+  void WaitForBytes(size_t bytes) {
+    MutexLock lock(&mu_);
+    while (record_.data.size() < bytes && record_.dones == 0) {
+      changed_.Wait(&mu_);
+    }
+  }
+  void WaitForProgress(int64_t items) {
+    MutexLock lock(&mu_);
+    while ((record_.progress.empty() || record_.progress.back().first < items) &&
+           record_.dones == 0) {
+      changed_.Wait(&mu_);
+    }
+  }
+  Record Peek() const {
+    MutexLock lock(&mu_);
+    return record_;
+  }
+
+ private:
+  void Open(const char* call) STRATA_REQUIRES(mu_) {
+    if (record_.dones > 0 || record_.finish.has_value() || record_.scored) {
+      Complain(std::string(call) + " after the end");
+    }
+  }
+  void Complain(std::string what) STRATA_REQUIRES(mu_) {
+    if (record_.violation.empty()) record_.violation = std::move(what);
+  }
+
+  mutable Mutex mu_;
+  CondVar changed_;
+  Record record_ STRATA_GUARDED_BY(mu_);
+  bool returned_ STRATA_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace strata
