@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "model/base/clock.h"
 #include "model/trainer.h"
 
 namespace strata {
@@ -46,6 +47,13 @@ class Executor {
   // `listener` outlives the attempt.
   virtual absl::StatusOr<std::unique_ptr<Attempt>> Start(
       const TrainRun& run, AttemptListener* listener) = 0;
+  // Returns when nothing that an earlier attempt (perhaps of an earlier server
+  // process) started for this job folder runs any more; what still does at
+  // `kill_at` is killed. Called before every Start.
+  virtual absl::Status WaitUntilGone(const std::string& job_dir,
+                                     MonotonicTime kill_at) {
+    return absl::OkStatus();
+  }
 };
 
 }  // namespace strata

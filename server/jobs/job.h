@@ -3,6 +3,7 @@
 // gRPC-free. The legal transitions are the table in server/jobs/job_state.cc.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,9 @@ enum class JobState {
 };
 
 absl::string_view JobStateName(JobState state);  // "QUEUED"
+std::optional<JobState> ParseJobState(absl::string_view name);
 bool IsTerminal(JobState state);
+bool HasAttempt(JobState state);  // an attempt holds a lease on the job
 bool IsLegalTransition(JobState from, JobState to);
 
 struct JobError {
@@ -35,6 +38,8 @@ struct JobRecord {
   std::string phase;
   int attempt = 0;
   int no_progress_attempts = 0;
+  int64_t checkpoint_step = 0;     // highest announced; 0 = none
+  int64_t attempt_base_step = 0;   // checkpoint_step when the attempt began
   int64_t fence = 0;
   int64_t not_before_ms = 0;
   TrainProgress progress;

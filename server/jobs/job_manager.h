@@ -3,6 +3,9 @@
 // through an Executor, stores their events, publishes their results, and lets
 // clients watch. Every state is in the JobStore before anyone is told of it, so
 // that a kill at any moment loses nothing. Thread-safe.
+//
+// JOBS/ID/ holds spec.json, run.json, checkpoints/ and result/ of a job. The
+// folder stays when the job has ended; checkpoints/ goes once it has SUCCEEDED.
 
 #include <cstdint>
 #include <functional>
@@ -29,6 +32,9 @@ struct JobManagerOptions {
   int trainer_threads = 1;    // default of TrainSpec.threads
   int max_attempts_without_progress = 3;
   int64_t retry_base_ms = 10'000;  // doubled each time, at most 10 minutes
+  // An attempt that tells nothing for so long is killed and tried again.
+  int64_t stall_timeout_ms = 1'800'000;
+  int64_t cancel_grace_ms = 5'000;  // before a cancelled attempt is killed
   const Clock* clock = Clock::System();
   JobObserver* observer = nullptr;
 };
@@ -41,7 +47,8 @@ class JobManager {
   ~JobManager();  // Stop(0)
 
   // Recovers what an earlier process left (expired leases, temporary folders),
-  // then starts the slots.
+  // then starts the slots. FAILED_PRECONDITION while another process works on
+  // the same jobs_dir.
   absl::Status Start();
 
   // Validates and resolves the spec, then stores the job. INVALID_ARGUMENT names
@@ -53,14 +60,16 @@ class JobManager {
   // Newest first; `after_id` empty for the first page.
   absl::StatusOr<std::vector<JobRecord>> List(absl::string_view after_id,
                                               int limit) const;
-  // Terminal already: FAILED_PRECONDITION. Else the job ends CANCELLED.
+  // Terminal already, or being published (FINALIZING): FAILED_PRECONDITION.
+  // Else the job ends CANCELLED.
   absl::StatusOr<JobRecord> Cancel(absl::string_view id);
 
   // Stored events with sequence > after, oldest first.
   absl::StatusOr<std::vector<JobEvent>> Events(absl::string_view id,
                                                int64_t after, int limit) const;
   // `wake` is called, from any thread and without blocking, after every new
-  // event of the job until Unsubscribe returns. It must not call the manager.
+  // event of the job until Unsubscribe returns. It must not call the manager,
+  // but for Unsubscribe, which then does not wait.
   int64_t Subscribe(absl::string_view id, std::function<void()> wake);
   void Unsubscribe(int64_t subscription);
 

@@ -1,0 +1,115 @@
+#include "server/jobs/attempt_policy.h"
+
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "model/base/random.h"
+#include "server/jobs/event_payload.h"
+
+namespace strata {
+namespace {
+
+using Next = AttemptVerdict::Next;
+
+constexpr int64_t kMaxDelayMs = 10 * 60 * 1000;
+
+bool Says(const absl::Status& status, absl::string_view word) {
+  return absl::StrContains(status.message(), word);
+}
+
+uint64_t HashOf(const std::string& text) {
+  uint64_t hash = 14695981039346656037u;  // FNV-1a
+  for (const char c : text) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  }
+  return hash;
+}
+
+}  // namespace
+
+AttemptVerdict JudgeTraining(const absl::Status& status, bool asked) {
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+      return {Next::kFail, true,
+              absl::StartsWith(status.message(), "spec.") ? "SPEC_INVALID"
+                                                          : "DATASET_INVALID"};
+    case absl::StatusCode::kFailedPrecondition:
+      return {Next::kFail, true,
+              Says(status, "NON_FINITE") ? "NON_FINITE" : "FAILED_PRECONDITION"};
+    case absl::StatusCode::kResourceExhausted:
+      return {Next::kFail, true,
+              Says(status, "STORAGE_FULL") || Says(status, "No space left")
+                  ? "STORAGE_FULL"
+                  : "OUT_OF_MEMORY"};
+    case absl::StatusCode::kDataLoss:
+      return {Next::kFail, true, "BASE_MODEL_MISSING"};
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kUnavailable:
+      // Killed at the end of a drain is as good as stopped.
+      if (asked) return {Next::kRetry, false, "DRAINED"};
+      return {Next::kRetry, true, "WORKER_LOST"};
+    case absl::StatusCode::kCancelled:
+      return {Next::kRetry, !asked, asked ? "DRAINED" : "WORKER_LOST"};
+    default:
+      return {Next::kRetry, true, "INTERNAL"};
+  }
+}
+
+AttemptVerdict JudgePublish(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kResourceExhausted:
+      return {Next::kFail, true, "STORAGE_FULL"};
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kFailedPrecondition:
+      return {Next::kFail, true, "PUBLISH_REFUSED"};
+    case absl::StatusCode::kDataLoss:
+    case absl::StatusCode::kNotFound:
+      return {Next::kRetry, true, "RESULT_CORRUPT"};
+    default:
+      return {Next::kRetry, true, "INTERNAL"};
+  }
+}
+
+int64_t RetryDelayMs(const JobRecord& job, int64_t base_ms) {
+  const int doublings = std::clamp(job.no_progress_attempts - 1, 0, 20);
+  const int64_t delay =
+      std::min(kMaxDelayMs, std::min(base_ms, kMaxDelayMs) << doublings);
+  const double u = RandomUniform(HashOf(job.id), 0, job.attempt);
+  return delay / 2 + static_cast<int64_t>(u * static_cast<double>(delay) / 2);
+}
+
+void ApplyVerdict(const AttemptVerdict& verdict, const std::string& message,
+                  const RetryLimits& limits, int64_t now_ms, JobRecord* job,
+                  std::vector<JobEvent>* events) {
+  events->push_back(ErrorEvent(kEventAttemptEnded, verdict.code, message));
+  if (job->checkpoint_step > job->attempt_base_step) {
+    job->no_progress_attempts = 0;
+  } else if (verdict.counts) {
+    ++job->no_progress_attempts;
+  }
+  const bool used_up = verdict.counts && job->no_progress_attempts >=
+                                             limits.max_attempts_without_progress;
+  if (verdict.next == Next::kRetry && !used_up) {
+    job->state = JobState::kQueued;
+    job->not_before_ms =
+        verdict.counts ? now_ms + RetryDelayMs(*job, limits.retry_base_ms)
+                       : now_ms;
+    return;
+  }
+  job->state = JobState::kFailed;
+  job->phase.clear();
+  job->finished_ms = now_ms;
+  job->error.code = verdict.code;
+  job->error.message =
+      verdict.next == Next::kFail
+          ? message
+          : absl::StrCat(job->no_progress_attempts,
+                         " attempts in a row ended without a new checkpoint; "
+                         "the last: ",
+                         message);
+  events->push_back(ErrorEvent(kEventFailed, job->error.code,
+                               job->error.message));
+}
+
+}  // namespace strata

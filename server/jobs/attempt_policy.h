@@ -1,0 +1,40 @@
+#pragma once
+// What the end of an attempt means for its job. Pure policy: no clock, no lock.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "server/jobs/job.h"
+
+namespace strata {
+
+struct AttemptVerdict {
+  enum class Next { kRetry, kFail };
+  Next next = Next::kRetry;
+  bool counts = true;  // as an attempt without progress, if it made none
+  std::string code;    // WORKER_LOST, NON_FINITE, …
+};
+
+// `status` is what the attempt ended with, never OK. `asked`: it was told to
+// checkpoint and stop.
+AttemptVerdict JudgeTraining(const absl::Status& status, bool asked);
+// As above, for an error of ModelRegistry::Publish.
+AttemptVerdict JudgePublish(const absl::Status& status);
+
+// base_ms * 2^(n-1), at most 10 minutes, of which the second half is random by
+// (job, attempt): jobs that fell together do not come back together.
+int64_t RetryDelayMs(const JobRecord& job, int64_t base_ms);
+
+// Edits `job` (QUEUED with a delay, or FAILED with the error) and appends
+// attempt_ended, and failed if it is.
+struct RetryLimits {
+  int max_attempts_without_progress = 3;
+  int64_t retry_base_ms = 10'000;
+};
+void ApplyVerdict(const AttemptVerdict& verdict, const std::string& message,
+                  const RetryLimits& limits, int64_t now_ms, JobRecord* job,
+                  std::vector<JobEvent>* events);
+
+}  // namespace strata

@@ -1,0 +1,41 @@
+#pragma once
+// LocalExecutor: an attempt is a child process of this one,
+//
+//   COMMAND… --run JOB_DIR/run.json --events-fd 3 --nice N
+//
+// which speaks model/trainer_wire.h. Each attempt has one thread that starts the
+// child, reads its events and reaps it; the listener is called on that thread.
+// `JOB_DIR/child.json` names the child while it lives.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/jobs/executor.h"
+
+namespace strata {
+
+struct LocalExecutorOptions {
+  std::vector<std::string> command;  // {"/path/strata-server", "trainer"}
+  // A trainer at 10 keeps a tenth of a busy core: serving stays quick, and
+  // training never starves.
+  int nice = 10;
+};
+
+class LocalExecutor final : public Executor {
+ public:
+  explicit LocalExecutor(LocalExecutorOptions options)
+      : options_(std::move(options)) {}
+
+  // Writes run.json. REQUIRES that the job folder exists. UNAVAILABLE when no
+  // process can be made.
+  absl::StatusOr<std::unique_ptr<Attempt>> Start(
+      const TrainRun& run, AttemptListener* listener) override;
+  absl::Status WaitUntilGone(const std::string& job_dir,
+                             MonotonicTime kill_at) override;
+
+ private:
+  const LocalExecutorOptions options_;
+};
+
+}  // namespace strata

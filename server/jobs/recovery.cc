@@ -1,0 +1,124 @@
+#include "server/jobs/recovery.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/log.h"
+#include "model/base/status_macros.h"
+#include "model/file_io.h"
+#include "server/jobs/event_payload.h"
+
+namespace strata {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kCode[] = "SERVER_RESTARTED";
+constexpr char kMessage[] = "the server that ran the attempt is gone";
+
+absl::Status Recover(JobContext* context, const JobRecord& orphan) {
+  if (orphan.state == JobState::kCancelling) {
+    // Nobody may take a job for cancelled that still computes.
+    STRATA_RETURN_IF_ERROR(context->executor->WaitUntilGone(
+        context->JobDir(orphan.id), Clock::System()->Now()));
+  }
+  const auto changed = context->Change(
+      orphan.id, orphan.fence, Durability::kFull,
+      [&](JobRecord* job, std::vector<JobEvent>* events) {
+        ++job->fence;  // should its attempt still write, it is refused
+        events->push_back(ErrorEvent(kEventAttemptEnded, kCode, kMessage));
+        switch (job->state) {
+          case JobState::kCancelling:
+            job->state = JobState::kCancelled;
+            job->phase.clear();
+            job->finished_ms = context->NowMs();
+            return absl::OkStatus();
+          case JobState::kPausing:
+            job->state = JobState::kPaused;
+            job->phase.clear();
+            return absl::OkStatus();
+          case JobState::kFinalizing:
+            job->phase = kPhasePublishing;
+            break;
+          default:
+            if (job->phase != kPhasePublishing) job->phase.clear();
+        }
+        job->state = JobState::kQueued;
+        job->not_before_ms = context->NowMs();
+        if (job->checkpoint_step > job->attempt_base_step) {
+          job->no_progress_attempts = 0;
+        }
+        return absl::OkStatus();
+      });
+  if (changed.ok()) context->AttemptEnded(kCode);
+  return changed.status();
+}
+
+}  // namespace
+
+absl::Status RecoverOrphans(
+    JobContext* context,
+    const std::function<bool(absl::string_view)>& is_running) {
+  STRATA_ASSIGN_OR_RETURN(
+      const std::vector<JobRecord> orphans,
+      context->store->Orphans(context->owner, context->NowMs()));
+  for (const JobRecord& orphan : orphans) {
+    if (is_running(orphan.id)) continue;
+    const absl::Status status = Recover(context, orphan);
+    if (status.ok()) continue;
+    // The others need not wait for this one; the next sweep tries again.
+    Log(Severity::kError, "a job was not recovered",
+        {{"job", orphan.id}, {"error", status.message()}});
+  }
+  return absl::OkStatus();
+}
+
+void RemoveSpentCheckpoints(const JobContext& context) {
+  std::error_code error;
+  for (fs::directory_iterator it(context.options.jobs_dir, error), end;
+       !error && it != end; it.increment(error)) {
+    const fs::path checkpoints = it->path() / "checkpoints";
+    std::error_code ignored;
+    if (!fs::is_directory(checkpoints, ignored)) continue;
+    const auto job = context.store->Get(it->path().filename().string());
+    if (job.ok() && job->state == JobState::kSucceeded) {
+      fs::remove_all(checkpoints, ignored);
+    }
+  }
+}
+
+DirLock::~DirLock() { Release(); }
+
+void DirLock::Release() {
+  const int fd = std::exchange(fd_, -1);
+  if (fd >= 0) close(fd);
+}
+
+absl::Status DirLock::Acquire(const std::string& dir) {
+  const std::string path = dir + "/LOCK";
+  fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd_ < 0) return ErrnoStatus(errno, "open", path);
+  // A child of a server that was just killed may hold it until its exec.
+  for (int tries = 0; flock(fd_, LOCK_EX | LOCK_NB) != 0; ++tries) {
+    if (errno != EWOULDBLOCK && errno != EINTR) {
+      return ErrnoStatus(errno, "lock", path);
+    }
+    if (tries >= 40) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(dir, " is in use by another server process"));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace strata

@@ -1,0 +1,112 @@
+#include "server/jobs/submission.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+#include "model/chat_template.h"
+#include "model/model_config.h"
+#include "model/presets.h"
+#include "model/version_dir.h"
+#include "server/engine/error_reason.h"
+
+namespace strata {
+namespace {
+
+absl::Status AboutField(absl::string_view field, const absl::Status& status) {
+  if (status.ok()) return status;
+  absl::Status out(status.code(), absl::StrCat(field, ": ", status.message()));
+  const std::string reason = ReasonOf(status);
+  return reason.empty() ? out : WithReason(out, reason);
+}
+
+bool IsNumber(absl::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(),
+                                      [](char c) { return absl::ascii_isdigit(c); });
+}
+
+absl::StatusOr<std::string> VersionOf(const ModelInfo& model,
+                                      absl::string_view reference) {
+  if (IsNumber(reference)) return std::string(reference);
+  const auto it = model.aliases.find(std::string(reference));
+  if (it != model.aliases.end()) return it->second;
+  return absl::NotFoundError(absl::StrCat("model ", model.name,
+                                          " has no version or alias \"",
+                                          reference, "\""));
+}
+
+// A model that answers in turns cannot go on with plain text; the trainer holds
+// the same rule, this says it before the job exists.
+absl::Status CheckTemplate(const std::string& dir, TemplateKind data) {
+  STRATA_ASSIGN_OR_RETURN(const std::string json,
+                          ReadFile(dir + "/template.json"));
+  STRATA_ASSIGN_OR_RETURN(const TemplateKind base, ParseTemplateJson(json));
+  if (base == TemplateKind::kText || data != TemplateKind::kText) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "spec.dataset: is text, but the base answers in the ",
+      TemplateKindName(base), " template; must be completion or chat data"));
+}
+
+absl::StatusOr<ModelConfig> ConfigOf(const BaseModel& base, TemplateKind data) {
+  if (base.dir.empty()) return PresetConfig(base.pinned);
+  STRATA_RETURN_IF_ERROR(CheckTemplate(base.dir, data));
+  STRATA_ASSIGN_OR_RETURN(const std::string json,
+                          ReadFile(base.dir + "/config.json"));
+  return ParseModelConfig(json);
+}
+
+absl::Status CheckSequence(const TrainSpec& spec, const ModelConfig& config) {
+  const int64_t top =
+      ItemBytes(config, static_cast<int>(config.levels.size()) - 1);
+  if (spec.sequence % top == 0 && spec.sequence <= config.max_context) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "spec.sequence: is ", spec.sequence, "; must be a multiple of ", top,
+      " and at most ", config.max_context, " for ", spec.base));
+}
+
+}  // namespace
+
+absl::StatusOr<BaseModel> FindBase(absl::string_view base,
+                                   const ModelRegistry& registry) {
+  if (IsPresetName(base)) return BaseModel{std::string(base), ""};
+  const size_t at = base.find('@');
+  const absl::string_view name = base.substr(0, at);
+  const absl::string_view reference =
+      at == absl::string_view::npos ? kLiveAlias : base.substr(at + 1);
+  auto model = registry.Get(name);
+  if (!model.ok()) return AboutField("spec.base", model.status());
+  auto version = VersionOf(*model, reference);
+  if (!version.ok()) return AboutField("spec.base", version.status());
+  BaseModel found;
+  found.pinned = absl::StrCat(name, "@", *version);
+  auto dir = registry.VersionDir(found.pinned);
+  if (!dir.ok()) return AboutField("spec.base", dir.status());
+  found.dir = *std::move(dir);
+  return found;
+}
+
+absl::StatusOr<TrainSpec> CheckSubmission(const TrainSpec& request,
+                                          int default_threads,
+                                          const DatasetStore& datasets,
+                                          const ModelRegistry& registry) {
+  STRATA_RETURN_IF_ERROR(ValidateTrainSpec(request));
+  STRATA_RETURN_IF_ERROR(
+      AboutField("spec.model", ValidateModelName(request.model)));
+  STRATA_ASSIGN_OR_RETURN(const BaseModel base,
+                          FindBase(request.base, registry));
+  auto dataset = datasets.Get(request.dataset_sha256);
+  if (!dataset.ok()) return AboutField("spec.dataset", dataset.status());
+  STRATA_ASSIGN_OR_RETURN(const ModelConfig config,
+                          ConfigOf(base, dataset->report.kind));
+  STRATA_RETURN_IF_ERROR(CheckSequence(request, config));
+  TrainSpec spec = ResolveTrainSpec(request, default_threads, config.dropout);
+  spec.base = base.pinned;
+  return spec;
+}
+
+}  // namespace strata

@@ -1,0 +1,32 @@
+#pragma once
+// What is checked and filled in before a job exists. Thread-safe.
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "model/train_spec.h"
+#include "server/jobs/dataset_store.h"
+#include "server/registry/registry.h"
+
+namespace strata {
+
+// A base that exists. `pinned`: the preset, or NAME@VERSION, which means the
+// same weights for ever; `dir` is empty for a preset.
+struct BaseModel {
+  std::string pinned;
+  std::string dir;
+};
+
+// INVALID_ARGUMENT for a bad name, NOT_FOUND when there is no such base.
+absl::StatusOr<BaseModel> FindBase(absl::string_view base,
+                                   const ModelRegistry& registry);
+
+// The spec with every "auto" resolved and the base pinned. INVALID_ARGUMENT
+// names the field; NOT_FOUND: base or dataset.
+absl::StatusOr<TrainSpec> CheckSubmission(const TrainSpec& request,
+                                          int default_threads,
+                                          const DatasetStore& datasets,
+                                          const ModelRegistry& registry);
+
+}  // namespace strata
