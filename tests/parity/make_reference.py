@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""Makes the reference outputs of the parity test.
+
+An implementation of model/README.md that shares nothing with the C++ one: other
+library (JAX, float64), naive masks, no folding. Weights and inputs are formulas
+of integers, written down in both languages, so only results are stored.
+
+    python3 -m venv env && env/bin/pip install jax==0.10.2
+    env/bin/python tests/parity/make_reference.py tests/parity/data
+"""
+
+import json
+import pathlib
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+jax.config.update("jax_enable_x64", True)
+
+BATCH, ITEMS, VOCAB = 2, 19, 16
+LR, BETA1, BETA2, EPSILON, DECAY, CLIP = 1e-3, 0.9, 0.95, 1e-8, 0.1, 1.0
+
+
+def level(dim, **keys):
+    base = dict(dim=dim, heads=2, ff_mult=2, enc_layers=0, enc_scope="window",
+                dec_layers=1, dec_scope="full", window=0, block=0)
+    return {**base, **keys}
+
+
+CONFIGS = {
+    "block": [
+        level(16, enc_layers=1, dec_scope="window", window=6, block=4),
+        level(24, dec_layers=2)],
+    "block-literal": [
+        level(16, enc_layers=1, enc_scope="bidir_block", dec_scope="block",
+              block=4),
+        level(16)],
+    "flat": [level(16, dec_layers=2)],
+}
+
+
+# --- deterministic weights and inputs ----------------------------------------
+
+def mix(*numbers):
+    """A hash of integers, in 32-bit arithmetic."""
+    h = 2166136261
+    for number in numbers:
+        h = ((h ^ (number & 0xFFFFFFFF)) * 16777619) & 0xFFFFFFFF
+        h ^= h >> 15
+        h = (h * 2246822519) & 0xFFFFFFFF
+        h ^= h >> 13
+    return h
+
+
+def shapes(levels):
+    """Names and shapes of model/README.md, in order of name."""
+    d0 = levels[0]["dim"]
+    found = {"embedding.weight": (VOCAB, d0), "head.weight": (VOCAB, d0)}
+    for l, c in enumerate(levels):
+        d, f, p = c["dim"], c["ff_mult"] * c["dim"], f"level.{l}."
+        found[p + "start"] = (d,)
+        found[p + "norm.weight"] = (d,)
+        for stack in ("enc", "dec"):
+            for i in range(c[stack + "_layers"]):
+                q = f"{p}{stack}.{i}."
+                found[q + "attn.norm.weight"] = (d,)
+                found[q + "attn.qkv.weight"] = (3 * d, d)
+                found[q + "attn.out.weight"] = (d, d)
+                found[q + "ff.norm.weight"] = (d,)
+                found[q + "ff.up.weight"] = (f, d)
+                found[q + "ff.down.weight"] = (d, f)
+        if l + 1 < len(levels):
+            u, b = levels[l + 1]["dim"], c["block"]
+            found[p + "pool.norm.weight"] = (d,)
+            found[p + "pool.offset"] = (b, d)
+            found[p + "pool.query"] = (d,)
+            found[p + "pool.key.weight"] = (d, d)
+            found[p + "pool.value.weight"] = (d, d)
+            found[p + "pool.out.weight"] = (u, d)
+            found[p + "bridge.weight"] = (b * d, u)
+    return dict(sorted(found.items()))
+
+
+def weights(levels):
+    made = {}
+    for t, (name, shape) in enumerate(shapes(levels).items()):
+        unit = np.array([mix(t, k) / 2**32 - 0.5
+                         for k in range(int(np.prod(shape)))]).reshape(shape)
+        made[name] = unit * 0.9 + (1.0 if name.endswith("norm.weight") else 0)
+    return made
+
+
+def items(step):
+    return np.array([[mix(7919, step, b, i) % VOCAB for i in range(ITEMS)]
+                     for b in range(BATCH)])
+
+
+def trained():
+    return np.array([[(i * 7 + b) % 5 != 0 for i in range(ITEMS)]
+                     for b in range(BATCH)])
+
+
+# --- the model, as its page says ---------------------------------------------
+
+def norm(x, w):
+    return x / jnp.sqrt(jnp.mean(x * x, -1, keepdims=True) + 1e-5) * w
+
+
+def gelu(x):
+    return x / 2 * (1 + jnp.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+
+
+def visible(scope, n, window, block):
+    i, j = np.arange(n)[:, None], np.arange(n)[None, :]
+    if scope == "full":
+        return j <= i
+    if scope == "window":
+        return (j <= i) & (i - j < window)
+    same_block = i // block == j // block
+    return same_block if scope == "bidir_block" else same_block & (j <= i)
+
+
+def rotate(x):
+    n, width = x.shape[1], x.shape[-1]
+    m = np.arange(width // 2)
+    angle = np.arange(n)[:, None] * 10000.0 ** (-2 * m / width)
+    cos, sin = np.cos(angle)[None, :, None], np.sin(angle)[None, :, None]
+    a, b = x[..., :width // 2], x[..., width // 2:]
+    return jnp.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
+
+
+def layer(w, prefix, x, heads, mask):
+    batch, n, d = x.shape
+    qkv = norm(x, w[prefix + "attn.norm.weight"]) @ w[prefix + "attn.qkv.weight"].T
+    q, k, v = (part.reshape(batch, n, heads, d // heads)
+               for part in jnp.split(qkv, 3, axis=-1))
+    scores = jnp.einsum("bihk,bjhk->bhij", rotate(q), rotate(k))
+    scores = jnp.where(mask, scores / np.sqrt(d // heads), -jnp.inf)
+    mixed = jnp.einsum("bhij,bjhk->bihk", jax.nn.softmax(scores, -1), v)
+    x = x + mixed.reshape(batch, n, d) @ w[prefix + "attn.out.weight"].T
+    y = gelu(norm(x, w[prefix + "ff.norm.weight"]) @ w[prefix + "ff.up.weight"].T)
+    return x + y @ w[prefix + "ff.down.weight"].T
+
+
+def stack(w, c, l, name, x):
+    for i in range(c[name + "_layers"]):
+        mask = visible(c[name + "_scope"], x.shape[1], c["window"], c["block"])
+        x = layer(w, f"level.{l}.{name}.{i}.", x, c["heads"], mask)
+    return x
+
+
+def pool(w, c, l, h):
+    p, b, heads = f"level.{l}.pool.", c["block"], c["heads"]
+    batch, blocks, d = h.shape[0], h.shape[1] // b, h.shape[2]
+    g = h[:, :blocks * b].reshape(batch, blocks, b, d)
+    g = norm(g, w[p + "norm.weight"]) + w[p + "offset"]
+    k = (g @ w[p + "key.weight"].T).reshape(batch, blocks, b, heads, d // heads)
+    v = (g @ w[p + "value.weight"].T).reshape(k.shape)
+    query = w[p + "query"].reshape(heads, d // heads)
+    share = jax.nn.softmax(
+        jnp.einsum("bjrhk,hk->bjrh", k, query) / np.sqrt(d // heads), axis=2)
+    mixed = jnp.einsum("bjrh,bjrhk->bjhk", share, v)
+    return mixed.reshape(batch, blocks, d) @ w[p + "out.weight"].T
+
+
+def contexts(w, levels, l, z, seen):
+    c, batch, n = levels[l], z.shape[0], z.shape[1]
+    h = stack(w, c, l, "enc", z)
+    bidirectional = c["enc_layers"] and c["enc_scope"] == "bidir_block"
+    start = jnp.broadcast_to(w[f"level.{l}.start"], (batch, 1, c["dim"]))
+    u = jnp.concatenate([start, z if bidirectional else h], 1)
+    seen[f"level.{l}.h"] = h
+    if l + 1 < len(levels):
+        p = pool(w, c, l, h)
+        o = contexts(w, levels, l + 1, p, seen)
+        seen[f"level.{l}.p"], seen[f"level.{l}.o"] = p, o
+        rows = (o @ w[f"level.{l}.bridge.weight"].T).reshape(
+            batch, o.shape[1], c["block"], c["dim"])
+        i = np.arange(n + 1)
+        u = u + rows[:, i // c["block"], i % c["block"]]
+    context = norm(stack(w, c, l, "dec", u), w[f"level.{l}.norm.weight"])
+    seen[f"level.{l}.c"] = context
+    return context
+
+
+def forward(w, levels, x):
+    seen = {}
+    c = contexts(w, levels, 0, w["embedding.weight"][x], seen)
+    seen["logits"] = c @ w["head.weight"].T
+    return seen
+
+
+def loss(w, levels, x, mask):
+    """Mean of -ln p over the trained items; the last item is not fed."""
+    logits = forward(w, levels, x[:, :-1])["logits"]
+    chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), x[..., None], -1)
+    return -jnp.sum(chosen[..., 0] * mask) / mask.sum()
+
+
+# --- training and the file ---------------------------------------------------
+
+def train(levels, steps):
+    w = weights(levels)
+    m = {k: np.zeros_like(v) for k, v in w.items()}
+    s = {k: np.zeros_like(v) for k, v in w.items()}
+    norms, after = [], {}
+    gradient = jax.jit(jax.grad(lambda w, x: loss(w, levels, x, trained())))
+    for step in range(1, steps + 1):
+        g = {k: np.asarray(v) for k, v in gradient(w, items(step)).items()}
+        norms.append(np.sqrt(sum((v**2).sum() for v in g.values())))
+        scale = min(1.0, CLIP / norms[-1])
+        for k in w:
+            m[k] = BETA1 * m[k] + (1 - BETA1) * g[k] * scale
+            s[k] = BETA2 * s[k] + (1 - BETA2) * (g[k] * scale) ** 2
+            if w[k].ndim >= 2:
+                w[k] = w[k] * (1 - LR * DECAY)
+            w[k] = w[k] - LR * (m[k] / (1 - BETA1**step)) / (
+                np.sqrt(s[k] / (1 - BETA2**step)) + EPSILON)
+        after[step] = dict(w)
+    return norms, after
+
+
+def digest(x):
+    """Up to 12 elements spread evenly, and a sum with signs of a hash: enough
+    that no wrong element goes unseen, at a hundredth of the size."""
+    flat = np.asarray(x).ravel()
+    count = min(12, flat.size)
+    picked = [k * (flat.size - 1) // max(1, count - 1) for k in range(count)]
+    signs = np.array([1 if mix(31, k) & 1 else -1 for k in range(flat.size)])
+    return {"shape": list(np.shape(x)),
+            "at": [float(f"{flat[k]:.9g}") for k in picked],
+            "signed": float(f"{(flat * signs).sum():.9g}")}
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, levels in CONFIGS.items():
+        w, x, mask = weights(levels), items(1), trained()
+        value, gradient = jax.value_and_grad(loss)(w, levels, x, mask)
+        norms, after = train(levels, 10)
+        result = {
+            "levels": levels,
+            "activations": {k: digest(v) for k, v in forward(w, levels, x).items()},
+            "loss": float(f"{value:.12g}"),
+            "gradients": {k: digest(v) for k, v in gradient.items()},
+            "norms": [float(f"{v:.9g}") for v in norms],
+            "after_1": {k: digest(v) for k, v in after[1].items()},
+            "after_10": {k: digest(v) for k, v in after[10].items()},
+        }
+        text = json.dumps(result, separators=(",", ":")).replace('},"', '},\n"')
+        (folder / f"{name}.json").write_text(text + "\n")
+        print(name, "loss", value, "norms", norms[0], norms[-1], len(text))
+
+
+if __name__ == "__main__":
+    main()
