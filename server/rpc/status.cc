@@ -190,7 +190,7 @@ grpc::Status EndCall(const absl::Status& status, grpc::ServerContextBase* contex
 }
 
 bool HasDeadline(const grpc::ServerContextBase& context) {
-  return gpr_time_cmp(context.raw_deadline(), gpr_inf_future(GPR_CLOCK_REALTIME)) < 0;
+  return context.deadline() != std::chrono::system_clock::time_point::max();
 }
 
 absl::Status CancelCause(const grpc::ServerContextBase& context) {

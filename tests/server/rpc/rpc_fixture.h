@@ -100,6 +100,7 @@ class RpcFixture : public ::testing::Test {
   void AddVersion(const std::string& model, const std::string& version,
                   TemplateKind kind = TemplateKind::kText) {
     const std::string dir = root_ + "/models/" + model;
+    if (std::filesystem::exists(dir + "/" + version)) return;
     std::filesystem::create_directories(dir);
     auto writer = DirWriter::Create(dir + "/" + version, "test");
     ASSERT_TRUE(writer.ok()) << writer.status();
