@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <limits>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"

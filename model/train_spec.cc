@@ -38,15 +38,17 @@ bool IsHash(absl::string_view text) {
 
 // The name becomes a folder: no separators, no hidden or relative names.
 absl::Status ValidateName(const std::string& name) {
-  const bool ok =
-      !name.empty() && name.size() <= 64 && absl::ascii_isalnum(name[0]) &&
-      std::all_of(name.begin(), name.end(), [](char c) {
-        return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.';
-      });
+  // The same rule as the registry's.
+  const auto alnum = [](char c) {
+    return absl::ascii_islower(c) || absl::ascii_isdigit(c);
+  };
+  const bool ok = !name.empty() && name.size() <= 63 && alnum(name[0]) &&
+                  std::all_of(name.begin(), name.end(), [&](char c) {
+                    return alnum(c) || c == '-' || c == '_' || c == '.';
+                  });
   if (!ok) {
     return Bad("model", absl::StrCat("is \"", name,
-                                     "\"; must be 1 to 64 letters, digits, "
-                                     "'-', '_' or '.', a letter or digit first"));
+                                     "\"; must match [a-z0-9][a-z0-9._-]{0,62}"));
   }
   if (IsPresetName(name)) {
     return Bad("model", absl::StrCat("\"", name, "\" is the name of a preset"));

@@ -196,6 +196,10 @@ TEST(SampleItem, TopPKeepsTheShortestPrefix) {
   EXPECT_EQ(DrawMany(logits, params, 200), (std::set<Item>{3}));
   params.top_p = 0.51;
   EXPECT_EQ(DrawMany(logits, params, 200), (std::set<Item>{3, 4}));
+  // Half of four equals is two, not three.
+  params.top_p = 0.5;
+  EXPECT_EQ(DrawMany(Only({{3, 0}, {4, 0}, {5, 0}, {6, 0}}), params, 200),
+            (std::set<Item>{3, 4}));
   params.top_p = 0.81;
   EXPECT_EQ(DrawMany(logits, params, 200), (std::set<Item>{3, 4, 5}));
 }

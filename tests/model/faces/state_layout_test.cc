@@ -32,6 +32,9 @@ TEST(StateBytes, IsAHandCountOfTheSmallBlockModel) {
 TEST(StateBytes, IsAHandCountOfTheFlatModel) {
   EXPECT_EQ(StateBytes(PresetConfig("flat").value(), 1000),
             int64_t{4} * 5 * 2 * 1008 * 128);
+  // 1024 items have 1025 contexts.
+  EXPECT_EQ(StateBytes(PresetConfig("flat").value(), 1024),
+            int64_t{4} * 5 * 2 * 1040 * 128);
 }
 
 TEST(StateLayout, BuffersTileTheState) {

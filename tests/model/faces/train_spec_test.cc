@@ -110,6 +110,8 @@ TEST(ValidateTrainSpec, NamesTheFieldTheValueAndTheLimit) {
       {[](TrainSpec* s) { s->dataset_sha256[0] = 'G'; }, "spec.dataset_sha256: "},
       {[](TrainSpec* s) { s->model = "../x"; }, "spec.model: is \"../x\""},
       {[](TrainSpec* s) { s->model = ".x"; }, "spec.model: is \".x\""},
+      {[](TrainSpec* s) { s->model = "Plays"; }, "spec.model: is \"Plays\""},
+      {[](TrainSpec* s) { s->model = std::string(64, 'a'); }, "spec.model: is"},
       {[](TrainSpec* s) { s->model = "flat-10m"; },
        "spec.model: \"flat-10m\" is the name of a preset"},
       {[](TrainSpec* s) { s->steps = 0; },
