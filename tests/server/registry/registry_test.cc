@@ -1,0 +1,426 @@
+#include "server/registry/registry.h"
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "model/version_dir.h"
+#include "tests/testing/fake_generator.h"
+#include "tests/testing/temp_dir.h"
+
+namespace strata {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class RegistryTest : public ::testing::Test {
+ protected:
+  RegistryTest() { Restart(); }
+
+  // As after a crash: nothing but the folder is left.
+  void Restart() {
+    registry = std::make_unique<ModelRegistry>(
+        temp / "models", [this](const std::string& dir) { return Open(dir); });
+  }
+
+  absl::StatusOr<std::shared_ptr<const LoadedModel>> Open(
+      const std::string& dir) {
+    gate.Pass();
+    ++loads;
+    const absl::StatusOr<Manifest> manifest = ReadManifest(dir, true);
+    if (!manifest.ok()) return manifest.status();
+    const auto weights = ReadFile(dir + "/weights");
+    if (!weights.ok()) return weights.status();
+    if (*weights == "bad") return absl::DataLossError("bad weights");
+    return std::make_shared<FakeModel>();
+  }
+
+  // A finished version folder somewhere under the temporary folder.
+  std::string Result(const std::string& name, const std::string& weights,
+                     TemplateKind kind = TemplateKind::kChat) {
+    const std::string dir = temp / name;
+    auto writer = DirWriter::Create(dir, "test");
+    EXPECT_TRUE(writer.ok()) << writer.status();
+    EXPECT_TRUE(writer->WriteFile("weights", weights).ok());
+    EXPECT_TRUE(writer->WriteFile("template.json", TemplateToJson(kind)).ok());
+    EXPECT_TRUE(writer->Commit({{"step", "7"}}).ok());
+    return dir;
+  }
+  std::string Put(const std::string& model, int version,
+                  const std::string& weights = "good") {
+    return Result(absl::StrCat("models/", model, "/", version), weights);
+  }
+  void WriteText(const std::string& path, const std::string& text) {
+    std::ofstream(temp / path) << text;
+  }
+  std::string Publish(const std::string& model, const std::string& dir,
+                      const std::string& job) {
+    const auto name = registry->Publish(model, dir, job);
+    EXPECT_TRUE(name.ok()) << name.status();
+    return name.value_or("");
+  }
+  std::string LiveOf(const std::string& model) {
+    const auto version = registry->Resolve(model);
+    return version.ok() ? (*version)->name() : version.status().ToString();
+  }
+  // Every path of the repository.
+  std::set<std::string> Tree() {
+    std::set<std::string> paths;
+    for (const auto& entry :
+         fs::recursive_directory_iterator(temp / "models")) {
+      paths.insert(entry.path().string());
+    }
+    return paths;
+  }
+
+  TempDir temp;
+  StepGate gate;
+  std::atomic<int> loads{0};
+  std::unique_ptr<ModelRegistry> registry;
+};
+
+TEST(ValidateModelName, TakesPlainNamesAndNoPreset) {
+  for (const char* name : {"a", "my-model", "7b.v2_x", "blocky"}) {
+    EXPECT_TRUE(ValidateModelName(name).ok()) << name;
+  }
+  for (const char* name : {"", ".tmp-a", "-a", "A", "a/b", "a@1", "a b", "..",
+                           "block", "flat-10m", "block-literal"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(ValidateModelName(name))) << name;
+  }
+  EXPECT_TRUE(ValidateModelName(std::string(63, 'a')).ok());
+  EXPECT_FALSE(ValidateModelName(std::string(64, 'a')).ok());
+}
+
+TEST_F(RegistryTest, AnEmptyRepositoryIsMadeAndServesNothing) {
+  ASSERT_TRUE(registry->LoadAll().ok());
+  EXPECT_TRUE(fs::is_directory(temp / "models"));
+  EXPECT_TRUE(registry->List().empty());
+  EXPECT_TRUE(absl::IsNotFound(registry->Resolve("x").status()));
+  EXPECT_TRUE(absl::IsNotFound(registry->Get("x").status()));
+}
+
+TEST_F(RegistryTest, LoadsTheLiveVersionOfEveryModelAndOnlyThat) {
+  Put("a", 1);
+  Put("a", 2);
+  Put("a", 10);
+  WriteText("models/a/aliases.json", R"({"live": "2", "old": "1"})");
+  Put("b", 1);
+  Put("b", 3);  // no aliases: the highest is live
+  ASSERT_TRUE(registry->LoadAll().ok());
+  EXPECT_EQ(loads, 2);
+  EXPECT_EQ(LiveOf("a"), "a@2");
+  EXPECT_EQ(LiveOf("a@live"), "a@2");
+  EXPECT_EQ(LiveOf("b"), "b@3");
+  EXPECT_TRUE(absl::IsFailedPrecondition(registry->Resolve("a@old").status()));
+  EXPECT_TRUE(absl::IsNotFound(registry->Resolve("a@4").status()));
+  EXPECT_TRUE(absl::IsNotFound(registry->Resolve("a@none").status()));
+  EXPECT_TRUE(absl::IsNotFound(registry->Resolve("a@").status()));
+  const auto info = registry->Get("a");
+  ASSERT_TRUE(info.ok());
+  ASSERT_EQ(info->versions.size(), 3u);
+  EXPECT_EQ(info->versions[2].version, "10");  // by number, not by text
+  EXPECT_EQ(info->versions[1].state, VersionState::kReady);
+  EXPECT_EQ(info->versions[0].state, VersionState::kUnloaded);
+  EXPECT_EQ((*registry->Resolve("a"))->template_kind, TemplateKind::kChat);
+  EXPECT_EQ(*registry->VersionDir("a@old"), temp / "models/a/1");
+}
+
+TEST_F(RegistryTest, ABrokenModelDoesNotStopTheOthers) {
+  Put("bad", 1, "bad");
+  Put("good", 1);
+  Put("torn", 1);
+  fs::remove(temp / "models/torn/1/MANIFEST.json");
+  Put("odd", 1);
+  WriteText("models/odd/aliases.json", "{\"live\": 1}");
+  ASSERT_TRUE(registry->LoadAll().ok());
+  EXPECT_EQ(LiveOf("good"), "good@1");
+  EXPECT_EQ(registry->Get("bad")->versions[0].state, VersionState::kBroken);
+  EXPECT_THAT(registry->Get("bad")->versions[0].error, HasSubstr("bad weights"));
+  EXPECT_TRUE(absl::IsFailedPrecondition(registry->Resolve("bad").status()));
+  EXPECT_EQ(registry->Get("torn")->versions[0].state, VersionState::kBroken);
+  EXPECT_THAT(LiveOf("odd"), HasSubstr("aliases.json"));
+  // A repaired alias file is written over the bad one.
+  EXPECT_TRUE(registry->SetAlias("odd", "live", "1").ok());
+  EXPECT_EQ(LiveOf("odd"), "odd@1");
+}
+
+TEST_F(RegistryTest, TemporaryAndForeignFoldersAreIgnored) {
+  Put("a", 1);
+  fs::create_directories(temp / "models/a/.tmp-2-publish-99");
+  fs::create_directories(temp / "models/a/02");
+  fs::create_directories(temp / "models/a/notes");
+  fs::create_directories(temp / "models/.tmp-x");
+  fs::create_directories(temp / "models/Not A Model/1");
+  fs::create_directories(temp / "models/block/1");
+  ASSERT_TRUE(registry->LoadAll().ok());
+  ASSERT_EQ(registry->List().size(), 1u);
+  EXPECT_EQ(registry->Get("a")->versions.size(), 1u);
+  EXPECT_FALSE(fs::exists(temp / "models/a/.tmp-2-publish-99"));
+  EXPECT_FALSE(fs::exists(temp / "models/.tmp-x"));
+  EXPECT_TRUE(fs::exists(temp / "models/a/notes"));
+}
+
+TEST_F(RegistryTest, PublishMakesTheNextVersionLive) {
+  ASSERT_TRUE(registry->LoadAll().ok());
+  EXPECT_EQ(Publish("m", Result("r1", "one"), "job-1"), "m@1");
+  const auto pinned = *registry->Resolve("m");
+  EXPECT_EQ(Publish("m", Result("r2", "two"), "job-2"), "m@2");
+  EXPECT_EQ(LiveOf("m"), "m@2");
+  EXPECT_EQ((*registry->Resolve("m"))->job, "job-2");
+  EXPECT_EQ(pinned->name(), "m@1");  // who has it keeps it
+  EXPECT_EQ(*ReadFile(temp / "models/m/2/weights"), "two");
+  const auto manifest = ReadManifest(temp / "models/m/2", true);
+  ASSERT_TRUE(manifest.ok()) << manifest.status();
+  EXPECT_EQ(manifest->attributes.at("job"), "job-2");
+  EXPECT_EQ(manifest->attributes.at("step"), "7");
+  Restart();
+  ASSERT_TRUE(registry->LoadAll().ok());
+  EXPECT_EQ(LiveOf("m"), "m@2");
+  EXPECT_EQ(registry->Get("m")->versions[0].job, "job-1");
+}
+
+TEST_F(RegistryTest, PublishIsExactlyOncePerJob) {
+  ASSERT_TRUE(registry->LoadAll().ok());
+  const std::string result = Result("r1", "one");
+  EXPECT_EQ(Publish("m", result, "job-1"), "m@1");
+  EXPECT_EQ(Publish("m", result, "job-1"), "m@1");
+  Restart();
+  ASSERT_TRUE(registry->LoadAll().ok());
+  fs::remove_all(result);
+  EXPECT_EQ(Publish("m", result, "job-1"), "m@1");
+  EXPECT_EQ(registry->Get("m")->versions.size(), 1u);
+}
+
+TEST_F(RegistryTest, ACrashBeforeTheAliasIsRepairedByPublishingAgain) {
+  ASSERT_TRUE(registry->LoadAll().ok());
+  Publish("m", Result("r1", "one"), "job-1");
+  Publish("m", Result("r2", "two"), "job-2");
+  // As if the second publish had died right after its rename.
+  ASSERT_TRUE(
+      WriteFileAtomically(temp / "models/m/aliases.json", R"({"live": "1"})")
+          .ok());
+  Restart();
+  ASSERT_TRUE(registry->LoadAll().ok());
+  EXPECT_EQ(LiveOf("m"), "m@1");
+  EXPECT_EQ(Publish("m", temp / "gone", "job-2"), "m@2");
+  EXPECT_EQ(LiveOf("m"), "m@2");
+  // An older job that asks again takes nothing back.
+  EXPECT_EQ(Publish("m", temp / "gone", "job-1"), "m@1");
+  EXPECT_EQ(LiveOf("m"), "m@2");
+}
+
+TEST_F(RegistryTest, AFailedPublishLeavesTheRepositoryAsItWas) {
+  ASSERT_TRUE(registry->LoadAll().ok());
+  Publish("m", Result("r1", "one"), "job-1");
+  const auto before = Tree();
+  EXPECT_TRUE(
+      absl::IsDataLoss(registry->Publish("m", Result("b", "bad"), "j").status()));
+  EXPECT_TRUE(
+      absl::IsDataLoss(registry->Publish("new", temp / "b", "j").status()));
+  EXPECT_FALSE(registry->Publish("m", temp / "nowhere", "j").ok());
+  const std::string corrupt = Result("c", "good");
+  WriteText("c/weights", "evil");
+  EXPECT_TRUE(absl::IsDataLoss(registry->Publish("m", corrupt, "j").status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      registry->Publish("block", Result("g", "good"), "j").status()));
+  EXPECT_EQ(Tree(), before);
+  EXPECT_EQ(LiveOf("m"), "m@1");
+  EXPECT_TRUE(absl::IsNotFound(registry->Get("new").status()));
+}
+
+TEST_F(RegistryTest, AnAliasThatCannotBeWrittenTakesThePublishBack) {
+  ASSERT_TRUE(registry->LoadAll().ok());
+  Publish("m", Result("r1", "one"), "job-1");
+  // A folder in its place: no rename can replace it, not even root's.
+  fs::remove(temp / "models/m/aliases.json");
+  fs::create_directories(temp / "models/m/aliases.json/x");
+  const auto before = Tree();
+  EXPECT_FALSE(registry->Publish("m", Result("r2", "two"), "job-2").ok());
+  EXPECT_EQ(Tree(), before);
+  EXPECT_EQ(LiveOf("m"), "m@1");
+  EXPECT_EQ(registry->Get("m")->versions.size(), 1u);
+}
+
+TEST_F(RegistryTest, AliasesAreDurableAndKeepTheVersionLoaded) {
+  ASSERT_TRUE(registry->LoadAll().ok());
+  Publish("m", Result("r1", "one"), "job-1");
+  Publish("m", Result("r2", "two"), "job-2");
+  EXPECT_TRUE(registry->Unload("m@1").ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(registry->Resolve("m@1").status()));
+  EXPECT_TRUE(registry->SetAlias("m", "live", "1").ok());  // loads it first
+  EXPECT_EQ(LiveOf("m"), "m@1");
+  EXPECT_TRUE(registry->SetAlias("m", "canary", "2").ok());
+  EXPECT_TRUE(absl::IsNotFound(registry->SetAlias("m", "live", "9")));
+  EXPECT_TRUE(absl::IsInvalidArgument(registry->SetAlias("m", "live", "x")));
+  EXPECT_TRUE(absl::IsInvalidArgument(registry->SetAlias("m", "7", "1")));
+  EXPECT_TRUE(absl::IsNotFound(registry->SetAlias("x", "live", "1")));
+  EXPECT_TRUE(absl::IsNotFound(registry->SetAlias("../m", "live", "1")));
+  Restart();
+  ASSERT_TRUE(registry->LoadAll().ok());
+  EXPECT_EQ(LiveOf("m"), "m@1");
+  EXPECT_EQ(*registry->VersionDir("m@canary"), temp / "models/m/2");
+}
+
+TEST_F(RegistryTest, AnAliasDoesNotMoveToWhatCannotBeLoaded) {
+  Put("m", 1);
+  WriteText("models/m/aliases.json", R"({"live": "1"})");
+  Put("m", 2, "bad");
+  ASSERT_TRUE(registry->LoadAll().ok());
+  EXPECT_TRUE(absl::IsDataLoss(registry->SetAlias("m", "live", "2")));
+  EXPECT_EQ(LiveOf("m"), "m@1");
+  EXPECT_THAT(*ReadFile(temp / "models/m/aliases.json"), HasSubstr("1"));
+}
+
+TEST_F(RegistryTest, UnloadDropsTheWeightsWhenTheLastUserIsGone) {
+  ASSERT_TRUE(registry->LoadAll().ok());
+  Publish("m", Result("r1", "one"), "job-1");
+  Publish("m", Result("r2", "two"), "job-2");
+  auto pinned = *registry->Resolve("m@1");
+  const std::weak_ptr<const LoadedModel> weights = pinned->weights;
+  EXPECT_TRUE(absl::IsFailedPrecondition(registry->Unload("m@2")));
+  EXPECT_TRUE(registry->Unload("m@1").ok());
+  EXPECT_TRUE(registry->Unload("m@1").ok());
+  EXPECT_FALSE(weights.expired());
+  pinned.reset();
+  EXPECT_TRUE(weights.expired());
+}
+
+TEST_F(RegistryTest, LoadFindsWhatWasPutThereMeanwhile) {
+  ASSERT_TRUE(registry->LoadAll().ok());
+  EXPECT_TRUE(absl::IsNotFound(registry->Load("m@1")));
+  Put("m", 1);
+  EXPECT_TRUE(registry->Load("m@1").ok());
+  EXPECT_EQ(LiveOf("m@1"), "m@1");
+  EXPECT_EQ(Publish("m", Result("r", "good"), "job"), "m@2");
+  EXPECT_TRUE(absl::IsNotFound(registry->Load("../m@1")));
+}
+
+TEST_F(RegistryTest, ConcurrentLoadsRunTheLoaderOnce) {
+  Put("m", 1);
+  WriteText("models/m/aliases.json", "{}");
+  ASSERT_TRUE(registry->LoadAll().ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(registry->Resolve("m").status()));
+  gate.Close();
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] { EXPECT_TRUE(registry->Load("m@1").ok()); });
+  }
+  gate.WaitForHeld();
+  // The lock is free while the loader works.
+  EXPECT_TRUE(absl::IsUnavailable(registry->Resolve("m@1").status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(registry->Unload("m@1")));
+  gate.Open();
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(loads, 1);
+}
+
+TEST_F(RegistryTest, EveryWaiterLearnsOfAFailedLoad) {
+  Put("m", 1, "bad");
+  WriteText("models/m/aliases.json", "{}");
+  ASSERT_TRUE(registry->LoadAll().ok());
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back(
+        [&] { EXPECT_TRUE(absl::IsDataLoss(registry->Load("m@1"))); });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST_F(RegistryTest, AKnownModelIsUnavailableWhileLoadAllWorks) {
+  Put("a", 1);
+  Put("b", 1);
+  gate.Close();
+  std::thread thread([&] { EXPECT_TRUE(registry->LoadAll().ok()); });
+  gate.WaitForHeld();
+  EXPECT_TRUE(absl::IsUnavailable(registry->Resolve("a").status()));
+  EXPECT_TRUE(absl::IsUnavailable(registry->Resolve("b").status()));
+  EXPECT_TRUE(absl::IsNotFound(registry->Resolve("c").status()));
+  gate.Open();
+  thread.join();
+  EXPECT_EQ(LiveOf("b"), "b@1");
+}
+
+TEST_F(RegistryTest, TheListenerHearsOfEveryChangeAndMayLook) {
+  std::vector<std::string> heard;
+  registry->SetListener([&] {
+    const auto live = registry->Resolve("m");
+    heard.push_back(live.ok() ? (*live)->name() : "none");
+  });
+  ASSERT_TRUE(registry->LoadAll().ok());
+  heard.clear();
+  Publish("m", Result("r1", "one"), "job-1");
+  EXPECT_THAT(heard, ElementsAre("m@1"));
+  Publish("m", Result("r2", "two"), "job-2");
+  EXPECT_THAT(heard, ElementsAre("m@1", "m@2"));
+  heard.clear();
+  EXPECT_TRUE(registry->SetAlias("m", "live", "1").ok());
+  EXPECT_THAT(heard, ElementsAre("m@1"));
+  EXPECT_TRUE(registry->Unload("m@2").ok());
+  EXPECT_EQ(heard.size(), 2u);
+}
+
+TEST_F(RegistryTest, ConcurrentPublishesGiveEachJobOneVersion) {
+  ASSERT_TRUE(registry->LoadAll().ok());
+  constexpr int kJobs = 6;
+  for (int j = 0; j < kJobs; ++j) Result(absl::StrCat("r", j), "good");
+  std::atomic<bool> done{false};
+  std::thread reader([&] {
+    while (!done) {
+      const auto version = registry->Resolve("m");  // never half there
+      if (version.ok()) {
+        EXPECT_NE((*version)->weights, nullptr);
+      }
+      registry->List();
+    }
+  });
+  std::vector<std::thread> threads;
+  std::vector<std::string> names(2 * kJobs);
+  for (int i = 0; i < 2 * kJobs; ++i) {  // each job asks twice
+    threads.emplace_back([&, i] {
+      names[i] = registry->Publish("m", temp / absl::StrCat("r", i % kJobs),
+                                   absl::StrCat("job-", i % kJobs))
+                     .value_or("");
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  done = true;
+  reader.join();
+  std::set<std::string> different(names.begin(), names.end());
+  EXPECT_EQ(different.size(), static_cast<size_t>(kJobs));
+  EXPECT_EQ(different.count(""), 0u);
+  for (int j = 0; j < kJobs; ++j) EXPECT_EQ(names[j], names[j + kJobs]);
+  EXPECT_EQ(registry->Get("m")->versions.size(), static_cast<size_t>(kJobs));
+  EXPECT_EQ(LiveOf("m"), absl::StrCat("m@", kJobs));
+}
+
+TEST_F(RegistryTest, ChangesFromManyThreadsLeaveAConsistentRegistry) {
+  for (int v = 1; v <= 4; ++v) Put("m", v);
+  ASSERT_TRUE(registry->LoadAll().ok());
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 25; ++i) {
+        const std::string version = absl::StrCat(1 + (i + t) % 4);
+        registry->SetAlias("m", "live", version).IgnoreError();
+        registry->Unload("m@" + absl::StrCat(1 + i % 4)).IgnoreError();
+        // Whatever happens, what is live is loaded.
+        EXPECT_TRUE(registry->Resolve("m").ok());
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const std::string live = LiveOf("m");
+  Restart();
+  ASSERT_TRUE(registry->LoadAll().ok());
+  EXPECT_EQ(LiveOf("m"), live);
+}
+
+}  // namespace
+}  // namespace strata
