@@ -56,7 +56,12 @@ absl::StatusOr<TrainedModel> DescribeModel(const TrainRun& run,
                                            TemplateKind data) {
   TrainedModel out;
   if (run.base_dir.empty()) {
-    STRATA_ASSIGN_OR_RETURN(out.config, PresetConfig(run.spec.base));
+    const absl::StatusOr<ModelConfig> preset = PresetConfig(run.spec.base);
+    if (!preset.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("spec.base: ", preset.status().message()));
+    }
+    out.config = *preset;
     out.kind = data;
   } else {
     const absl::Status read = ReadBase(run, &out);

@@ -92,14 +92,13 @@ absl::Status TrainLoop::Run() {
     const absl::Status evaluated = EvaluateIfDue();
     if (!evaluated.ok()) return StopWith(evaluated);
     if (state_.step >= run_.spec.steps) return absl::OkStatus();
-    const MonotonicTime begin = Clock::System()->Now();
+    step_begin_ = Clock::System()->Now();
     const DataCursor cursor = state_.cursor;
     absl::StatusOr<StepResult> result = ForwardBackward();
     if (!result.ok()) {
       state_.cursor = cursor;
       return StopWith(result.status());
     }
-    rate_.Add(result->real_items, Seconds(Clock::System()->Now() - begin));
     STRATA_RETURN_IF_ERROR(FinishStep(*result));
     STRATA_RETURN_IF_ERROR(SaveIfDue());
   }
@@ -242,6 +241,7 @@ absl::Status TrainLoop::RollBack() {
 }
 
 void TrainLoop::ReportProgress(const StepResult& result, double rate) {
+  rate_.Add(result.real_items, Seconds(Clock::System()->Now() - step_begin_));
   TrainProgress p;
   p.step = state_.step;
   p.total_steps = run_.spec.steps;

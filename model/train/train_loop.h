@@ -74,6 +74,7 @@ class TrainLoop {
   TrainState state_;
   NonFinitePolicy policy_;
   TrainRate rate_;
+  MonotonicTime step_begin_;
   TrainEval eval_;
   int64_t evaluated_step_ = -1;
   int64_t saved_step_ = -1;  // newest durable checkpoint of this attempt

@@ -92,6 +92,16 @@ absl::Status WriteResult(const TrainRun& run, const TrainedModel& model,
   return writer.Commit(std::move(attributes));
 }
 
+absl::Status CheckResolved(const TrainSpec& spec) {
+  if (spec.micro_batch > 0 && spec.threads > 0 && spec.warmup_steps >= 0 &&
+      spec.dropout >= 0 && spec.eval_every_steps > 0) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "spec has unresolved fields; micro_batch, threads, warmup_steps, dropout "
+      "and eval_every_steps must be set");
+}
+
 // The disk is full at the one save that must succeed.
 absl::Status NameFinalSave(absl::Status status) {
   if (!absl::IsResourceExhausted(status)) return status;
@@ -102,6 +112,7 @@ absl::Status NameFinalSave(absl::Status status) {
 absl::Status Train(const TrainRun& run, TrainObserver* observer,
                    const TrainHooks& hooks) {
   STRATA_RETURN_IF_ERROR(ValidateTrainSpec(run.spec));
+  STRATA_RETURN_IF_ERROR(CheckResolved(run.spec));
   RemoveTemporaryDirs(run.job_dir);
   if (ReadManifest(ResultPath(run), /*verify=*/true).ok()) {
     return absl::OkStatus();  // a run before this one finished, unheard

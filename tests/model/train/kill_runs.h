@@ -1,0 +1,17 @@
+#pragma once
+// Shared by the short and the long kill tests.
+
+#include <cstdint>
+
+#include "model/trainer.h"
+
+namespace strata::testing {
+
+// Trains once in peace and once with `kills` SIGKILLs at random moments (also in
+// loading, evaluation and saving), and expects one hash.
+void ExpectKillsChangeNothing(int kills, uint64_t seed);
+
+// Makes the checkpoint of `step` claim another CPU, manifest included.
+void RewriteEnvironment(const TrainRun& run, int64_t step);
+
+}  // namespace strata::testing
