@@ -117,7 +117,7 @@ TEST_F(TrainingTest, BadSpecsAreRefusedNamingTheField) {
   EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_micro_batch(0); }), "spec.micro_batch");
   EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_warmup_steps(-1); }), "spec.warmup_steps");
   EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_dropout(-1); }), "spec.dropout");
-  EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_learning_rate(2); }), "spec.learning_rate");
+  EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_learning_rate(20); }), "spec.learning_rate");
   EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_dataset("x"); }), "spec.dataset");
   EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_model("block"); }), "spec.model");
 }
@@ -168,9 +168,10 @@ TEST_F(TrainingTest, WatchReplaysAndEndsAndResumesWithoutGaps) {
 }
 
 TEST_F(TrainingTest, ASilentJobGetsKeepAlivesAndShutdownEndsTheWatch) {
-  std::atomic<bool> hold{true};
-  attempt_ = [&](AttemptListener*) {
-    while (hold) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  // Shared: the attempt may look once more when this function is over.
+  const auto hold = std::make_shared<std::atomic<bool>>(true);
+  attempt_ = [hold](AttemptListener*) {
+    while (*hold) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return absl::AbortedError("stopped");
   };
   rpc_options_.timing.keep_alive = std::chrono::milliseconds(30);
@@ -192,7 +193,7 @@ TEST_F(TrainingTest, ASilentJobGetsKeepAlivesAndShutdownEndsTheWatch) {
   EXPECT_TRUE(Eventually([&] { return keep_alives > 2; }));
   rpc_->EndStreams();
   watcher.join();
-  hold = false;
+  *hold = false;
   EXPECT_EQ(status.error_code(), grpc::UNAVAILABLE);
   EXPECT_EQ(Reason(status), "DRAINING");
 }
