@@ -121,13 +121,13 @@ void ModelRegistry::Rescan(const std::string& model) {
       continue;
     }
     version.job = disk.job;
-    version.error = disk.status;
+    version.error = Unshared(disk.status);
     version.state =
         disk.status.ok() ? VersionState::kUnloaded : VersionState::kBroken;
   }
   if (!fresh) return;  // aliases in memory are newer than what was read
   if (aliases.ok()) it->second.aliases = *aliases;
-  it->second.alias_error = aliases.status();
+  it->second.alias_error = Unshared(aliases.status());
 }
 
 absl::StatusOr<ModelRegistry::Place> ModelRegistry::Find(

@@ -58,7 +58,7 @@ absl::Status ModelRegistry::Load(absl::string_view name) {
     if (version == nullptr) return absl::NotFoundError("taken back meanwhile");
     if (version->state == VersionState::kReady) return absl::OkStatus();
     // What the other caller's load came to is ours too.
-    if (waited && !version->error.ok()) return version->error;
+    if (waited && !version->error.ok()) return Unshared(version->error);
     version->state = VersionState::kLoading;
   }
   NotifyListener();
@@ -79,7 +79,7 @@ absl::Status ModelRegistry::LoadMarked(const Place& place) {
     MutexLock lock(&mu_);
     Version* version = VersionAt(place);
     if (version != nullptr && version->state == VersionState::kLoading) {
-      version->error = status;
+      version->error = Unshared(status);
       if (status.ok()) {
         version->served = MakeServed(place, version->job, *std::move(opened));
       }

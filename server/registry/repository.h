@@ -30,6 +30,13 @@ std::optional<int64_t> ParseVersionNumber(absl::string_view text);
 // [a-z][a-z0-9_-]{0,62}
 absl::Status ValidateAliasName(absl::string_view alias);
 
+// A copy with a body of its own. Copies of a status share one counted body, and
+// packaged Abseil counts without telling ThreadSanitizer: what stays behind a
+// lock is not shared with what is returned.
+inline absl::Status Unshared(const absl::Status& status) {
+  return absl::Status(status.code(), status.message());
+}
+
 // Model folders of the repository, sorted; temporary and foreign ones left out.
 absl::StatusOr<std::vector<std::string>> ListModelDirs(const std::string& root);
 

@@ -4,7 +4,6 @@
 #include <thread>
 
 #include "tests/server/engine/engine_fixture.h"
-#include "tests/testing/manual_clock.h"
 
 namespace strata {
 namespace {
@@ -250,7 +249,6 @@ TEST_F(EngineTest, CancelOfAQueuedRequestNeedsNoStep) {
 }
 
 TEST_F(EngineTest, TimeLimitFinishesAndDeadlineFails) {
-  ManualClock clock;
   Use({}, {.prefill_items_per_step = 64, .clock = &clock});
   model->gate.Close();
   EngineRequest limited = Request("limited", 1000);
@@ -378,7 +376,6 @@ TEST_F(EngineTest, ASecondDrainShortensTheFirst) {
 }
 
 TEST_F(EngineTest, HealthyNoticesAStuckStep) {
-  ManualClock clock;
   Use({}, {.workers = 2, .clock = &clock});
   const auto limit = std::chrono::seconds(5);
   clock.Advance(std::chrono::hours(1));

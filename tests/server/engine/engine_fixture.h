@@ -11,6 +11,7 @@
 #include "server/engine/engine.h"
 #include "server/engine/error_reason.h"
 #include "tests/testing/fake_generator.h"
+#include "tests/testing/manual_clock.h"
 #include "tests/testing/recording_sink.h"
 
 namespace strata {
@@ -87,6 +88,7 @@ class EngineTest : public ::testing::Test {
     EXPECT_EQ(levels.state_bytes > 0, running > 0);
   }
 
+  ManualClock clock;  // for engines that are told to use it; outlives them
   std::shared_ptr<FakeModel> model;
   std::shared_ptr<const ServedVersion> version;
   std::unique_ptr<Engine> engine;
