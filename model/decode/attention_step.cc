@@ -50,19 +50,21 @@ void LevelStep<T>::RotateInto(int l, int64_t row, int head,
 }
 
 template <typename T>
-void LevelStep<T>::Attend(const Job& job, int layer) {
+void LevelStep<T>::Attend(const Job& job, int layer, bool wanted_only) {
   LevelScratch<T>& s = scratch_[job.level];
   const int64_t heads = level_config(job.level).heads;
   const int64_t tasks = static_cast<int64_t>(s.rows.size()) * heads;
   pool_->ParallelFor(tasks, [&](int thread, int64_t task) {
-    AttendHead(job, s.rows[task / heads], layer,
-               static_cast<int>(task % heads), ThreadScratch(thread));
+    const LevelRow<T>& row = s.rows[task / heads];
+    AttendHead(job, row, layer, static_cast<int>(task % heads),
+               wanted_only ? row.count - row.wanted : 0,
+               ThreadScratch(thread));
   });
 }
 
 template <typename T>
 void LevelStep<T>::AttendHead(const Job& job, const LevelRow<T>& row, int layer,
-                              int head, T* scores) {
+                              int head, int64_t first_query, T* scores) {
   const int l = job.level;
   const LevelConfig& level = level_config(l);
   LevelScratch<T>& s = scratch_[l];
@@ -84,14 +86,17 @@ void LevelStep<T>::AttendHead(const Job& job, const LevelRow<T>& row, int layer,
   // A ring slot may be overwritten only after the queries that see it. The
   // full scope overwrites nothing, so its queries can share a pass.
   int64_t written = 0;
-  for (int64_t j = 0; j < row.count;) {
-    const bool tile =
-        scope == Scope::kFull && j + kQueryTile <= row.count;
-    const int64_t queries = tile ? kQueryTile : 1;
-    for (; written < j + queries; ++written) {
+  const auto write_until = [&](int64_t end) {
+    for (; written < end; ++written) {
       RotateInto(l, row.offset + written, head, cache,
                  (row.begin + written + job.first) % cache.slots);
     }
+  };
+  for (int64_t j = first_query; j < row.count;) {
+    const bool tile =
+        scope == Scope::kFull && j + kQueryTile <= row.count;
+    const int64_t queries = tile ? kQueryTile : 1;
+    write_until(j + queries);
     const int64_t i = row.begin + j + job.first;
     const KeyRange seen =
         VisibleKeys(scope, i, i + 1, level.window, level.block);
@@ -117,6 +122,7 @@ void LevelStep<T>::AttendHead(const Job& job, const LevelRow<T>& row, int layer,
     }
     j += queries;
   }
+  write_until(row.count);
 }
 
 // Every item of a unit sees every other.

@@ -77,10 +77,32 @@ void LevelStep<T>::RunStack(const Job& job) {
       FillRope(job.level, row.offset + j, row.begin + j + job.first);
     }
   }
+  const bool decoder = job.stack == Stack::kDecoder;
+  if (decoder && layers.empty()) KeepWanted(job.level);
   for (size_t i = 0; i < layers.size(); ++i) {
     ProjectQkv(job.level, layers[i], s.x.data(), s.items);
-    Attend(job, static_cast<int>(i));
-    ProjectOut(job.level, layers[i], s.x.data(), s.items);
+    const bool last = decoder && i + 1 == layers.size();
+    Attend(job, static_cast<int>(i), last);
+    if (last) KeepWanted(job.level);
+    ProjectOut(job.level, layers[i], s.x.data(), last ? s.wanted : s.items);
+  }
+}
+
+// Moves the wanted rows of x and att to the front: in a prefill, whose logits
+// nobody asks for, the last layer has only keys and values to compute.
+template <typename T>
+void LevelStep<T>::KeepWanted(int l) {
+  LevelScratch<T>& s = scratch_[l];
+  if (s.wanted == s.items) return;
+  const int64_t width = PaddedWidth(level_config(l).dim);
+  int64_t to = 0;
+  for (const LevelRow<T>& row : s.rows) {
+    const int64_t from = row.offset + row.count - row.wanted;
+    for (AlignedBuffer<T>* rows : {&s.x, &s.att}) {
+      std::copy_n(rows->data() + from * width, row.wanted * width,
+                  rows->data() + to * width);
+    }
+    to += row.wanted;
   }
 }
 

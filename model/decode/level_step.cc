@@ -14,7 +14,7 @@ LevelStep<T>::LevelStep(const CpuModel<T>* model, ThreadPool* pool)
 template <typename T>
 absl::Status LevelStep<T>::Run(absl::Span<const FeedRow<T>> rows) {
   Plan(rows);
-  STRATA_RETURN_IF_ERROR(Reserve(rows));
+  STRATA_RETURN_IF_ERROR(Reserve());
   Embed(rows);
   Advance(0);
   WriteLogits(rows);
@@ -29,11 +29,12 @@ template <typename T>
 absl::Status LevelStep<T>::Prime(CpuSequence<T>* sequence) {
   for (LevelScratch<T>& s : scratch_) {
     // As if item -1 had been fed: the decoder then sees u[0].
-    s.rows = {{sequence, -1, 1, 0, 0, 1}};
+    s.rows = {{sequence, -1, 1, 0, 0, 1, 1}};
     s.items = 1;
     s.units = 1;
+    s.wanted = 1;
   }
-  STRATA_RETURN_IF_ERROR(Reserve({}));
+  STRATA_RETURN_IF_ERROR(Reserve());
   for (int l = top(); l >= 0; --l) {
     LevelScratch<T>& s = scratch_[l];
     const LevelWeights<T>& w = model_->weights().levels[l];
@@ -60,14 +61,18 @@ void LevelStep<T>::Plan(absl::Span<const FeedRow<T>> rows) {
     s.rows.clear();
     s.items = 0;
     s.units = 0;
+    s.wanted = 0;
   }
+  const int64_t vocab = model_->config().vocab;
   for (const FeedRow<T>& row : rows) {
     int64_t begin = row.sequence->size();
     int64_t count = static_cast<int64_t>(row.items.size());
     for (int l = 0; l <= top() && count > 0; ++l) {
       LevelScratch<T>& s = scratch_[l];
-      LevelRow<T> at{row.sequence, begin, count, s.items, s.units, 0};
+      LevelRow<T> at{row.sequence, begin, count, s.items, s.units, 0, count};
+      if (l == 0) at.wanted = static_cast<int64_t>(row.logits.size()) / vocab;
       s.items += count;
+      s.wanted += at.wanted;
       if (l < top()) {
         const int64_t block = level_config(l).block;
         at.units = (begin + count) / block - begin / block;
@@ -81,7 +86,7 @@ void LevelStep<T>::Plan(absl::Span<const FeedRow<T>> rows) {
 }
 
 template <typename T>
-absl::Status LevelStep<T>::Reserve(absl::Span<const FeedRow<T>> rows) {
+absl::Status LevelStep<T>::Reserve() {
   bool ok = true;
   int64_t longest = kChunk;
   int64_t unit_values = 0;
@@ -108,16 +113,11 @@ absl::Status LevelStep<T>::Reserve(absl::Span<const FeedRow<T>> rows) {
     unit_values =
         std::max(unit_values, 2 * slots * (level.dim / level.heads));
   }
-  picked_count_ = 0;
-  const int64_t vocab = model_->config().vocab;
-  for (const FeedRow<T>& row : rows) {
-    picked_count_ += static_cast<int64_t>(row.logits.size()) / vocab;
-  }
   score_stride_ = longest;
   thread_stride_ = PaddedWidth(kQueryTile * longest + unit_values);
   ok = ok &&
-       picked_.Reserve(picked_count_ * PaddedWidth(level_config(0).dim)) &&
-       logits_.Reserve(picked_count_ * PaddedWidth(vocab)) &&
+       logits_.Reserve(scratch_[0].wanted *
+                       PaddedWidth(model_->config().vocab)) &&
        thread_scratch_.Reserve(pool_->threads() * thread_stride_);
   if (ok) return absl::OkStatus();
   return absl::ResourceExhaustedError("no memory for the scratch of a step");
@@ -156,7 +156,7 @@ void LevelStep<T>::Advance(int l) {
     AddContexts(l);
   }
   RunStack({l, Stack::kDecoder, 1});
-  Norm(l, s.x.data(), s.items, model_->weights().levels[l].norm,
+  Norm(l, s.x.data(), s.wanted, model_->weights().levels[l].norm,
        s.norm.data());
 }
 
@@ -210,20 +210,12 @@ void LevelStep<T>::AddContexts(int l) {
 
 template <typename T>
 void LevelStep<T>::WriteLogits(absl::Span<const FeedRow<T>> rows) {
-  if (picked_count_ == 0) return;
-  const int64_t dim = level_config(0).dim;
-  const int64_t width = PaddedWidth(dim);
+  const LevelScratch<T>& s = scratch_[0];
+  if (s.wanted == 0) return;
   const int64_t vocab = model_->config().vocab;
-  T* to = picked_.data();
-  for (size_t i = 0; i < rows.size(); ++i) {
-    const LevelRow<T>& at = scratch_[0].rows[i];
-    const int64_t wanted = static_cast<int64_t>(rows[i].logits.size()) / vocab;
-    const int64_t first = at.offset + at.count - wanted;
-    std::copy_n(scratch_[0].norm.data() + first * width, wanted * width, to);
-    to += wanted * width;
-  }
-  MatMul(picked_.data(), width, picked_count_, model_->weights().head,
-         logits_.data(), PaddedWidth(vocab), Epilogue::kStore);
+  MatMul(s.norm.data(), PaddedWidth(level_config(0).dim), s.wanted,
+         model_->weights().head, logits_.data(), PaddedWidth(vocab),
+         Epilogue::kStore);
   const T* from = logits_.data();
   for (const FeedRow<T>& row : rows) {
     for (size_t i = 0; i < row.logits.size(); i += vocab) {

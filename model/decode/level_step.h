@@ -38,6 +38,9 @@ struct LevelRow {
   int64_t offset = 0;
   int64_t unit = 0;   // first of this row's completed units in the batch
   int64_t units = 0;  // units that these items complete
+  // The last `wanted` contexts are needed: all of them above the byte level,
+  // those with logits at it.
+  int64_t wanted = 0;
 };
 
 template <typename T>
@@ -45,9 +48,11 @@ struct LevelScratch {
   std::vector<LevelRow<T>> rows;
   int64_t items = 0;  // of all rows
   int64_t units = 0;
+  int64_t wanted = 0;
 
   AlignedBuffer<T> x;       // [items][dim]: z, then h, then u, decoded in place
-  AlignedBuffer<T> norm;    // [items or units * block][dim]; at the end c
+  AlignedBuffer<T> norm;    // [items or units * block][dim]; at the end the
+                            // wanted contexts c
   AlignedBuffer<T> qkv;     // [...][3 dim]
   AlignedBuffer<T> att;     // [...][dim]
   AlignedBuffer<T> ff;      // [...][ff_mult dim]
@@ -81,15 +86,17 @@ class LevelStep {
   }
   // Who feeds what at each level; sizes of all buffers.
   void Plan(absl::Span<const FeedRow<T>> rows);
-  absl::Status Reserve(absl::Span<const FeedRow<T>> rows);
+  absl::Status Reserve();
 
   void Embed(absl::Span<const FeedRow<T>> rows);
+  // Leaves the wanted contexts of the level in its `norm`.
   void Advance(int l);
   void CollectUnits(int l);
   void EncodeUnits(int l);
   void PoolUnits(int l);
   void AddContexts(int l);
   void RunStack(const Job& job);
+  void KeepWanted(int l);
   void WriteLogits(absl::Span<const FeedRow<T>> rows);
 
   // Sub-layers of x[m][dim]; `att` holds the attention's result in between.
@@ -97,9 +104,11 @@ class LevelStep {
   void ProjectOut(int l, const LayerWeights<T>& w, T* x, int64_t m);
 
   void FillRope(int l, int64_t row, int64_t item);
-  void Attend(const Job& job, int layer);
+  // `wanted_only`: of each row, the queries before the wanted ones only leave
+  // their keys and values.
+  void Attend(const Job& job, int layer, bool wanted_only);
   void AttendHead(const Job& job, const LevelRow<T>& row, int layer, int head,
-                  T* scores);
+                  int64_t first_query, T* scores);
   void AttendUnit(int l, int64_t unit, int head, T* scores);
   void PoolUnit(int l, int64_t unit, int head, T* scores);
   void RotateInto(int l, int64_t row, int head, const CacheView<T>& cache,
@@ -115,9 +124,7 @@ class LevelStep {
   const CpuModel<T>* const model_;
   ThreadPool* const pool_;
   std::vector<LevelScratch<T>> scratch_;
-  AlignedBuffer<T> picked_;  // contexts whose logits are wanted
-  AlignedBuffer<T> logits_;  // [picked][vocab]
-  int64_t picked_count_ = 0;
+  AlignedBuffer<T> logits_;  // [wanted][vocab]
   // Per thread: scores of kQueryTile queries, then keys and values of a unit.
   AlignedBuffer<T> thread_scratch_;
   int64_t thread_stride_ = 0;
