@@ -45,6 +45,7 @@ absl::StatusOr<JobRecord> JobContext::Change(absl::string_view id,
 void JobContext::Changed(absl::string_view id) {
   watchers.Notify(id);
   if (options.observer == nullptr) return;
+  MutexLock lock(&report_mu_);
   const auto counts = store->CountByState();
   if (counts.ok()) options.observer->OnJobStates(*counts);
 }

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "model/base/mutex.h"
 #include "server/jobs/attempt_policy.h"
 #include "server/jobs/job_manager.h"
 #include "server/jobs/job_watchers.h"
@@ -50,6 +51,9 @@ class JobContext {
   ModelRegistry* const registry;
   const std::string owner;  // this incarnation
   JobWatchers watchers;
+
+ private:
+  Mutex report_mu_;  // counted and reported in one order: the last is the truth
 };
 
 }  // namespace strata

@@ -1,6 +1,5 @@
 #include "server/jobs/job_manager.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -23,7 +22,6 @@ struct JobManager::Impl {
         slots(&context) {}
 
   JobContext context;
-  DirLock lock;
   JobSlots slots;
 };
 
@@ -40,7 +38,6 @@ absl::Status JobManager::Start() {
   std::error_code error;
   std::filesystem::create_directories(dir, error);
   if (error) return ErrnoStatus(error.value(), "create folder", dir);
-  STRATA_RETURN_IF_ERROR(impl_->lock.Acquire(dir));
   STRATA_RETURN_IF_ERROR(RecoverOrphans(
       &impl_->context, [](absl::string_view) { return false; }));
   RemoveSpentCheckpoints(impl_->context);
@@ -126,7 +123,6 @@ void JobManager::Unsubscribe(int64_t subscription) {
 
 void JobManager::Stop(MonotonicTime deadline) {
   impl_->slots.Stop(deadline);
-  impl_->lock.Release();
 }
 
 }  // namespace strata

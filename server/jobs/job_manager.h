@@ -47,8 +47,8 @@ class JobManager {
   ~JobManager();  // Stop(0)
 
   // Recovers what an earlier process left (expired leases, temporary folders),
-  // then starts the slots. FAILED_PRECONDITION while another process works on
-  // the same jobs_dir.
+  // then starts the slots. REQUIRES: no other process works on the same store
+  // (the server locks its data folder): its leases would be taken for dead ones.
   absl::Status Start();
 
   // Validates and resolves the spec, then stores the job. INVALID_ARGUMENT names

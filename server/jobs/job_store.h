@@ -1,6 +1,6 @@
 #pragma once
 // JobStore: where jobs live. One implementation (SQLite, WAL); every
-// implementation passes tests/server/job_store_contract. Thread-safe.
+// implementation passes tests/server/jobs/job_store_contract.h. Thread-safe.
 //
 // Every change is one transaction that also appends its events, so that state
 // and events cannot disagree. Changes by a running attempt carry its fencing

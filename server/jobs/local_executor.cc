@@ -217,9 +217,13 @@ absl::Status LocalExecutor::WaitUntilGone(const std::string& job_dir,
         {{"job_dir", job_dir}, {"error", record.status().message()}});
     return absl::OkStatus();  // its input has ended with the old server
   }
+  std::optional<MonotonicTime> give_up_at;
   while (IsAlive(*record)) {
     const MonotonicTime now = Clock::System()->Now();
-    if (now >= kill_at + kUnkillable) {
+    if (now >= kill_at && !give_up_at.has_value()) {
+      give_up_at = now + kUnkillable;
+    }
+    if (give_up_at.has_value() && now >= *give_up_at) {
       return absl::UnavailableError(
           absl::StrCat("process ", record->pid,
                        " of an earlier attempt cannot be ended"));

@@ -1,20 +1,10 @@
 #include "server/jobs/recovery.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <chrono>
 #include <filesystem>
-#include <thread>
-#include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "model/base/log.h"
 #include "model/base/status_macros.h"
-#include "model/file_io.h"
 #include "server/jobs/event_payload.h"
 
 namespace strata {
@@ -94,31 +84,6 @@ void RemoveSpentCheckpoints(const JobContext& context) {
       fs::remove_all(checkpoints, ignored);
     }
   }
-}
-
-DirLock::~DirLock() { Release(); }
-
-void DirLock::Release() {
-  const int fd = std::exchange(fd_, -1);
-  if (fd >= 0) close(fd);
-}
-
-absl::Status DirLock::Acquire(const std::string& dir) {
-  const std::string path = dir + "/LOCK";
-  fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (fd_ < 0) return ErrnoStatus(errno, "open", path);
-  // A child of a server that was just killed may hold it until its exec.
-  for (int tries = 0; flock(fd_, LOCK_EX | LOCK_NB) != 0; ++tries) {
-    if (errno != EWOULDBLOCK && errno != EINTR) {
-      return ErrnoStatus(errno, "lock", path);
-    }
-    if (tries >= 40) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(dir, " is in use by another server process"));
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace strata

@@ -21,18 +21,4 @@ absl::Status RecoverOrphans(
 // Deletes the checkpoints of jobs that have succeeded.
 void RemoveSpentCheckpoints(const JobContext& context);
 
-// An exclusive lock on a folder, for as long as the process or the object lives.
-class DirLock {
- public:
-  DirLock() = default;
-  DirLock(const DirLock&) = delete;
-  ~DirLock();
-  // FAILED_PRECONDITION while another process holds it.
-  absl::Status Acquire(const std::string& dir);
-  void Release();
-
- private:
-  int fd_ = -1;
-};
-
 }  // namespace strata

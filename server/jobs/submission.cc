@@ -39,9 +39,9 @@ absl::StatusOr<std::string> VersionOf(const ModelInfo& model,
 // A model that answers in turns cannot go on with plain text; the trainer holds
 // the same rule, this says it before the job exists.
 absl::Status CheckTemplate(const std::string& dir, TemplateKind data) {
-  STRATA_ASSIGN_OR_RETURN(const std::string json,
-                          ReadFile(dir + "/template.json"));
-  STRATA_ASSIGN_OR_RETURN(const TemplateKind base, ParseTemplateJson(json));
+  const auto json = ReadFile(dir + "/template.json");
+  if (!json.ok()) return AboutField("spec.base", json.status());
+  STRATA_ASSIGN_OR_RETURN(const TemplateKind base, ParseTemplateJson(*json));
   if (base == TemplateKind::kText || data != TemplateKind::kText) {
     return absl::OkStatus();
   }
