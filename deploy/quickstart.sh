@@ -84,10 +84,31 @@ train() {
     --lr 2e-3 --key "$1" --json
 }
 
+# Shows a command and runs it: what it prints comes as a stream.
+show() {
+  say
+  say "\$ $client generate $(printf '%q ' "$@")"
+  "$client" generate "$@"
+}
+
+# Prompts the model in the way that its data had it.
+first_words() {
+  local common=(--model "$1" --max-tokens 300 --temperature 0.7)
+  case $(head -c 4096 "$home/text" | head -n 1) in
+    '{'*'"messages"'*)
+      echo '{"messages": [{"role": "user", "content": "Hello"}]}' >"$home/messages"
+      show "${common[@]}" --messages-file "$home/messages" ;;
+    '{'*'"prompt"'*) show "${common[@]}" --completion --prompt Hello ;;
+    *) show "${common[@]}" --prompt "$opening" ;;
+  esac
+}
+
 deploy/install_deps.sh
 mkdir -p "$home"
 step "Building the server and the client" build
 collect_text "$@" >"$home/text"
+opening='You may '
+[ $# -eq 0 ] || opening=$(head -c 24 "$home/text" | tr -s ' \n' ' ')
 
 if alive; then
   say "The server is running already."
@@ -121,12 +142,7 @@ fi
 job=$("$client" jobs get "$name" --json)
 model=$(field published <<<"$job")
 
-# The prompt is the text's own beginning of a sentence where it is the licences'.
-prompt=$([ $# -eq 1 ] && head -c 16 "$home/text" || echo -n "This License ")
-say
-say "\$ $client generate --model $model --max-tokens 300 --temperature 0.7 --prompt '$prompt'"
-printf '%s' "$prompt"
-"$client" generate --model "$model" --max-tokens 300 --temperature 0.7 --prompt "$prompt"
+first_words "$model"
 echo
 
 cat >&2 <<END
@@ -134,7 +150,7 @@ cat >&2 <<END
 The server goes on: gRPC on $(port grpc), metrics on http://$(port http)/metrics.
 Next:
   export STRATA_SERVER=$(port grpc)
-  $client generate --model quickstart --prompt 'You may' --max-tokens 200
+  $client generate --model quickstart --prompt '$opening' --max-tokens 200
   $client models
   $client jobs
   $client bench --model quickstart --concurrency 8 --requests 32 --max-tokens 128
