@@ -68,6 +68,7 @@ void GenerateStream::Submit(const v1::GenerateRequest& request) {
 }
 
 absl::Status GenerateStream::TrySubmit(const v1::GenerateRequest& request) {
+  model_ = request.model().substr(0, 128);
   STRATA_RETURN_IF_ERROR(core_->state->Admit());
   auto converted = ToEngineRequest(request, *core_->registry);
   if (!converted.ok()) {

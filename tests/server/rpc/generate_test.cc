@@ -108,7 +108,7 @@ TEST_F(GenerateTest, AQueuedStreamGetsHeartbeats) {
 }
 
 TEST_F(GenerateTest, AReaderThatNeverReadsIsCutOff) {
-  rpc_options_.limits.write_stall = std::chrono::milliseconds(200);
+  rpc_options_.limits.write_stall = std::chrono::milliseconds(500);
   rpc_options_.limits.max_pending_bytes = 1 << 20;
   Start();
   grpc::ChannelArguments arguments;
@@ -128,7 +128,7 @@ TEST_F(GenerateTest, AReaderThatNeverReadsIsCutOff) {
   EXPECT_TRUE(Eventually([&] {
     return engine_->levels().running + engine_->levels().queued_requests == 0;
   }));
-  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  std::this_thread::sleep_for(std::chrono::milliseconds(1200));
   for (auto& reader : readers) {
     v1::GenerateResponse message;
     while (reader->Read(&message)) {
