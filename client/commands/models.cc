@@ -90,17 +90,16 @@ absl::Status Unload(const CommandContext& context, const std::string& name, bool
   return Print(status, model, json);
 }
 
-// `name` is NAME or NAME@ALIAS.
+// `words` is [ALIAS,] VERSION; the server's default is the alias `live`.
 absl::Status Alias(const CommandContext& context, const std::string& name,
-                   const std::string& version, bool json) {
-  if (version.empty()) {
-    return UsageError("strata models alias needs a version: alias NAME[@ALIAS] VERSION");
+                   const std::vector<std::string>& words, bool json) {
+  if (words.empty()) {
+    return UsageError("strata models alias needs a version: alias NAME [ALIAS] VERSION");
   }
   v1::SetAliasRequest request;
-  const size_t at = name.find('@');
-  request.set_name(name.substr(0, at));
-  if (at != std::string::npos) request.set_alias(name.substr(at + 1));
-  request.set_version(version);
+  request.set_name(name);
+  if (words.size() == 2) request.set_alias(words[0]);
+  request.set_version(words.back());
   grpc::ClientContext call;
   v1::Model model;
   const grpc::Status status = context.connection->models().SetAlias(&call, request, &model);
@@ -112,19 +111,20 @@ absl::Status Alias(const CommandContext& context, const std::string& name,
 absl::Status RunModels(const CommandContext& context, const std::vector<std::string>& words) {
   std::string action = "list";
   std::string name;
-  std::string version;
+  std::string first, second;
   bool json = false;
   ArgParser args("models",
                  "Lists what is served; or\n"
                  "  get NAME                      shows one model\n"
                  "  load NAME@VERSION             loads a version from the repository\n"
                  "  unload NAME@VERSION           lets it finish what runs, then frees it\n"
-                 "  alias NAME[@ALIAS] VERSION    points an alias, `live` by default, at a "
+                 "  alias NAME [ALIAS] VERSION    points an alias, `live` by default, at a "
                  "version;\n"
                  "                                plain NAME means NAME@live");
   args.AddWord("ACTION", "list (the default), get, load, unload or alias", &action);
   args.AddWord("NAME", "the model, as above", &name);
-  args.AddWord("VERSION", "of alias alone", &version);
+  args.AddWord("ALIAS", "of alias alone", &first);
+  args.AddWord("VERSION", "of alias alone", &second);
   args.AddFlag("json", "print models as lines of JSON", &json);
   bool done = false;
   STRATA_RETURN_IF_ERROR(ParseOrHelp(&args, words, &done));
@@ -135,8 +135,11 @@ absl::Status RunModels(const CommandContext& context, const std::vector<std::str
                                    " is not known; it is list, get, load, unload or alias"));
   }
   if (name.empty()) return UsageError(absl::StrCat("strata models ", action, " needs a NAME"));
-  if (action == "alias") return Alias(context, name, version, json);
-  if (!version.empty()) {
+  std::vector<std::string> rest;
+  if (!first.empty()) rest.push_back(first);
+  if (!second.empty()) rest.push_back(second);
+  if (action == "alias") return Alias(context, name, rest, json);
+  if (!rest.empty()) {
     return UsageError(absl::StrCat("strata models ", action, " takes one NAME alone"));
   }
   if (action == "get") return Get(context, name, json);

@@ -235,13 +235,16 @@ TEST_F(CommandsTest, JobsReadsEveryPage) {
   EXPECT_THAT(Run({"jobs"}).out, HasSubstr("j1"));
 }
 
-TEST_F(CommandsTest, AliasSplitsItsName) {
-  EXPECT_EQ(Run({"models", "alias", "mine@beta", "3"}).code, 0);
+TEST_F(CommandsTest, AliasIsLiveUnlessNamed) {
+  EXPECT_EQ(Run({"models", "alias", "mine", "beta", "3"}).code, 0);
   EXPECT_EQ(server_.models.aliased.name(), "mine");
   EXPECT_EQ(server_.models.aliased.alias(), "beta");
   EXPECT_EQ(server_.models.aliased.version(), "3");
   EXPECT_EQ(Run({"models", "alias", "mine", "2"}).code, 0);
   EXPECT_EQ(server_.models.aliased.alias(), "");
+  EXPECT_EQ(server_.models.aliased.version(), "2");
+  ExpectOneErrorLine(Run({"models", "alias", "mine"}), 2);
+  ExpectOneErrorLine(Run({"models", "load", "mine@1", "2"}), 2);
 }
 
 TEST_F(CommandsTest, BenchCountsItsRequestsAndTokens) {
