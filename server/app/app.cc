@@ -74,6 +74,8 @@ JobManagerOptions JobOptionsFor(const Flags& flags, JobObserver* observer) {
   JobManagerOptions options;
   options.jobs_dir = flags.data + "/jobs";
   options.slots = flags.job_slots;
+  options.retry_base_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                              flags.job_retry_base).count();
   options.trainer_threads = flags.trainer_threads > 0 ? flags.trainer_threads : CpuLimit();
   options.observer = observer;
   return options;

@@ -54,6 +54,8 @@ const std::vector<Flag>& Table() {
        "Of trainer processes, so that serving comes first."},
       {"job-slots", Count{&F::job_slots, 1, 64}, "1", "count",
        "Training jobs that run at the same time."},
+      {"job-retry-base", Duration{&F::job_retry_base}, "10s", "duration",
+       "Before an attempt that was lost is made anew; doubled each time."},
       {"max-batch", Count{&F::max_batch, 1, 65536}, "64", "sequences",
        "A worker steps at most so many together."},
       {"prefill-chunk", Count{&F::prefill_chunk, 1, 1 << 20}, "512", "items a step",

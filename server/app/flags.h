@@ -27,6 +27,7 @@ struct Flags {
   int64_t trainer_threads = 0;  // 0: all cores
   int64_t trainer_nice = 0;
   int64_t job_slots = 0;
+  MonotonicDuration job_retry_base{};
   int64_t max_batch = 0;
   int64_t prefill_chunk = 0;
   int64_t max_queued_requests = 0;

@@ -87,11 +87,11 @@ struct Metrics::Impl {
   Family<Counter>& requests = CounterFamily(
       "strata_requests_total", "Requests that ended, by outcome.");
   Family<Counter>& rejections = CounterFamily(
-      "strata_rejections_total", "Requests refused at submission, by reason.");
+      "strata_requests_rejected_total", "Requests refused at submission, by reason.");
   Family<Counter>& cancellations = CounterFamily(
-      "strata_cancellations_total", "Requests cancelled, by the phase they were in.");
+      "strata_requests_cancelled_total", "Requests cancelled, by the phase they were in.");
   Family<Counter>& expiries = CounterFamily(
-      "strata_deadline_exceeded_total",
+      "strata_requests_deadline_exceeded_total",
       "Requests whose deadline passed, by the phase they were in.");
   Counter& prompt_bytes = OneCounter(
       "strata_prompt_bytes_total", "Prompt items (bytes and specials) read.");

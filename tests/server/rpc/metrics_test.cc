@@ -65,10 +65,10 @@ TEST(MetricsTest, CountsWhatTheObserversSay) {
   metrics.OnTrainProgress(5, 500, {});
   metrics.OnCall("Generate", "OK", 0.1);
   const std::string text = metrics.Text();
-  EXPECT_EQ(Sample(text, "strata_rejections_total{reason=\"QUEUE_FULL\"}"), 1);
-  EXPECT_EQ(Sample(text, "strata_rejections_total{reason=\"DRAINING\"}"), 0);
-  EXPECT_EQ(Sample(text, "strata_cancellations_total{phase=\"prefill\"}"), 1);
-  EXPECT_EQ(Sample(text, "strata_deadline_exceeded_total{phase=\"queued\"}"), 1);
+  EXPECT_EQ(Sample(text, "strata_requests_rejected_total{reason=\"QUEUE_FULL\"}"), 1);
+  EXPECT_EQ(Sample(text, "strata_requests_rejected_total{reason=\"DRAINING\"}"), 0);
+  EXPECT_EQ(Sample(text, "strata_requests_cancelled_total{phase=\"prefill\"}"), 1);
+  EXPECT_EQ(Sample(text, "strata_requests_deadline_exceeded_total{phase=\"queued\"}"), 1);
   EXPECT_EQ(Sample(text, "strata_prompt_bytes_total"), 10);
   EXPECT_EQ(Sample(text, "strata_generated_bytes_total"), 3);
   EXPECT_EQ(Sample(text, "strata_queued_requests"), 1);
