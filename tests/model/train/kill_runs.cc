@@ -42,7 +42,7 @@ void KillSomewhere(const TrainRun& run, uint64_t seed, uint64_t kill) {
 void ExpectKillsChangeNothing(int kills, uint64_t seed) {
   TempDir dir;
   TrainRun run = TinyRun(dir.path(), SampleText(20000));
-  run.spec.steps = 400;
+  run.spec.steps = 40 + 30 * kills;  // no run lives long enough to finish
   run.spec.checkpoint_every_steps = 3;
   run.spec.eval_every_steps = 7;
   {
@@ -58,6 +58,7 @@ void ExpectKillsChangeNothing(int kills, uint64_t seed) {
     ++run.fence;
     KillSomewhere(run, seed, static_cast<uint64_t>(kill));
   }
+  EXPECT_EQ(ResultHash(run), "");  // or the kills came too late
   ++run.fence;
   TrainerProcess trainer(run);
   EXPECT_EQ(trainer.Finish(), absl::OkStatus());

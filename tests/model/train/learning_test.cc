@@ -39,7 +39,7 @@ class Learning : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(Learning, UniformBytesCannotBeLearned) {
   TempDir dir;
-  TrainedModel model = TrainOnDocuments(PresetRun(dir.path(), GetParam(), 60),
+  TrainedModel model = TrainOnDocuments(PresetRun(dir.path(), GetParam(), 40),
                                         RandomDocuments(1000, 400), false);
   // 257 * 255 = 65535 bytes that it has never seen.
   EXPECT_GE(BitsPerByte(&model, RandomDocuments(900000, 257), 256), 7.99);
@@ -53,10 +53,10 @@ TEST_P(Learning, PeriodicTextCostsNothing) {
   run.spec.learning_rate = 2e-3;
   TrainedModel model =
       TrainOnDocuments(run, {TextDocument(text, false)}, /*is_text=*/true);
-  // Only where in the period a piece begins must be learned from its first few
-  // bytes: log2(23) bits of 255.
+  // A unigram model pays 3.7 bits. What must be paid is where in the period a
+  // piece begins: log2(23) bits of its 255 bytes.
   EXPECT_LT(BitsPerByte(&model, {TextDocument(text.substr(5, 4000), false)}, 256),
-            0.1);
+            0.3);
 }
 
 INSTANTIATE_TEST_SUITE_P(Presets, Learning,

@@ -1,0 +1,55 @@
+// Copying what stood `lag` items before: inside a block, at its border, across
+// several. A model that is blind there cannot; one that leaks does better than
+// the bits that the first `lag` bytes cost.
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "model/base/random.h"
+#include "tests/model/train/train_documents.h"
+#include "tests/model/train/train_fixture.h"
+
+namespace strata {
+namespace {
+
+constexpr int kBytes = 255;
+
+std::vector<Document> Copies(uint64_t seed, int count, int lag) {
+  std::vector<Document> documents;
+  for (int i = 0; i < count; ++i) {
+    std::string text(kBytes, '\0');
+    for (int k = 0; k < kBytes; ++k) {
+      text[k] = k < lag ? static_cast<char>(
+                              RandomBits(seed, static_cast<uint64_t>(i), k))
+                        : text[k - lag];
+    }
+    documents.push_back(TextDocument(text, false));
+  }
+  return documents;
+}
+
+class Copy : public ::testing::TestWithParam<std::tuple<const char*, int>> {};
+
+TEST_P(Copy, CostsTheBitsOfWhatIsNew) {
+  const auto [preset, lag] = GetParam();
+  testing::TempDir dir;
+  TrainRun run = testing::PresetRun(dir.path(), preset, 400);
+  run.spec.learning_rate = 2e-3;
+  TrainedModel model =
+      testing::TrainOnDocuments(run, Copies(1, 3200, lag), false);
+  const double bits = testing::BitsPerByte(&model, Copies(2, 32, lag), 256);
+  const double necessary = 8.0 * lag / kBytes;
+  EXPECT_GT(bits, necessary - 0.02);
+  EXPECT_LT(bits, necessary + 0.5);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Lags, Copy,
+    ::testing::Combine(::testing::Values("block", "flat"),
+                       ::testing::Values(5, 8, 19)));
+
+}  // namespace
+}  // namespace strata
