@@ -1,0 +1,224 @@
+#pragma once
+// Attention of one head: scores against key chunks, softmax, weighted values.
+// See kernels_impl.h. Every sum runs over slots in ascending order, even and
+// odd ones apart, whatever the tile.
+
+#include "model/decode/kernels.h"
+#include "model/decode/kernels_math.h"
+
+namespace strata {
+namespace STRATA_ISA {
+namespace {
+
+// Scores of Q queries with G vectors of slots; vector j holds the slots
+// [j * lanes, (j + 1) * lanes).
+template <typename T, int Q, int G>
+STRATA_INLINE void ScoreGroup(const AttendArgs<T>& a, int64_t j, T* scores) {
+  constexpr int L = kLanes<T>;
+  constexpr int kPerChunk = int(kChunk) / L;
+  const T* k[G];
+#pragma GCC unroll 8
+  for (int g = 0; g < G; ++g) {
+    k[g] = a.k + (j + g) / kPerChunk * a.head_dim * kChunk +
+           (j + g) % kPerChunk * L;
+  }
+  Vec<T> acc[Q][G] = {};
+  for (int64_t d = 0; d < a.head_dim; ++d) {
+#pragma GCC unroll 8
+    for (int g = 0; g < G; ++g) {
+      const Vec<T> key = Load<Vec<T>>(k[g] + d * kChunk);
+#pragma GCC unroll 8
+      for (int q = 0; q < Q; ++q) acc[q][g] += a.q[q * a.q_stride + d] * key;
+    }
+  }
+#pragma GCC unroll 8
+  for (int q = 0; q < Q; ++q) {
+#pragma GCC unroll 8
+    for (int g = 0; g < G; ++g) {
+      Store(scores + q * a.score_stride + g * L, acc[q][g]);
+    }
+  }
+}
+
+// Scores of all slots of the chunks [begin, end), from scores[0].
+template <typename T, int Q>
+STRATA_INLINE void Scores(const AttendArgs<T>& a, int64_t begin, int64_t end) {
+  constexpr int L = kLanes<T>;
+  constexpr int kPerChunk = int(kChunk) / L;
+  constexpr int G = Q == 1 ? 8 : (STRATA_VECTOR_BYTES == 64 ? 4 : 2);
+  int64_t j = begin * kPerChunk;
+  const int64_t last = end * kPerChunk;
+  T* scores = a.scores;
+  for (; j + G <= last; j += G, scores += G * L) ScoreGroup<T, Q, G>(a, j, scores);
+  if constexpr (G > 4) {
+    for (; j + 4 <= last; j += 4, scores += 4 * L) {
+      ScoreGroup<T, Q, 4>(a, j, scores);
+    }
+  }
+  for (; j < last; ++j, scores += L) ScoreGroup<T, Q, 1>(a, j, scores);
+}
+
+template <typename T>
+STRATA_INLINE void Hide(T* scores, int64_t begin, int64_t end) {
+  for (int64_t i = begin; i < end; ++i) scores[i] = -T(__builtin_inf());
+}
+
+// scores[0, n) := e^(score - max); returns 1 / sum. n is a multiple of kChunk.
+template <typename T>
+STRATA_INLINE T Softmax(T* scores, int64_t n) {
+  constexpr int L = kLanes<T>;
+  Vec<T> top = Load<Vec<T>>(scores);
+  for (int64_t i = L; i < n; i += L) {
+    const Vec<T> s = Load<Vec<T>>(scores + i);
+    top = s > top ? s : top;
+  }
+  T max = top[0];
+#pragma GCC unroll 16
+  for (int i = 1; i < L; ++i) max = top[i] > max ? top[i] : max;
+  Vec<T> sums = {};
+  for (int64_t i = 0; i < n; i += L) {
+    const Vec<T> e = Exp(Load<Vec<T>>(scores + i) - max);
+    Store(scores + i, e);
+    sums += e;
+  }
+  return T(1) / SumLanes<T>(sums);
+}
+
+// DV vectors of values from column d on: even and odd slots are summed apart,
+// which halves the chain that the additions wait for. p[s] weighs slot s.
+template <typename T, typename V, int DV>
+STRATA_INLINE void ValueGroup(const AttendArgs<T>& a, const T* p, T inverse,
+                              int64_t d) {
+  constexpr int L = sizeof(V) / sizeof(T);
+  V even[DV] = {};
+  V odd[DV] = {};
+  const SlotRange ranges[2] = {a.first, a.second};
+  for (int i = 0; i < 2; ++i) {
+    int64_t s = ranges[i].begin;
+    const int64_t end = ranges[i].end;
+    const T* v = a.v + s * a.head_dim + d;
+    if (s < end && (s & 1) != 0) {
+#pragma GCC unroll 8
+      for (int g = 0; g < DV; ++g) odd[g] += p[s] * Load<V>(v + g * L);
+      ++s, v += a.head_dim;
+    }
+    for (; s + 2 <= end; s += 2, v += 2 * a.head_dim) {
+#pragma GCC unroll 8
+      for (int g = 0; g < DV; ++g) {
+        even[g] += p[s] * Load<V>(v + g * L);
+        odd[g] += p[s + 1] * Load<V>(v + a.head_dim + g * L);
+      }
+    }
+    if (s < end) {
+#pragma GCC unroll 8
+      for (int g = 0; g < DV; ++g) even[g] += p[s] * Load<V>(v + g * L);
+    }
+  }
+#pragma GCC unroll 8
+  for (int g = 0; g < DV; ++g) {
+    Store<V>(a.out + d + g * L, (even[g] + odd[g]) * inverse);
+  }
+}
+
+template <typename T>
+void Attend(const AttendArgs<T>& a) {
+  constexpr int L = kLanes<T>;
+  const bool wrapped = a.second.end > a.second.begin;
+  const int64_t end = wrapped ? a.second.end : a.first.end;
+  const int64_t begin_chunk = a.first.begin / kChunk;
+  const int64_t end_chunk = (end + kChunk - 1) / kChunk;
+  const int64_t base = begin_chunk * kChunk;
+  const int64_t n = end_chunk * kChunk - base;
+  Scores<T, 1>(a, begin_chunk, end_chunk);
+  Hide(a.scores, 0, a.first.begin - base);
+  if (wrapped) Hide(a.scores, a.first.end - base, a.second.begin - base);
+  Hide(a.scores, end - base, n);
+  const T inverse = Softmax(a.scores, n);
+  const T* p = a.scores - base;
+  int64_t d = 0;
+  for (; d + 4 * L <= a.head_dim; d += 4 * L) {
+    ValueGroup<T, Vec<T>, 4>(a, p, inverse, d);
+  }
+  if (d + 2 * L <= a.head_dim) {
+    ValueGroup<T, Vec<T>, 2>(a, p, inverse, d);
+    d += 2 * L;
+  }
+  if (d + L <= a.head_dim) {
+    ValueGroup<T, Vec<T>, 1>(a, p, inverse, d);
+    d += L;
+  }
+  for (; d < a.head_dim; ++d) ValueGroup<T, T, 1>(a, p, inverse, d);
+}
+
+// Query q sees the slots [0, first.end + q).
+template <typename T, typename V, int DV>
+STRATA_INLINE void ValueTile(const AttendArgs<T>& a, const T* inverse,
+                             int64_t d) {
+  constexpr int L = sizeof(V) / sizeof(T);
+  V even[kQueryTile][DV] = {};
+  V odd[kQueryTile][DV] = {};
+  const int64_t common = a.first.end & ~int64_t{1};
+  const T* v = a.v + d;
+  const int64_t stride = a.head_dim;
+  for (int64_t s = 0; s < common; s += 2, v += 2 * stride) {
+#pragma GCC unroll 8
+    for (int g = 0; g < DV; ++g) {
+      const V v0 = Load<V>(v + g * L);
+      const V v1 = Load<V>(v + stride + g * L);
+#pragma GCC unroll 8
+      for (int q = 0; q < kQueryTile; ++q) {
+        even[q][g] += a.scores[q * a.score_stride + s] * v0;
+        odd[q][g] += a.scores[q * a.score_stride + s + 1] * v1;
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int q = 0; q < kQueryTile; ++q) {
+    const T* p = a.scores + q * a.score_stride;
+    const int64_t end = a.first.end + q;
+    const T* tail = v;
+    for (int64_t s = common; s < end; s += 2, tail += 2 * stride) {
+#pragma GCC unroll 8
+      for (int g = 0; g < DV; ++g) even[q][g] += p[s] * Load<V>(tail + g * L);
+      if (s + 1 >= end) break;
+#pragma GCC unroll 8
+      for (int g = 0; g < DV; ++g) {
+        odd[q][g] += p[s + 1] * Load<V>(tail + stride + g * L);
+      }
+    }
+#pragma GCC unroll 8
+    for (int g = 0; g < DV; ++g) {
+      Store<V>(a.out + q * a.out_stride + d + g * L,
+               (even[q][g] + odd[q][g]) * inverse[q]);
+    }
+  }
+}
+
+template <typename T>
+void AttendTile(const AttendArgs<T>& a) {
+  constexpr int L = kLanes<T>;
+  const int64_t last = a.first.end + kQueryTile - 1;
+  Scores<T, kQueryTile>(a, 0, (last + kChunk - 1) / kChunk);
+  T inverse[kQueryTile];
+  for (int q = 0; q < kQueryTile; ++q) {
+    T* scores = a.scores + q * a.score_stride;
+    const int64_t end = a.first.end + q;
+    const int64_t n = (end + kChunk - 1) / kChunk * kChunk;
+    Hide(scores, end, n);
+    inverse[q] = Softmax(scores, n);
+  }
+  constexpr int DV = STRATA_VECTOR_BYTES == 64 ? 2 : 1;
+  int64_t d = 0;
+  for (; d + DV * L <= a.head_dim; d += DV * L) {
+    ValueTile<T, Vec<T>, DV>(a, inverse, d);
+  }
+  if (DV > 1 && d + L <= a.head_dim) {
+    ValueTile<T, Vec<T>, 1>(a, inverse, d);
+    d += L;
+  }
+  for (; d < a.head_dim; ++d) ValueTile<T, T, 1>(a, inverse, d);
+}
+
+}  // namespace
+}  // namespace STRATA_ISA
+}  // namespace strata

@@ -1,0 +1,105 @@
+#pragma once
+// Vectors and elementary functions of the kernels. See kernels_impl.h for what
+// the including file defines and why everything has internal linkage.
+
+#include <cstdint>
+
+#define STRATA_INLINE static inline __attribute__((always_inline))
+
+namespace strata {
+namespace STRATA_ISA {
+namespace {
+
+typedef float VecF __attribute__((vector_size(STRATA_VECTOR_BYTES)));
+typedef double VecD __attribute__((vector_size(STRATA_VECTOR_BYTES)));
+typedef int32_t VecI __attribute__((vector_size(STRATA_VECTOR_BYTES)));
+typedef float UnalignedF
+    __attribute__((vector_size(STRATA_VECTOR_BYTES), aligned(4), may_alias));
+typedef double UnalignedD
+    __attribute__((vector_size(STRATA_VECTOR_BYTES), aligned(8), may_alias));
+
+template <typename T>
+struct Simd;
+template <>
+struct Simd<float> {
+  using V = VecF;
+  using U = UnalignedF;
+};
+template <>
+struct Simd<double> {
+  using V = VecD;
+  using U = UnalignedD;
+};
+template <typename T>
+using Vec = typename Simd<T>::V;
+
+template <typename T>
+inline constexpr int kLanes = STRATA_VECTOR_BYTES / int(sizeof(T));
+
+// A vector, or one value where a width is not a multiple of the lanes.
+template <typename V, typename T>
+STRATA_INLINE V Load(const T* p) {
+  if constexpr (sizeof(V) == sizeof(T)) {
+    return *p;
+  } else {
+    return *reinterpret_cast<const typename Simd<T>::U*>(p);
+  }
+}
+template <typename V, typename T>
+STRATA_INLINE void Store(T* p, V v) {
+  if constexpr (sizeof(V) == sizeof(T)) {
+    *p = v;
+  } else {
+    *reinterpret_cast<typename Simd<T>::U*>(p) = v;
+  }
+}
+
+// ---- elementary functions ---------------------------------------------------
+
+// e^x: x = n ln 2 + r, a polynomial in r (Cephes), exponent bits from n.
+// 0 below -87.3 and for -inf; saturates above 88.
+STRATA_INLINE VecF Exp(VecF x) {
+  const VecI live = x > -87.3f;
+  VecF c = x > 88.0f ? VecF{} + 88.0f : x;
+  c = live ? c : VecF{} - 87.3f;
+  const VecF magic = VecF{} + 12582912.0f;  // 1.5 * 2^23: rounds to an integer
+  const VecF shifted = c * 1.44269504f + magic;
+  const VecF n = shifted - magic;
+  VecF r = c - n * 0.693359375f;
+  r = r - n * -2.12194440e-4f;
+  VecF p = VecF{} + 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r + 1.0f;
+  const VecI bits = ((VecI)shifted - (VecI)magic) << 23;
+  return (VecF)(((VecI)p + bits) & live);
+}
+STRATA_INLINE VecD Exp(VecD x) {
+  VecD y;
+#pragma GCC unroll 8
+  for (int i = 0; i < kLanes<double>; ++i) y[i] = __builtin_exp(x[i]);
+  return y;
+}
+
+// x/2 (1 + tanh(s)) = x / (1 + e^(-2 s)), s = sqrt(2/pi) (x + 0.044715 x^3).
+template <typename T>
+STRATA_INLINE Vec<T> GeluTanh(Vec<T> x) {
+  const T scale = T(-2 * 0.79788456080286535588);
+  const Vec<T> s = x * scale * (x * x * T(0.044715) + T(1));
+  return x / (Exp(s) + T(1));
+}
+
+template <typename T>
+STRATA_INLINE T SumLanes(Vec<T> v) {
+  T sum = v[0];
+#pragma GCC unroll 16
+  for (int i = 1; i < kLanes<T>; ++i) sum += v[i];
+  return sum;
+}
+
+}  // namespace
+}  // namespace STRATA_ISA
+}  // namespace strata
