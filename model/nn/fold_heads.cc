@@ -1,5 +1,11 @@
 #include "model/nn/fold_heads.h"
 
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+#include "model/nn/cpu_kernels.h"
+
 namespace strata {
 namespace {
 
@@ -14,18 +20,13 @@ torch::Tensor InChunks(const torch::Tensor& x, const AttentionPlan& plan) {
 
 // Puts each chunk's predecessor before it: zeros before the first.
 torch::Tensor WithLookBack(const torch::Tensor& chunks) {
-  const auto before =
-      chunks.size(1) == 1
-          ? at::zeros_like(chunks)
-          : at::constant_pad_nd(chunks.slice(1, 0, -1),
-                                {0, 0, 0, 0, 0, 0, 1, 0});
+  const auto before = at::constant_pad_nd(chunks.slice(1, 0, -1),
+                                          {0, 0, 0, 0, 0, 0, 1, 0});
   return at::cat({before, chunks}, 2);
 }
 
-}  // namespace
-
-FoldedHeads FoldHeads(const torch::Tensor& qkv, int64_t heads,
-                      const AttentionPlan& plan) {
+FoldedHeads ComposedFold(const torch::Tensor& qkv, int64_t heads,
+                         const AttentionPlan& plan) {
   const int64_t head_dim = qkv.size(-1) / (3 * heads);
   const auto parts =
       qkv.view({plan.batch, plan.items, 3, heads, head_dim}).unbind(2);
@@ -37,6 +38,174 @@ FoldedHeads FoldHeads(const torch::Tensor& qkv, int64_t heads,
     v = WithLookBack(v);
   }
   return {q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1)};
+}
+
+// The same in one pass each way, on raw rows.
+template <typename T>
+class RowFold {
+ public:
+  RowFold(int64_t heads, int64_t head_dim, const AttentionPlan& plan)
+      : heads_(heads),
+        head_dim_(head_dim),
+        width_(heads * head_dim),
+        plan_(plan),
+        cos_(plan.rope.cos.const_data_ptr<T>()),
+        sin_(plan.rope.sin.const_data_ptr<T>()) {}
+
+  // Fills one chunk's queries, keys and values.
+  void FillChunk(const T* qkv, int64_t row, T* q, T* k, T* v) const {
+    const int64_t chunks = plan_.chunks();
+    const int64_t first = row % chunks * plan_.chunk;
+    const T* items = qkv + row / chunks * plan_.items * 3 * width_;
+    q += row * plan_.chunk * width_;
+    k += row * plan_.keys() * width_;
+    v += row * plan_.keys() * width_;
+    for (int64_t r = 0; r < plan_.chunk; ++r, q += width_) {
+      Turn(items, first + r, 0, q);
+    }
+    for (int64_t s = 0; s < plan_.keys(); ++s, k += width_, v += width_) {
+      const int64_t item = first - plan_.look_back + s;
+      Turn(items, item, 1, k);
+      if (Exists(item)) {
+        std::copy_n(items + (3 * item + 2) * width_, width_, v);
+      } else {
+        std::fill_n(v, width_, T{0});
+      }
+    }
+  }
+
+  // Gathers the gradients of one item; a key may stand in two chunks.
+  void GatherItem(const T* grad_q, const T* grad_k, const T* grad_v,
+                  int64_t index, T* sum, T* grad_qkv) const {
+    const int64_t item = index % plan_.items;
+    const int64_t chunk = item / plan_.chunk;
+    const int64_t row = index / plan_.items * plan_.chunks() + chunk;
+    const int64_t r = item % plan_.chunk;
+    T* out = grad_qkv + index * 3 * width_;
+    TurnBack(grad_q + (row * plan_.chunk + r) * width_, item, out);
+    const int64_t own = (row * plan_.keys() + plan_.look_back + r) * width_;
+    const bool twice = plan_.look_back > 0 && chunk + 1 < plan_.chunks();
+    if (!twice) {
+      TurnBack(grad_k + own, item, out + width_);
+      std::copy_n(grad_v + own, width_, out + 2 * width_);
+      return;
+    }
+    const int64_t next = ((row + 1) * plan_.keys() + r) * width_;
+    for (int64_t d = 0; d < width_; ++d) {
+      sum[d] = grad_k[own + d] + grad_k[next + d];
+    }
+    TurnBack(sum, item, out + width_);
+    for (int64_t d = 0; d < width_; ++d) {
+      out[2 * width_ + d] = grad_v[own + d] + grad_v[next + d];
+    }
+  }
+
+ private:
+  bool Exists(int64_t item) const { return item >= 0 && item < plan_.items; }
+
+  void Turn(const T* items, int64_t item, int64_t part, T* to) const {
+    if (!Exists(item)) {
+      std::fill_n(to, width_, T{0});
+      return;
+    }
+    const int64_t at = item * (head_dim_ / 2);
+    RotateHeads(items + (3 * item + part) * width_, cos_ + at, sin_ + at,
+                heads_, head_dim_, T{1}, to);
+  }
+
+  void TurnBack(const T* from, int64_t item, T* to) const {
+    const int64_t at = item * (head_dim_ / 2);
+    RotateHeads(from, cos_ + at, sin_ + at, heads_, head_dim_, T{-1}, to);
+  }
+
+  int64_t heads_, head_dim_, width_;
+  const AttentionPlan& plan_;
+  const T* cos_;
+  const T* sin_;
+};
+
+// What of a plan the backward pass needs, between calls.
+AttentionPlan PlanOf(at::ArrayRef<int64_t> numbers, const torch::Tensor& cos,
+                     const torch::Tensor& sin) {
+  AttentionPlan plan;
+  plan.batch = numbers[0];
+  plan.items = numbers[1];
+  plan.chunk = numbers[2];
+  plan.look_back = numbers[3];
+  plan.rope = {cos, sin};
+  return plan;
+}
+
+class FusedFold : public torch::autograd::Function<FusedFold> {
+ public:
+  static torch::autograd::variable_list forward(
+      torch::autograd::AutogradContext* context, const torch::Tensor& input,
+      const torch::Tensor& cos, const torch::Tensor& sin,
+      std::vector<int64_t> numbers, int64_t heads) {
+    const AttentionPlan plan = PlanOf(numbers, cos, sin);
+    const auto qkv = input.contiguous();
+    const int64_t head_dim = qkv.size(-1) / (3 * heads);
+    const int64_t rows = plan.batch * plan.chunks();
+    auto q = at::empty({rows, plan.chunk, heads, head_dim}, qkv.options());
+    auto k = at::empty({rows, plan.keys(), heads, head_dim}, qkv.options());
+    auto v = at::empty_like(k);
+    AT_DISPATCH_FLOATING_TYPES(qkv.scalar_type(), "FusedFold", [&] {
+      const RowFold<scalar_t> fold(heads, head_dim, plan);
+      at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row) {
+          fold.FillChunk(qkv.const_data_ptr<scalar_t>(), row,
+                         q.mutable_data_ptr<scalar_t>(),
+                         k.mutable_data_ptr<scalar_t>(),
+                         v.mutable_data_ptr<scalar_t>());
+        }
+      });
+    });
+    context->save_for_backward({cos, sin});
+    context->saved_data["numbers"] = numbers;
+    return {q, k, v};
+  }
+
+  static torch::autograd::variable_list backward(
+      torch::autograd::AutogradContext* context,
+      torch::autograd::variable_list grads) {
+    const auto saved = context->get_saved_variables();
+    const auto numbers = context->saved_data["numbers"].toIntVector();
+    const AttentionPlan plan = PlanOf(numbers, saved[0], saved[1]);
+    for (auto& grad : grads) grad = grad.contiguous();
+    const int64_t heads = grads[0].size(2);
+    const int64_t head_dim = grads[0].size(3);
+    const int64_t width = heads * head_dim;
+    auto grad_qkv = at::empty({plan.batch, plan.items, 3 * width},
+                              grads[0].options());
+    AT_DISPATCH_FLOATING_TYPES(grad_qkv.scalar_type(), "FusedFoldBack", [&] {
+      const RowFold<scalar_t> fold(heads, head_dim, plan);
+      at::parallel_for(0, plan.batch * plan.items, 64,
+                       [&](int64_t begin, int64_t end) {
+        std::vector<scalar_t> sum(width);
+        for (int64_t index = begin; index < end; ++index) {
+          fold.GatherItem(grads[0].const_data_ptr<scalar_t>(),
+                          grads[1].const_data_ptr<scalar_t>(),
+                          grads[2].const_data_ptr<scalar_t>(), index,
+                          sum.data(), grad_qkv.mutable_data_ptr<scalar_t>());
+        }
+      });
+    });
+    return {grad_qkv, {}, {}, {}, {}};
+  }
+};
+
+}  // namespace
+
+FoldedHeads FoldHeads(const torch::Tensor& qkv, int64_t heads,
+                      const AttentionPlan& plan) {
+  const bool has_kernel = qkv.is_cpu() && (qkv.scalar_type() == torch::kFloat ||
+                                           qkv.scalar_type() == torch::kDouble);
+  if (!has_kernel) return ComposedFold(qkv, heads, plan);
+  const auto folded = FusedFold::apply(
+      qkv, plan.rope.cos, plan.rope.sin,
+      std::vector<int64_t>{plan.batch, plan.items, plan.chunk, plan.look_back},
+      heads);
+  return {folded[0], folded[1], folded[2]};
 }
 
 torch::Tensor UnfoldQueries(const torch::Tensor& folded,

@@ -1,14 +1,92 @@
 #include "model/nn/residual.h"
 
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+
+#include "model/nn/cpu_kernels.h"
+
 namespace strata {
+namespace {
+
+constexpr int64_t kGrain = 1 << 14;  // elements a thread takes; a multiple of 4
+
+uint64_t DrawSeed() {
+  auto generator = at::detail::getDefaultCPUGenerator();
+  const std::lock_guard<std::mutex> lock(generator.mutex());
+  return generator.get<at::CPUGeneratorImpl>()->random64();
+}
+
+// y = x + dropped update; x may be undefined.
+torch::Tensor Run(const torch::Tensor& x, const torch::Tensor& update,
+                  uint64_t seed, uint32_t drop) {
+  auto y = at::empty_like(update);
+  const double gain = 65536.0 / (65536.0 - drop);
+  const int64_t n = update.numel();
+  AT_DISPATCH_FLOATING_TYPES(update.scalar_type(), "AddDropped", [&] {
+    const auto* base = x.defined() ? x.const_data_ptr<scalar_t>() : nullptr;
+    at::parallel_for(0, (n + kGrain - 1) / kGrain, 1,
+                     [&](int64_t first, int64_t last) {
+      const int64_t begin = first * kGrain;
+      const int64_t count = std::min(last * kGrain, n) - begin;
+      AddDroppedRun(base == nullptr ? base : base + begin,
+                    update.const_data_ptr<scalar_t>() + begin, begin, count,
+                    seed, drop, static_cast<scalar_t>(gain),
+                    y.mutable_data_ptr<scalar_t>() + begin);
+    });
+  });
+  return y;
+}
+
+// The mask is made anew in the backward pass from its seed, not stored.
+class FusedDropout : public torch::autograd::Function<FusedDropout> {
+ public:
+  static torch::Tensor forward(torch::autograd::AutogradContext* context,
+                               const torch::Tensor& x,
+                               const torch::Tensor& update, int64_t seed,
+                               int64_t drop) {
+    context->saved_data["seed"] = seed;
+    context->saved_data["drop"] = drop;
+    return Run(x.contiguous(), update.contiguous(),
+               static_cast<uint64_t>(seed), static_cast<uint32_t>(drop));
+  }
+
+  static torch::autograd::variable_list backward(
+      torch::autograd::AutogradContext* context,
+      torch::autograd::variable_list grads) {
+    const auto seed = context->saved_data["seed"].toInt();
+    const auto drop = context->saved_data["drop"].toInt();
+    const auto grad_update =
+        Run({}, grads[0].contiguous(), static_cast<uint64_t>(seed),
+            static_cast<uint32_t>(drop));
+    return {grads[0], grad_update, {}, {}};
+  }
+};
+
+torch::Tensor DropAndAdd(const torch::Tensor& x, const torch::Tensor& update,
+                         double rate) {
+  const bool has_kernel = update.is_cpu() &&
+                          (update.scalar_type() == torch::kFloat ||
+                           update.scalar_type() == torch::kDouble);
+  if (!has_kernel) {
+    return x + at::dropout(update, rate, /*train=*/true);
+  }
+  const int64_t drop = std::clamp<int64_t>(std::lround(rate * 65536), 0, 65535);
+  return FusedDropout::apply(x, update, static_cast<int64_t>(DrawSeed()), drop);
+}
+
+}  // namespace
 
 torch::Tensor Dropped(const torch::Tensor& x, double rate) {
-  return rate > 0 ? at::dropout(x, rate, /*train=*/true) : x;
+  return rate > 0 ? DropAndAdd(at::zeros_like(x), x, rate) : x;
 }
 
 torch::Tensor AddDropped(const torch::Tensor& x, const torch::Tensor& update,
                          double rate) {
-  return x + Dropped(update, rate);
+  return rate > 0 ? DropAndAdd(x, update, rate) : x + update;
 }
 
 }  // namespace strata
