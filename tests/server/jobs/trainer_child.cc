@@ -47,7 +47,7 @@ int main(int argc, char** argv) {
   event.type = strata::TrainEvent::Type::kStarted;
   event.threads = getppid();  // so that a test can ask who made it
   Send(fd, strata::TrainEventToJson(event));
-  if (mode == "crash") raise(SIGSEGV);
+  if (mode == "crash") raise(SIGKILL);
   if (mode == "exit") return 7;
   if (mode == "garbage") {
     Send(fd, "this is not JSON");
