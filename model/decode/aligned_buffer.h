@@ -15,14 +15,14 @@ template <typename T>
 class AlignedBuffer {
  public:
   static constexpr size_t kAlignment = 64;
+  // More than any machine has; what a sanitizer's allocator would die of.
+  static constexpr int64_t kMostBytes = int64_t{1} << 40;
 
   // Makes room for `count` values, dropping the contents when it must grow.
   // Returns false when memory cannot be had; the buffer is then unchanged.
   [[nodiscard]] bool Reserve(int64_t count) {
     if (count <= capacity_) return true;
-    if (count > INT64_MAX / int64_t{sizeof(T)} - int64_t{kAlignment}) {
-      return false;
-    }
+    if (count > kMostBytes / static_cast<int64_t>(sizeof(T))) return false;
     const size_t bytes = (count * sizeof(T) + kAlignment - 1) / kAlignment *
                          kAlignment;
     T* data = static_cast<T*>(std::aligned_alloc(kAlignment, bytes));
