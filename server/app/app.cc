@@ -76,6 +76,7 @@ JobManagerOptions JobOptionsFor(const Flags& flags, JobObserver* observer) {
   options.slots = flags.job_slots;
   options.retry_base_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
                               flags.job_retry_base).count();
+  options.max_attempts_without_progress = flags.job_attempts;
   options.trainer_threads = flags.trainer_threads > 0 ? flags.trainer_threads : CpuLimit();
   options.observer = observer;
   return options;

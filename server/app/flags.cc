@@ -56,6 +56,8 @@ const std::vector<Flag>& Table() {
        "Training jobs that run at the same time."},
       {"job-retry-base", Duration{&F::job_retry_base}, "10s", "duration",
        "Before an attempt that was lost is made anew; doubled each time."},
+      {"job-attempts", Count{&F::job_attempts, 1, 1 << 20}, "5", "attempts",
+       "Lost in a row without a new checkpoint, after which a job fails."},
       {"max-batch", Count{&F::max_batch, 1, 65536}, "64", "sequences",
        "A worker steps at most so many together."},
       {"prefill-chunk", Count{&F::prefill_chunk, 1, 1 << 20}, "512", "items a step",

@@ -26,7 +26,7 @@ def text():
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, text):
     """Root of a stopped server whose repository holds `tiny` (block-1m, text),
-    `flat` (flat-1m, text) and `talk` (block-1m, chat), each barely trained."""
+    `plain` (flat-1m, text) and `talk` (block-1m, chat), each barely trained."""
     root = tmp_path_factory.mktemp("trained")
     server = harness.Server(root)
     chat = b"\n".join(
@@ -34,13 +34,16 @@ def trained(tmp_path_factory, text):
         b'{"role": "assistant", "content": "it is %d."}]}' % (i, i)
         for i in range(200))
     common = dict(steps=12, batch=4, sequence=128, eval_fraction=0.02)
-    jobs = [server.train(text, model="tiny", **common),
-            server.train(text, model="flat", base="flat-1m", **common),
-            server.train(chat, model="talk", **common)]
-    for job in jobs:
-        done = server.wait_job(job.name)
-        assert done.state == harness.training.SUCCEEDED, done
-    assert server.terminate() == 0
+    try:
+        jobs = [server.train(text, model="tiny", **common),
+                server.train(text, model="plain", base="flat-1m", **common),
+                server.train(chat, model="talk", **common)]
+        for job in jobs:
+            done = server.wait_job(job.name)
+            assert done.state == harness.training.SUCCEEDED, done
+        assert server.terminate() == 0
+    finally:
+        server.close()
     return root
 
 

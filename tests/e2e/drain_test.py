@@ -59,7 +59,7 @@ def test_readiness_falls_and_liveness_stays(serve):
 
 def test_drain_timeout_cuts_what_is_left(serve):
     server = serve("--drain-timeout", "1s")
-    call = server.generate("flat", b"a", max_tokens=60_000,
+    call = server.generate("plain", b"a", max_tokens=60_000,
                            sampling=dict(ignore_eos=True))
     next(iter(call))
     assert server.terminate(30) == 0

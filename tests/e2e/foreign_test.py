@@ -85,9 +85,9 @@ def test_metrics_pass_promtool(serve):
     server.text("tiny", b"a", max_tokens=20)
     samples = server.metrics()
     for name in ["strata_time_to_first_token_seconds_count",
-                 "strata_inter_token_seconds_count",
+                 "strata_inter_token_latency_seconds_count",
                  "strata_queue_wait_seconds_count",
-                 "strata_step_seconds_count"]:
+                 "strata_step_duration_seconds_count"]:
         assert samples[name] > 0, name
     promtool = shutil.which("promtool")
     if not promtool:

@@ -51,7 +51,7 @@ def test_context_limit(serve):
 
 
 def test_time_limit_is_a_finish_reason_of_its_own(serve):
-    data, finished = serve().text("flat", b"a", max_tokens=60_000,
+    data, finished = serve().text("plain", b"a", max_tokens=60_000,
                                   time_limit_seconds=1.0,
                                   sampling=dict(ignore_eos=True))
     assert finished.reason == generation.FINISH_REASON_DEADLINE
@@ -59,7 +59,7 @@ def test_time_limit_is_a_finish_reason_of_its_own(serve):
 
 
 def test_rpc_deadline_is_a_status(serve):
-    call = serve().generate("flat", b"a", timeout=1.0, max_tokens=60_000,
+    call = serve().generate("plain", b"a", timeout=1.0, max_tokens=60_000,
                             sampling=dict(ignore_eos=True))
     with pytest.raises(grpc.RpcError) as caught:
         collect(call)
@@ -102,8 +102,8 @@ def wait_for(condition, timeout=20):
 
 def idle(server):
     samples = server.metrics()
-    return (samples["strata_requests_running"] == 0 and
-            samples["strata_requests_queued"] == 0 and
+    return (samples["strata_running_requests"] == 0 and
+            samples["strata_queued_requests"] == 0 and
             samples["strata_state_bytes"] == 0)
 
 
@@ -132,7 +132,7 @@ def test_cancel_rpc_ends_the_stream(serve):
 
 def test_cancel_inside_a_long_prefill(serve):
     server = serve()
-    call = server.generate("flat", b"ab" * 16_000, max_tokens=10)
+    call = server.generate("plain", b"ab" * 16_000, max_tokens=10)
     for response in call:
         if response.WhichOneof("event") == "prompt_progress":
             progress = response.prompt_progress
@@ -148,7 +148,7 @@ def test_cancel_inside_a_long_prefill(serve):
 def test_streams_go_on_during_a_long_prefill(serve):
     """A short request that arrives during a 32k-byte prefill ends before it."""
     server = serve()
-    long_call = server.generate("flat", b"ab" * 16_000, max_tokens=1)
+    long_call = server.generate("plain", b"ab" * 16_000, max_tokens=1)
     for response in long_call:
         if response.WhichOneof("event") == "prompt_progress":
             break
@@ -180,7 +180,7 @@ def test_queue_full(serve):
 
 def test_what_can_never_fit_is_refused(serve):
     server = serve("--state-memory", "1MiB")
-    for model, prompt in [("flat", b"a" * 20_000), ("tiny", b"a" * 70_000)]:
+    for model, prompt in [("plain", b"a" * 20_000), ("tiny", b"a" * 70_000)]:
         with pytest.raises(grpc.RpcError) as caught:
             collect(server.generate(model, prompt, max_tokens=10))
         assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT

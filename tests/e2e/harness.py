@@ -29,13 +29,15 @@ def generate_stubs():
     out = tempfile.mkdtemp(prefix="strata-stubs-")
     protos = sorted(str(p.relative_to(ROOT / "proto"))
                     for p in (ROOT / "proto").rglob("*.proto")
-                    if "strata" in p.parts)
+                    if "grpc" not in p.parts)
     include = str(pathlib.Path(protoc.__file__).parent / "_proto")
     code = protoc.main(["protoc", f"-I{ROOT / 'proto'}", f"-I{include}",
                         f"--python_out={out}", f"--grpc_python_out={out}",
                         *protos])
     assert code == 0, "protoc failed"
     sys.path.insert(0, out)
+    import google  # ours adds google.rpc to the package that is installed
+    google.__path__.append(out + "/google")
     names = ["generation", "training", "models"]
     modules = {}
     for name in names:

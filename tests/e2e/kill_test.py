@@ -15,6 +15,10 @@ SPEC = dict(steps=60, batch=4, sequence=128, seed=5, checkpoint_every_steps=5,
             eval_every_steps=20)
 
 
+# Kills come faster than any operator's: a job must not be given up for them.
+PATIENT = ("--job-retry-base", "100ms", "--job-attempts", "1000")
+
+
 def final_hash(root):
     path = pathlib.Path(root) / "models" / "tiny" / "1" / "model.safetensors"
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -52,7 +56,7 @@ def test_killed_trainer_resumes_to_the_same_weights(
         empty_server, text, uninterrupted, long_runs):
     expected, seconds = uninterrupted
     randomness = random.Random(11)
-    server = empty_server("--job-retry-base", "100ms")
+    server = empty_server(*PATIENT)
     job = server.train(text, **SPEC)
     left = kills(long_runs)
     while left:
@@ -64,8 +68,7 @@ def test_killed_trainer_resumes_to_the_same_weights(
             # Ran through between two kills: begin again.
             assert final_hash(server.root) == expected
             server.close()
-            server = empty_server("--job-retry-base", "100ms",
-                                  root=server.root.with_name(f"again{left}"))
+            server = empty_server(*PATIENT, root=server.root.with_name(f"again{left}"))
             job = server.train(text, **SPEC)
             continue
         if pid:
@@ -83,7 +86,7 @@ def test_killed_server_loses_no_job(tmp_path, text, uninterrupted, long_runs):
     while left:
         root = tmp_path / f"round{round_number}"
         round_number += 1
-        server = Server(root)
+        server = Server(root, *PATIENT)
         name = server.train(text, key="k", **SPEC).name
         while left:
             time.sleep(randomness.uniform(0.2, 1.0) * seconds / 3)

@@ -8,7 +8,7 @@ BUDGET = 256 << 20
 
 def test_streams_wait_for_memory_and_all_finish(serve):
     server = serve("--state-memory", "256MiB", "--max-batch", "64")
-    server.text("flat", b"a", max_tokens=2)  # weights and code are resident now
+    server.text("plain", b"a", max_tokens=2)  # weights and code are resident now
     base = server.rss_bytes()
     peak = {"rss": 0, "state": 0, "running": 0}
     done = threading.Event()
@@ -18,7 +18,7 @@ def test_streams_wait_for_memory_and_all_finish(serve):
             samples = server.metrics()
             peak["state"] = max(peak["state"], samples["strata_state_bytes"])
             peak["running"] = max(peak["running"],
-                                  samples["strata_requests_running"])
+                                  samples["strata_running_requests"])
             peak["rss"] = max(peak["rss"], server.rss_bytes())
             time.sleep(0.02)
 
@@ -27,7 +27,7 @@ def test_streams_wait_for_memory_and_all_finish(serve):
     # flat-1m holds about 4.6 kB of keys and values an item: 64 streams of
     # 2,200 items would need 2.5 times the budget.
     def one(i):
-        return server.text("flat", b"x" * 2_100, max_tokens=100,
+        return server.text("plain", b"x" * 2_100, max_tokens=100,
                            sampling=dict(seed=i, ignore_eos=True))
     with concurrent.futures.ThreadPoolExecutor(64) as pool:
         results = list(pool.map(one, range(64)))

@@ -1,0 +1,198 @@
+// Decoding without a server: bytes/s of a batched step by model, context and
+// streams, and of the whole engine by workers. Google Benchmark; run.sh drives
+// it. STRATA_BENCH_MODELS names a folder with bench-PRESET/1/ version folders.
+
+#include <benchmark/benchmark.h>
+
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/base/log.h"
+#include "model/base/random.h"
+#include "model/decode/load_model.h"
+#include "model/generator.h"
+#include "server/engine/engine.h"
+
+namespace strata {
+namespace {
+
+constexpr int64_t kRoom = 1024;  // steps before a sequence is made anew
+
+std::shared_ptr<const LoadedModel> Model(const std::string& preset) {
+  static auto* const models =
+      new std::map<std::string, std::shared_ptr<const LoadedModel>>;
+  auto& model = (*models)[preset];
+  if (model == nullptr) {
+    const char* root = std::getenv("STRATA_BENCH_MODELS");
+    STRATA_CHECK(root != nullptr);
+    auto loaded = LoadCpuModel(std::string(root) + "/bench-" + preset + "/1");
+    STRATA_CHECK(loaded.ok());
+    model = *std::move(loaded);
+  }
+  return model;
+}
+
+int Threads() {
+  const char* threads = std::getenv("STRATA_BENCH_THREADS");
+  return threads == nullptr ? 1 : std::atoi(threads);
+}
+
+// A sequence that holds `context` random bytes; made once per model.
+const Sequence& Prefilled(const std::string& preset, Generator* generator,
+                          int64_t context) {
+  static auto* const sequences =
+      new std::map<std::pair<std::string, int64_t>, std::unique_ptr<Sequence>>;
+  auto& sequence = (*sequences)[{preset, context}];
+  if (sequence == nullptr) {
+    sequence = *generator->NewSequence(context + kRoom);
+    std::vector<Item> items(context);
+    for (int64_t i = 0; i < context; ++i) items[i] = RandomBits(1, 0, i) % 256;
+    constexpr int64_t kChunk = 512;
+    for (int64_t i = 0; i < context; i += kChunk) {
+      const auto chunk = absl::MakeConstSpan(items).subspan(i, kChunk);
+      STRATA_CHECK(generator->Step({{sequence.get(), chunk, {}}}).ok());
+    }
+  }
+  return *sequence;
+}
+
+// `streams` sequences, each a private copy of one prefill, step together.
+void BM_Decode(benchmark::State& state, const std::string& preset,
+               int64_t context, int64_t streams) {
+  const auto model = Model(preset);
+  auto generator = *model->NewGenerator({Threads()});
+  const Sequence& prefilled = Prefilled(preset, generator.get(), context);
+  const int vocab = model->config().vocab;
+  std::vector<std::unique_ptr<Sequence>> sequences(streams);
+  for (auto& s : sequences) s = *generator->Fork(prefilled);
+  std::vector<Item> items(streams);
+  std::vector<float> logits(streams * vocab);
+  std::vector<StepRow> rows(streams);
+  int64_t step = 0;
+  for (auto _ : state) {
+    if (step > 0 && step % kRoom == 0) {
+      state.PauseTiming();
+      for (auto& s : sequences) {
+        STRATA_CHECK(generator->Restore(prefilled, s.get()).ok());
+      }
+      state.ResumeTiming();
+    }
+    for (int64_t i = 0; i < streams; ++i) {
+      items[i] = RandomBits(2, i, step) % 256;
+      rows[i] = {sequences[i].get(), {&items[i], 1},
+                 absl::MakeSpan(logits).subspan(i * vocab, vocab)};
+    }
+    STRATA_CHECK(generator->Step(rows).ok());
+    ++step;
+  }
+  state.SetItemsProcessed(state.iterations() * streams);
+  state.counters["state_bytes"] = model->StateBytes(context);
+}
+
+// Reads one prompt of `context` bytes in chunks of 512.
+void BM_Prefill(benchmark::State& state, const std::string& preset,
+                int64_t context) {
+  const auto model = Model(preset);
+  auto generator = *model->NewGenerator({Threads()});
+  std::vector<Item> items(context, 'a');
+  for (auto _ : state) {
+    auto sequence = *generator->NewSequence(context);
+    for (int64_t i = 0; i < context; i += 512) {
+      const auto chunk = absl::MakeConstSpan(items).subspan(i, 512);
+      STRATA_CHECK(generator->Step({{sequence.get(), chunk, {}}}).ok());
+    }
+  }
+  state.SetItemsProcessed(state.iterations() * context);
+}
+
+// Counts what it is given; blocks until all requests are done.
+class CountingSink : public RequestSink {
+ public:
+  explicit CountingSink(int expected) : left_(expected) {}
+  void OnProgress(int64_t, int64_t) override {}
+  void OnDelta(const OutputDelta&) override {}
+  void OnScores(absl::Span<const double>) override {}
+  void OnFinished(const FinishInfo&) override {}
+  void OnDone(const absl::Status& status) override {
+    STRATA_CHECK(status.ok());
+    MutexLock lock(&mu_);
+    if (--left_ == 0) done_.SignalAll();
+  }
+  void Wait() {
+    MutexLock lock(&mu_);
+    while (left_ > 0) done_.Wait(&mu_);
+  }
+
+ private:
+  Mutex mu_;
+  CondVar done_;
+  int left_;
+};
+
+// 64 requests of 32 bytes in and 256 bytes out, through the engine.
+void BM_Engine(benchmark::State& state, const std::string& preset,
+               int workers) {
+  constexpr int kStreams = 64, kItems = 256;
+  EngineOptions options;
+  options.workers = workers;
+  Engine engine(options);
+  auto version = std::make_shared<ServedVersion>();
+  version->model = preset;
+  version->version = "1";
+  version->weights = Model(preset);
+  for (auto _ : state) {
+    auto sink = std::make_shared<CountingSink>(kStreams);
+    for (int i = 0; i < kStreams; ++i) {
+      EngineRequest request;
+      request.id = std::to_string(i);
+      request.version = version;
+      request.items = RenderText("a prompt of exactly 32 bytes ...");
+      request.sampling.seed = i;
+      request.sampling.ignore_eos = true;
+      request.max_items = kItems;
+      request.arrival = Clock::System()->Now();
+      request.sink = sink;
+      STRATA_CHECK(engine.Submit(std::move(request)).ok());
+    }
+    sink->Wait();
+  }
+  state.SetItemsProcessed(state.iterations() * kStreams * kItems);
+}
+
+void RegisterAll() {
+  for (const std::string preset : {"block-10m", "flat-10m"}) {
+    for (const int64_t context : {512, 4096}) {
+      for (const int64_t streams : {1, 8, 64}) {
+        const std::string name = "decode/" + preset + "/context" +
+                                 std::to_string(context) + "/streams" +
+                                 std::to_string(streams);
+        benchmark::RegisterBenchmark(name.c_str(), BM_Decode, preset, context,
+                                     streams)
+            ->UseRealTime();
+      }
+      const std::string name =
+          "prefill/" + preset + "/context" + std::to_string(context);
+      benchmark::RegisterBenchmark(name.c_str(), BM_Prefill, preset, context)
+          ->UseRealTime();
+    }
+  }
+  for (const int workers : {1, 2}) {
+    const std::string name = "engine/block-10m/workers" + std::to_string(workers);
+    benchmark::RegisterBenchmark(name.c_str(), BM_Engine, "block-10m", workers)
+        ->UseRealTime();
+  }
+}
+
+}  // namespace
+}  // namespace strata
+
+int main(int argc, char** argv) {
+  strata::RegisterAll();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Builds and runs the benchmarks; prints a table of ratios, each of two things
+# measured side by side in this one run.
+#
+#   tests/bench/run.sh [--quick] [--json FILE]
+#
+#   --quick      shorter runs: for a look, not for a claim
+#   --json FILE  {"host": {…}, "rows": [{"name", "value", "unit", "baseline",
+#                "ratio", "target", "met"}]}
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$here/../.."
+
+build=build/release
+[ -f "$build/build.ninja" ] || cmake --preset release >/dev/null
+cmake --build "$build" --target \
+  make_model decode_bench train_bench strata-server strata >&2
+exec python3 "$here/run.py" --bin "$build/bin" "$@"

@@ -1,0 +1,132 @@
+// Training tokens/s of a preset, through the real trainer (packing, forward,
+// backward, clipping, AdamW; rows of 512 bytes, batch 8), and the roofs beside
+// it: fp32 matrix-multiply peak and read bandwidth. Google Benchmark; run.sh
+// drives it.
+
+#include <benchmark/benchmark.h>
+#include <torch/torch.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include "model/base/log.h"
+#include "model/base/random.h"
+#include "model/dataset.h"
+#include "model/trainer.h"
+#include "model/version_dir.h"
+
+namespace strata {
+namespace {
+
+constexpr int64_t kBatch = 8, kSequence = 512;
+
+int Threads() {
+  const char* threads = std::getenv("STRATA_BENCH_THREADS");
+  return threads == nullptr ? 1 : std::atoi(threads);
+}
+
+// Notes when the first and the last measured step ended.
+class Stopwatch : public TrainObserver {
+ public:
+  explicit Stopwatch(int64_t warmup) : warmup_(warmup) {}
+  void OnStarted(int64_t, int, absl::string_view) override {}
+  void OnProgress(const TrainProgress& progress) override {
+    const auto now = std::chrono::steady_clock::now();
+    if (progress.step == warmup_) begin_ = now;
+    end_ = now;
+  }
+  void OnEval(const TrainEval&) override {}
+  void OnCheckpoint(int64_t, absl::string_view, int64_t) override {}
+  void OnWarning(absl::string_view, absl::string_view) override {}
+  Signal Poll() override { return Signal::kContinue; }
+
+  double seconds() const {
+    return std::chrono::duration<double>(end_ - begin_).count();
+  }
+
+ private:
+  const int64_t warmup_;
+  std::chrono::steady_clock::time_point begin_, end_;
+};
+
+void BM_Training(benchmark::State& state, const std::string& preset,
+                 int64_t steps) {
+  const auto dir = std::filesystem::temp_directory_path() /
+                   ("strata-train-bench-" + std::to_string(::getpid()));
+  constexpr int64_t kWarmup = 3;
+  for (auto _ : state) {
+    std::filesystem::create_directories(dir);
+    std::string text(1 << 20, ' ');
+    for (size_t i = 0; i < text.size(); ++i) {
+      text[i] = static_cast<char>('a' + RandomBits(3, 0, i) % 26);
+    }
+    TrainRun run;
+    run.job_dir = dir;
+    run.dataset_path = dir / "data";
+    STRATA_CHECK(WriteFileAtomically(run.dataset_path, text).ok());
+    run.spec.base = preset;
+    run.spec.model = "bench";
+    run.spec.dataset_sha256 = Sha256Hex(text);
+    run.spec.steps = kWarmup + steps;
+    run.spec.batch = kBatch;
+    run.spec.sequence = kSequence;
+    run.spec.eval_fraction = 0;
+    run.spec.checkpoint_every_steps = 1'000'000;
+    run.spec = ResolveTrainSpec(run.spec, Threads(), 0.1);
+    Stopwatch stopwatch(kWarmup);
+    const absl::Status status = RunTraining(run, &stopwatch);
+    std::filesystem::remove_all(dir);
+    if (!status.ok()) {
+      state.SkipWithError(std::string(status.message()).c_str());
+      return;
+    }
+    state.SetIterationTime(stopwatch.seconds());
+  }
+  state.SetItemsProcessed(state.iterations() * steps * kBatch * kSequence);
+}
+
+void BM_MatrixMultiplyPeak(benchmark::State& state) {
+  at::set_num_threads(Threads());
+  const int64_t n = 1024;
+  const auto a = torch::rand({n, n}), b = torch::rand({n, n});
+  auto c = torch::empty({n, n});
+  for (auto _ : state) at::matmul_out(c, a, b);
+  state.counters["flops"] = benchmark::Counter(
+      2.0 * n * n * n * state.iterations(), benchmark::Counter::kIsRate);
+}
+
+void BM_ReadBandwidth(benchmark::State& state) {
+  at::set_num_threads(Threads());
+  const auto data = torch::ones({int64_t{64} << 20});  // 256 MiB
+  for (auto _ : state) {
+    const auto sum = data.sum();
+    benchmark::DoNotOptimize(sum.data_ptr());
+  }
+  state.SetBytesProcessed(state.iterations() * (int64_t{256} << 20));
+}
+
+}  // namespace
+}  // namespace strata
+
+int main(int argc, char** argv) {
+  using strata::BM_Training;
+  const char* quick = std::getenv("STRATA_BENCH_QUICK");
+  const int64_t steps = quick != nullptr && *quick == '1' ? 3 : 10;
+  benchmark::RegisterBenchmark("matrix_multiply_peak",
+                               strata::BM_MatrixMultiplyPeak)->UseRealTime();
+  benchmark::RegisterBenchmark("read_bandwidth", strata::BM_ReadBandwidth)
+      ->UseRealTime();
+  for (const std::string preset : {"block-10m", "flat-10m"}) {
+    benchmark::RegisterBenchmark(("train/" + preset).c_str(), BM_Training,
+                                 preset, steps)
+        ->UseManualTime()
+        ->Iterations(1)
+        ->Unit(benchmark::kSecond);
+  }
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
