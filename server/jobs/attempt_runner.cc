@@ -78,8 +78,13 @@ void AttemptRunner::Run() {
     return context_->AttemptEnded("fenced");
   }
   if (!status.ok()) {
-    return StoreEnd(JudgeTraining(status, drained()),
-                    std::string(status.message()));
+    AttemptVerdict verdict = JudgeTraining(status, drained());
+    // A disk that is full when an attempt begins says nothing of the job: what
+    // it has saved so far is worth a wait.
+    if (!began_ && absl::IsResourceExhausted(status)) {
+      verdict = {AttemptVerdict::Next::kRetry, true, "STORAGE_FULL"};
+    }
+    return StoreEnd(verdict, std::string(status.message()));
   }
   if (StoreFinalizing()) Publish();
 }
@@ -127,6 +132,7 @@ absl::Status AttemptRunner::Train() {
   }
   STRATA_ASSIGN_OR_RETURN(const std::unique_ptr<Attempt> attempt,
                           context_->executor->Start(run, this));
+  began_ = true;
   return Supervise(attempt.get());
 }
 

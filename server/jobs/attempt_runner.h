@@ -62,6 +62,7 @@ class AttemptRunner final : private AttemptListener {
   MonotonicTime heard_ STRATA_GUARDED_BY(mu_);
   std::optional<absl::Status> ended_ STRATA_GUARDED_BY(mu_);
   // Of the slot's thread.
+  bool began_ = false;  // its process did
   bool cancel_sent_ = false;
   bool drain_sent_ = false;
   MonotonicTime kill_at_ = MonotonicTime::max();

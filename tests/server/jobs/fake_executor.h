@@ -130,9 +130,19 @@ class FakeExecutor final : public Executor {
     director_ = std::move(director);
   }
 
+  void FailStarts(int times, absl::Status status) {
+    MutexLock lock(&mu_);
+    failures_ = times;
+    failure_ = std::move(status);
+  }
+
   absl::StatusOr<std::unique_ptr<Attempt>> Start(
       const TrainRun& run, AttemptListener* listener) override {
     MutexLock lock(&mu_);
+    if (failures_ > 0) {
+      --failures_;
+      return failure_;
+    }
     runs_.push_back(run);
     const int n = static_cast<int>(runs_.size()) - 1;
     return std::unique_ptr<Attempt>(
@@ -157,6 +167,8 @@ class FakeExecutor final : public Executor {
  private:
   Mutex mu_;
   Director director_ STRATA_GUARDED_BY(mu_) = [](int) { return TrainWell; };
+  int failures_ STRATA_GUARDED_BY(mu_) = 0;
+  absl::Status failure_ STRATA_GUARDED_BY(mu_);
   std::vector<TrainRun> runs_ STRATA_GUARDED_BY(mu_);
   std::vector<std::string> waited_ STRATA_GUARDED_BY(mu_);
 };

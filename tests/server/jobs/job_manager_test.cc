@@ -200,6 +200,29 @@ TEST_F(JobManagerTest, WhatNoRetryCanMendFailsAtOnce) {
   EXPECT_EQ(executor.runs().size(), 1u);
 }
 
+// The disk is full when the attempt begins: that may pass, at its end not.
+TEST_F(JobManagerTest, AFullDiskAtTheBeginningIsWaitedFor) {
+  MakeManager();
+  const JobRecord job = Submit();
+  executor.FailStarts(2, absl::ResourceExhaustedError("No space left"));
+  ASSERT_TRUE(manager->Start().ok());
+  const JobRecord done = WaitForEnd(job.id);
+  EXPECT_EQ(done.state, JobState::kSucceeded);
+  EXPECT_EQ(done.attempt, 3);
+}
+
+TEST_F(JobManagerTest, AFullDiskAtTheEndFailsTheJob) {
+  executor.Play([](FakeAttempt* attempt) {
+    attempt->Started();
+    return absl::ResourceExhaustedError("STORAGE_FULL: the result");
+  });
+  StartManager();
+  const JobRecord done = WaitForEnd(Submit().id);
+  EXPECT_EQ(done.state, JobState::kFailed);
+  EXPECT_EQ(done.error.code, "STORAGE_FULL");
+  EXPECT_EQ(done.attempt, 1);
+}
+
 TEST_F(JobManagerTest, ASilentAttemptIsKilled) {
   executor.Play([](FakeAttempt* attempt) {
     attempt->Started();
@@ -239,103 +262,6 @@ TEST_F(JobManagerTest, HeldProgressComesOutWithoutFurtherEvents) {
   const JobRecord seen = WaitFor(
       job.id, [](const JobRecord& j) { return j.progress.step == 2; });
   EXPECT_EQ(seen.state, JobState::kRunning);
-}
-
-// Cancel, in each state that a job can be in.
-
-TEST_F(JobManagerTest, CancelOfAQueuedJobIsImmediate) {
-  MakeManager();  // no slot runs
-  const JobRecord job = Submit();
-  const auto cancelled = manager->Cancel(job.id);
-  ASSERT_TRUE(cancelled.ok());
-  EXPECT_EQ(cancelled->state, JobState::kCancelled);
-  EXPECT_GT(cancelled->finished_ms, 0);
-  EXPECT_TRUE(absl::IsFailedPrecondition(manager->Cancel(job.id).status()));
-  EXPECT_TRUE(absl::IsNotFound(manager->Cancel("none").status()));
-}
-
-TEST_F(JobManagerTest, CancelOfAStartingJob) {
-  executor.Play([](FakeAttempt* attempt) { return attempt->Obey(); });
-  StartManager();
-  const JobRecord job = Submit();
-  WaitForState(job.id, JobState::kStarting);
-  const auto cancelled = manager->Cancel(job.id);
-  ASSERT_TRUE(cancelled.ok()) << cancelled.status();
-  EXPECT_EQ(cancelled->state, JobState::kCancelling);
-  EXPECT_EQ(WaitForEnd(job.id).state, JobState::kCancelled);
-  EXPECT_EQ(StatesOf(job.id), "QUEUED STARTING CANCELLING CANCELLED");
-}
-
-TEST_F(JobManagerTest, CancelOfARunningJob) {
-  executor.Play(TrainUntilTold);
-  StartManager();
-  const JobRecord job = Submit();
-  WaitForState(job.id, JobState::kRunning);
-  ASSERT_TRUE(manager->Cancel(job.id).ok());
-  // Again is no error while it goes on, or has just ended.
-  EXPECT_EQ(WaitForEnd(job.id).state, JobState::kCancelled);
-  EXPECT_EQ(Versions(), 0);
-}
-
-TEST_F(JobManagerTest, CancelOfATrainerThatDoesNotListen) {
-  executor.Play([](FakeAttempt* attempt) {
-    attempt->Started();
-    attempt->WaitForKill();
-    return absl::OkStatus();
-  });
-  StartManager();
-  const JobRecord job = Submit();
-  WaitForState(job.id, JobState::kRunning);
-  ASSERT_TRUE(manager->Cancel(job.id).ok());
-  EXPECT_EQ(WaitForEnd(job.id).state, JobState::kCancelled);
-}
-
-TEST_F(JobManagerTest, CancelOfATrainerThatFinishesAllTheSame) {
-  executor.Play([](FakeAttempt* attempt) {
-    attempt->Started();
-    attempt->Obey().IgnoreError();
-    return attempt->WriteResult();
-  });
-  StartManager();
-  const JobRecord job = Submit();
-  WaitForState(job.id, JobState::kRunning);
-  ASSERT_TRUE(manager->Cancel(job.id).ok());
-  EXPECT_EQ(WaitForEnd(job.id).state, JobState::kCancelled);
-  EXPECT_EQ(Versions(), 0);
-}
-
-TEST_F(JobManagerTest, CancelOfAJobThatIsBeingPublishedIsRefused) {
-  std::atomic<bool> go{false};
-  on_load = [&](const std::string&) {
-    while (!go) std::this_thread::yield();
-    return absl::OkStatus();
-  };
-  StartManager();
-  const JobRecord job = Submit();
-  WaitForState(job.id, JobState::kFinalizing);
-  EXPECT_TRUE(absl::IsFailedPrecondition(manager->Cancel(job.id).status()));
-  go = true;
-  EXPECT_EQ(WaitForEnd(job.id).state, JobState::kSucceeded);
-}
-
-TEST_F(JobManagerTest, CancelStorm) {
-  executor.Direct([](int n) -> FakeAttempt::Script {
-    return n % 2 ? TrainWell : TrainUntilTold;
-  });
-  StartManager();
-  std::vector<std::string> ids;
-  for (int i = 0; i < 12; ++i) ids.push_back(Submit().id);
-  std::vector<std::thread> threads;
-  for (int t = 0; t < 4; ++t) {
-    threads.emplace_back([&] {
-      for (const std::string& id : ids) manager->Cancel(id).status().IgnoreError();
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  for (const std::string& id : ids) {
-    const JobState state = WaitForEnd(id).state;
-    EXPECT_TRUE(state == JobState::kCancelled || state == JobState::kSucceeded);
-  }
 }
 
 TEST_F(JobManagerTest, ARefusedPublishFailsTheJobAndLeavesTheModelAlone) {
@@ -420,52 +346,6 @@ TEST_F(JobManagerTest, StatesAreReportedAfterEveryChange) {
   EXPECT_EQ(counts.items_total, 300);
   EXPECT_EQ(counts.checkpoint_bytes, 10);
   EXPECT_TRUE(counts.causes.count("succeeded"));
-}
-
-// Watching.
-
-TEST_F(JobManagerTest, AWatcherSeesEveryEventOnceInOrder) {
-  StartManager();
-  const JobRecord job = Submit();
-  int64_t seen = 0;
-  WaitFor(job.id, [&](const JobRecord& record) {
-    while (true) {
-      const auto events = manager->Events(job.id, seen, 2);
-      if (events->empty()) return IsTerminal(record.state);
-      for (const JobEvent& event : *events) EXPECT_EQ(event.sequence, ++seen);
-    }
-  });
-  EXPECT_EQ(seen, manager->Get(job.id)->last_sequence);
-}
-
-TEST_F(JobManagerTest, NoWakeComesAfterUnsubscribe) {
-  executor.Play([](FakeAttempt* attempt) {
-    attempt->Started();
-    for (int i = 0; i < 300; ++i) attempt->Checkpoint(i);
-    return attempt->WriteResult();
-  });
-  StartManager();
-  const JobRecord job = Submit();
-  while (!IsTerminal(manager->Get(job.id)->state)) {
-    auto alive = std::make_unique<std::atomic<int>>(0);
-    std::atomic<int>* raw = alive.get();
-    const int64_t id = manager->Subscribe(job.id, [raw] { ++*raw; });
-    std::this_thread::yield();
-    manager->Unsubscribe(id);
-    alive.reset();  // a late wake would be a use after free
-  }
-}
-
-TEST_F(JobManagerTest, AWakeMayUnsubscribeItself) {
-  StartManager();
-  const JobRecord job = Submit();
-  std::atomic<int64_t> id{-1};
-  std::atomic<int> wakes{0};
-  id = manager->Subscribe(job.id, [&] {
-    ++wakes;
-    if (id >= 0) manager->Unsubscribe(id);
-  });
-  WaitForEnd(job.id);
 }
 
 }  // namespace

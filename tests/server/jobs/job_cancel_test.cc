@@ -1,0 +1,109 @@
+// Cancel, in each state that a job can be in.
+
+#include <atomic>
+#include <thread>
+
+#include "tests/server/jobs/jobs_fixture.h"
+
+namespace strata {
+namespace {
+
+using JobCancelTest = JobsTest;
+
+TEST_F(JobCancelTest, CancelOfAQueuedJobIsImmediate) {
+  MakeManager();  // no slot runs
+  const JobRecord job = Submit();
+  const auto cancelled = manager->Cancel(job.id);
+  ASSERT_TRUE(cancelled.ok());
+  EXPECT_EQ(cancelled->state, JobState::kCancelled);
+  EXPECT_GT(cancelled->finished_ms, 0);
+  EXPECT_TRUE(absl::IsFailedPrecondition(manager->Cancel(job.id).status()));
+  EXPECT_TRUE(absl::IsNotFound(manager->Cancel("none").status()));
+}
+
+TEST_F(JobCancelTest, CancelOfAStartingJob) {
+  executor.Play([](FakeAttempt* attempt) { return attempt->Obey(); });
+  StartManager();
+  const JobRecord job = Submit();
+  WaitForState(job.id, JobState::kStarting);
+  const auto cancelled = manager->Cancel(job.id);
+  ASSERT_TRUE(cancelled.ok()) << cancelled.status();
+  EXPECT_EQ(cancelled->state, JobState::kCancelling);
+  EXPECT_EQ(WaitForEnd(job.id).state, JobState::kCancelled);
+  EXPECT_EQ(StatesOf(job.id), "QUEUED STARTING CANCELLING CANCELLED");
+}
+
+TEST_F(JobCancelTest, CancelOfARunningJob) {
+  executor.Play(TrainUntilTold);
+  StartManager();
+  const JobRecord job = Submit();
+  WaitForState(job.id, JobState::kRunning);
+  ASSERT_TRUE(manager->Cancel(job.id).ok());
+  // Again is no error while it goes on, or has just ended.
+  EXPECT_EQ(WaitForEnd(job.id).state, JobState::kCancelled);
+  EXPECT_EQ(Versions(), 0);
+}
+
+TEST_F(JobCancelTest, CancelOfATrainerThatDoesNotListen) {
+  executor.Play([](FakeAttempt* attempt) {
+    attempt->Started();
+    attempt->WaitForKill();
+    return absl::OkStatus();
+  });
+  StartManager();
+  const JobRecord job = Submit();
+  WaitForState(job.id, JobState::kRunning);
+  ASSERT_TRUE(manager->Cancel(job.id).ok());
+  EXPECT_EQ(WaitForEnd(job.id).state, JobState::kCancelled);
+}
+
+TEST_F(JobCancelTest, CancelOfATrainerThatFinishesAllTheSame) {
+  executor.Play([](FakeAttempt* attempt) {
+    attempt->Started();
+    attempt->Obey().IgnoreError();
+    return attempt->WriteResult();
+  });
+  StartManager();
+  const JobRecord job = Submit();
+  WaitForState(job.id, JobState::kRunning);
+  ASSERT_TRUE(manager->Cancel(job.id).ok());
+  EXPECT_EQ(WaitForEnd(job.id).state, JobState::kCancelled);
+  EXPECT_EQ(Versions(), 0);
+}
+
+TEST_F(JobCancelTest, CancelOfAJobThatIsBeingPublishedIsRefused) {
+  std::atomic<bool> go{false};
+  on_load = [&](const std::string&) {
+    while (!go) std::this_thread::yield();
+    return absl::OkStatus();
+  };
+  StartManager();
+  const JobRecord job = Submit();
+  WaitForState(job.id, JobState::kFinalizing);
+  EXPECT_TRUE(absl::IsFailedPrecondition(manager->Cancel(job.id).status()));
+  go = true;
+  EXPECT_EQ(WaitForEnd(job.id).state, JobState::kSucceeded);
+}
+
+TEST_F(JobCancelTest, CancelStorm) {
+  executor.Direct([](int n) -> FakeAttempt::Script {
+    return n % 2 ? TrainWell : TrainUntilTold;
+  });
+  StartManager();
+  std::vector<std::string> ids;
+  for (int i = 0; i < 12; ++i) ids.push_back(Submit().id);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (const std::string& id : ids) manager->Cancel(id).status().IgnoreError();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const std::string& id : ids) {
+    const JobState state = WaitForEnd(id).state;
+    EXPECT_TRUE(state == JobState::kCancelled || state == JobState::kSucceeded);
+  }
+}
+
+}  // namespace
+}  // namespace strata
