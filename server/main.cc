@@ -1,6 +1,8 @@
 // strata-server [flags]         serves and trains
 // strata-server trainer …       one attempt of a training job (a child of the above)
 
+#include <malloc.h>
+
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -24,7 +26,13 @@ bool Has(const std::vector<std::string>& arguments, const char* word) {
   return false;
 }
 
+// A stream's state is one block of megabytes. Left to itself glibc raises its
+// threshold to 32 MiB after the first one, keeps the rest on its heap, and
+// --state-memory would bound only half of what the process holds.
+void ReturnLargeBlocksToTheSystem() { mallopt(M_MMAP_THRESHOLD, 1 << 20); }
+
 int Serve(const std::vector<std::string>& arguments) {
+  ReturnLargeBlocksToTheSystem();
   const auto flags = strata::ParseFlags(arguments, strata::ProcessEnvironment);
   if (!flags.ok()) {
     std::fprintf(stderr, "strata-server: %s\n",
