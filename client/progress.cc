@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/json_printer.h"
@@ -79,8 +80,11 @@ std::string RenderEvent(const v1::JobEvent& event) {
   }
   if (!event.published().empty()) return absl::StrCat("published ", event.published());
   if (event.type() == "state_changed") {
-    return absl::StrCat(StateName(event.state()), event.message().empty() ? "" : ": ",
-                        event.message());
+    const std::string state = StateName(event.state());
+    // "QUEUED to STARTING" adds nothing; a reason does.
+    return absl::StrContains(event.message(), state) || event.message().empty()
+               ? state
+               : absl::StrCat(state, ": ", event.message());
   }
   if (event.type() == "warning" || event.type() == "attempt_ended") {
     return absl::StrCat(event.type() == "warning" ? "warning" : "attempt ended", ": ",

@@ -14,9 +14,14 @@ namespace {
 
 constexpr size_t kMaxViolations = 5;
 
+struct Violation {
+  std::string field;
+  std::string description;
+};
+
 struct Details {
   std::string reason;
-  std::vector<std::string> violations;
+  std::vector<Violation> violations;
 };
 
 Details ParseDetails(const std::string& bytes) {
@@ -30,26 +35,31 @@ Details ParseDetails(const std::string& bytes) {
       details.reason = info.reason();
     } else if (any.UnpackTo(&bad)) {
       for (const auto& violation : bad.field_violations()) {
-        details.violations.push_back(
-            violation.field().empty() || absl::StrContains(violation.description(),
-                                                           violation.field())
-                ? violation.description()
-                : absl::StrCat(violation.field(), ": ", violation.description()));
+        details.violations.push_back({violation.field(), violation.description()});
       }
     }
   }
   return details;
 }
 
+// Whether the message says it already, with its place ("line 3: …") or without.
+bool Says(const std::string& message, const Violation& violation) {
+  const std::string& text = violation.description;
+  const size_t colon = text.find(": ");
+  const size_t skip = absl::StartsWith(text, "line ") && colon != std::string::npos ? colon + 2 : 0;
+  return absl::StrContains(message, absl::string_view(text).substr(skip));
+}
+
 // The message, and those violations that it does not hold already.
 std::string Merge(std::string message, const Details& details) {
   std::vector<std::string> more;
-  for (const std::string& violation : details.violations) {
-    const size_t colon = violation.find(": ");
-    const absl::string_view bare =
-        colon == std::string::npos ? absl::string_view(violation)
-                                   : absl::string_view(violation).substr(colon + 2);
-    if (!absl::StrContains(message, bare)) more.push_back(violation);
+  for (const Violation& violation : details.violations) {
+    if (Says(message, violation)) continue;
+    // "data" is the file that the user just named.
+    const bool bare = violation.field.empty() || violation.field == "data" ||
+                      absl::StrContains(violation.description, violation.field);
+    more.push_back(bare ? violation.description
+                        : absl::StrCat(violation.field, ": ", violation.description));
   }
   if (more.empty()) return message;
   const size_t shown = std::min(more.size(), kMaxViolations);

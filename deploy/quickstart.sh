@@ -84,16 +84,24 @@ train() {
     --lr 2e-3 --key "$1" --json
 }
 
-# Shows a command and runs it: what it prints comes as a stream.
+# Shows a command, quoted for a shell, and runs it: what it prints comes as a
+# stream.
 show() {
+  local word line="$client generate"
+  for word in "$@"; do
+    case "$word" in
+      *[!A-Za-z0-9._/@=-]* | "") line+=" ${word@Q}" ;;
+      *) line+=" $word" ;;
+    esac
+  done
   say
-  say "\$ $client generate $(printf '%q ' "$@")"
+  say "\$ $line"
   "$client" generate "$@"
 }
 
 # Prompts the model in the way that its data had it.
 first_words() {
-  local common=(--model "$1" --max-tokens 300 --temperature 0.7)
+  local common=(--model "$1" --max-tokens 300 --temperature 0.7 --top-k 40)
   case $(head -c 4096 "$home/text" | head -n 1) in
     '{'*'"messages"'*)
       echo '{"messages": [{"role": "user", "content": "Hello"}]}' >"$home/messages"

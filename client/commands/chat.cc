@@ -40,7 +40,7 @@ absl::Status Answer(const CommandContext& context, const GenerationArgs& generat
                                                        : absl::OkStatus();
                             });
   }
-  STRATA_RETURN_IF_ERROR(WriteOut("\n"));
+  if (status.ok() || !reply->empty()) STRATA_RETURN_IF_ERROR(WriteOut("\n"));
   return interrupted ? absl::OkStatus() : status;
 }
 

@@ -111,6 +111,12 @@ TEST(ProgressDisplayTest, ElsewhereWritesPlainLinesAtAPace) {
 TEST(RenderEventTest, SaysWhatIsWorthALine) {
   v1::JobEvent event;
   EXPECT_EQ(RenderEvent(Metrics(3)), "");
+  event.set_type("state_changed");
+  event.set_state(v1::RUNNING);
+  event.set_message("STARTING to RUNNING");
+  EXPECT_EQ(RenderEvent(event), "RUNNING");
+  event.set_message("the server came back");
+  EXPECT_EQ(RenderEvent(event), "RUNNING: the server came back");
   event.set_published("mine@2");
   EXPECT_EQ(RenderEvent(event), "published mine@2");
   event.mutable_eval()->set_bits_per_byte(1.25);
