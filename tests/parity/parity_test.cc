@@ -18,6 +18,8 @@ namespace {
 class ParityTest : public ::testing::TestWithParam<
                        std::tuple<std::string, torch::ScalarType>> {
  protected:
+  static void SetUpTestSuite() { at::set_num_threads(1); }
+
   ParityTest() : reference_(ReadReference(std::get<0>(GetParam()))) {
     model_ = HierarchicalTransformer(reference_.config);
     model_->to(std::get<1>(GetParam()));

@@ -1,9 +1,20 @@
 #include "tests/model/hierarchy/fixture.h"
 
+#include <gtest/gtest.h>
+
 #include "model/presets.h"
 
 namespace strata::testing {
 namespace {
+
+// One thread: the models are tiny, and threads that spin at barriers make the
+// suite ten times slower on a busy machine.
+class OneThread : public ::testing::Environment {
+ public:
+  void SetUp() override { at::set_num_threads(1); }
+};
+const auto* const kOneThread =
+    ::testing::AddGlobalTestEnvironment(new OneThread);
 
 LevelConfig Nested(int dim, int enc_layers, int window, int block) {
   LevelConfig level;

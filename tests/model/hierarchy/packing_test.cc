@@ -129,5 +129,25 @@ INSTANTIATE_TEST_SUITE_P(Models, PackingTest,
                            return name;
                          });
 
+// One small model: on a busy machine every barrier of two threads is slow.
+TEST(ThreadsTest, ShareTheWorkWithoutChangingIt) {
+  auto model = SharpModel(TestedConfig("three-levels"), torch::kDouble);
+  const auto items = RandomBytes(4, 300, 7);
+  const auto gradients = [&](int threads) {
+    at::set_num_threads(threads);
+    model->zero_grad();
+    MaskedLossSum(model, items, torch::ones_like(items)).backward();
+    at::set_num_threads(1);
+    std::vector<torch::Tensor> result;
+    for (const auto& p : model->parameters()) {
+      result.push_back(p.grad().clone().flatten());
+    }
+    return at::cat(result);
+  };
+  const auto alone = gradients(1);
+  EXPECT_LT((gradients(2) - alone).norm().item<double>(),
+            1e-12 * alone.norm().item<double>());
+}
+
 }  // namespace
 }  // namespace strata::testing
