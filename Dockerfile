@@ -22,7 +22,8 @@ RUN cmake --preset release \
     && cmake --install build/release --prefix /opt/strata --strip
 
 FROM ${BASE}
-RUN useradd --uid 10001 --no-create-home --home-dir /var/lib/strata \
+RUN groupadd --gid 10001 strata \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/strata \
         --shell /usr/sbin/nologin strata \
     && install -d -o strata -g strata /var/lib/strata /var/lib/strata/models /var/lib/strata/data
 COPY --from=build /opt/strata /opt/strata

@@ -41,8 +41,8 @@ class GenerationArgs {
 
 // Calls `on_event` for every message. An error that it returns cancels the call
 // and is the result; so is a stream that ends without Finished.
-absl::Status StreamGenerate(Connection* connection, grpc::ClientContext* context,
-                            const v1::GenerateRequest& request,
-                            const std::function<absl::Status(const v1::GenerateResponse&)>& on_event);
+absl::Status StreamGenerate(
+    Connection* connection, grpc::ClientContext* context, const v1::GenerateRequest& request,
+    const std::function<absl::Status(const v1::GenerateResponse&)>& on_event);
 
 }  // namespace strata

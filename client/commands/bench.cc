@@ -73,7 +73,9 @@ std::string TextReport(const LoadOptions& options, const LoadReport& report) {
 
 absl::Status Validate(const LoadOptions& options, int64_t concurrency) {
   if (options.requests < 1) return UsageError("--requests must be at least 1");
-  if (concurrency < 1 || concurrency > 4096) return UsageError("--concurrency must be in [1, 4096]");
+  if (concurrency < 1 || concurrency > 4096) {
+    return UsageError("--concurrency must be in [1, 4096]");
+  }
   if (options.prompt_bytes < 1) return UsageError("--prompt-bytes must be at least 1");
   if (options.warmup < 0) return UsageError("--warmup must not be negative");
   return absl::OkStatus();

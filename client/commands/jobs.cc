@@ -65,7 +65,8 @@ absl::Status RunJobs(const CommandContext& context, const std::vector<std::strin
   std::string action = "list";
   std::string id;
   bool json = false;
-  ArgParser args("jobs", "Lists the training jobs, newest first; or shows, follows or cancels one.");
+  ArgParser args("jobs",
+                 "Lists the training jobs, newest first; or shows, follows or cancels one.");
   args.AddWord("ACTION", "list (the default), get, watch or cancel", &action);
   args.AddWord("ID", "the job, but for list", &id);
   args.AddFlag("json", "print jobs, and the events of watch, as lines of JSON", &json);

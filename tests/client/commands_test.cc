@@ -195,8 +195,10 @@ TEST_F(CommandsTest, TrainWithoutAKeyMakesOneOfItsOwnEachTime) {
 
 TEST_F(CommandsTest, ARefusedDatasetNamesItsLines) {
   server_.training.upload_status =
-      BadRequestStatus("7 bad lines", {"line 3, column 5: no JSON", "line 4: no role", "line 5: no role",
-                                       "line 6: no role", "line 7: no role", "line 8: no role", "line 9: no role"});
+      BadRequestStatus("7 bad lines",
+                       {"line 3, column 5: no JSON", "line 4: no role", "line 5: no role",
+                        "line 6: no role", "line 7: no role", "line 8: no role",
+                        "line 9: no role"});
   const Result result =
       Run({"train", "--base", "b", "--data", WriteFile("x"), "--name", "m", "--steps", "1"});
   ExpectOneErrorLine(result, 1);
