@@ -55,6 +55,7 @@ check_tree() {
 
 deploy/install_deps.sh || exit 1
 python=$(tests/python.sh --path) || exit 1
+tools=$(tests/tools.sh "$@") && export PATH=$tools:$PATH
 
 for tree in release tsan asan; do
   check_tree "$tree"
