@@ -1,9 +1,10 @@
 // Nothing is lost: a manager that ends in any state, or a store that an earlier
 // process left in any state, is taken up by the next one.
 
+#include <atomic>
 #include <filesystem>
+#include <thread>
 
-#include "gmock/gmock.h"
 #include "tests/server/jobs/jobs_fixture.h"
 
 namespace strata {
@@ -159,12 +160,18 @@ TEST_F(JobRecoveryTest, RestartsNeverCountAsFailures) {
 }
 
 TEST_F(JobRecoveryTest, ADrainStopsAtACheckpointAndTheNextProcessGoesOn) {
-  executor.Play(TrainUntilTold);
+  std::atomic<bool> told{false};
+  executor.Play([&](FakeAttempt* attempt) {
+    const absl::Status status = TrainUntilTold(attempt);
+    told = absl::IsAborted(status);  // and not killed
+    return status;
+  });
   StartManager();
   const JobRecord job = Submit();
   const JobRecord waiting = Submit();
   WaitForState(job.id, JobState::kRunning);
   manager->Stop(MonotonicTime::clock::now() + std::chrono::seconds(60));
+  EXPECT_TRUE(told);
   const JobRecord stopped = *manager->Get(job.id);
   EXPECT_EQ(stopped.state, JobState::kQueued);
   EXPECT_EQ(stopped.no_progress_attempts, 0);

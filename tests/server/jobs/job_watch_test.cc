@@ -1,8 +1,10 @@
 // Watching a job: every event once, in order, and no wake too many.
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 
+#include "server/jobs/job_watchers.h"
 #include "tests/server/jobs/jobs_fixture.h"
 
 namespace strata {
@@ -22,6 +24,23 @@ TEST_F(JobWatchTest, AWatcherSeesEveryEventOnceInOrder) {
     }
   });
   EXPECT_EQ(seen, manager->Get(job.id)->last_sequence);
+}
+
+TEST_F(JobWatchTest, UnsubscribeWaitsForAWakeThatRuns) {
+  JobWatchers watchers;
+  std::atomic<bool> entered{false}, left{false};
+  const int64_t id = watchers.Subscribe("job", [&] {
+    entered = true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    left = true;
+  });
+  watchers.Subscribe("another job", [] { FAIL(); });
+  std::thread notifier([&] { watchers.Notify("job"); });
+  while (!entered) std::this_thread::yield();
+  watchers.Unsubscribe(id);
+  EXPECT_TRUE(left);
+  notifier.join();
+  watchers.Notify("job");  // nobody is there
 }
 
 TEST_F(JobWatchTest, NoWakeComesAfterUnsubscribe) {
