@@ -61,6 +61,19 @@ Ending DeadlineEnding(RequestPhase phase) {
           "deadline_exceeded", phase};
 }
 
+Ending ExpiredInQueue(const EngineRequest& request, MonotonicTime now) {
+  const bool overdue = request.deadline.has_value() && *request.deadline <= now;
+  if (overdue || request.kind == EngineRequest::Kind::kScore) {
+    return DeadlineEnding(RequestPhase::kQueued);
+  }
+  FinishInfo info;
+  info.reason = FinishReason::kDeadline;
+  info.prompt_items = request.items.size();
+  info.queue_seconds = Seconds(now - request.arrival);
+  info.total_seconds = info.queue_seconds;
+  return FinishedEnding(info);
+}
+
 Ending FaultEnding(RequestPhase phase, const absl::Status& fault) {
   const bool memory = absl::IsResourceExhausted(fault);
   return {WithReason(

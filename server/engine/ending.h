@@ -25,8 +25,11 @@ struct Ending {
 Ending CancelledEnding(RequestPhase phase);
 // The drain deadline passed.
 Ending CutEnding(RequestPhase phase);
-// The RPC's deadline passed, or a time limit of a request with nothing to show.
+// The RPC's deadline passed, or the time limit of a score.
 Ending DeadlineEnding(RequestPhase phase);
+// A request that expired before it ran: its own time limit finishes a generation
+// without output; the RPC's deadline, and any limit of a score, is an error.
+Ending ExpiredInQueue(const EngineRequest& request, MonotonicTime now);
 // A fault of the model: RESOURCE_EXHAUSTED stays, all else becomes INTERNAL.
 Ending FaultEnding(RequestPhase phase, const absl::Status& fault);
 Ending FinishedEnding(const FinishInfo& info);

@@ -39,7 +39,8 @@ bool Worker::TakeArrivals() {
     generators_.Clear();
   }
   for (LiveRequestPtr& live : intake.expired) {
-    core_->End(std::move(live), DeadlineEnding(RequestPhase::kQueued));
+    const Ending ending = ExpiredInQueue(live->request, core_->Now());
+    core_->End(std::move(live), ending);
   }
   if (!intake.arrivals.empty()) core_->PublishLevels();
   for (LiveRequestPtr& live : intake.arrivals) Begin(std::move(live));

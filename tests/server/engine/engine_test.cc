@@ -173,7 +173,7 @@ TEST_F(EngineTest, AnIdIsFreeAgainInOnDone) {
   EXPECT_TRUE(again->Wait().status.ok());
 }
 
-TEST_F(EngineTest, ALimitThatPassesInTheQueueIsAnErrorOfItsOwn) {
+TEST_F(EngineTest, ALimitAndADeadlineThatPassInTheQueueEndDifferently) {
   Use({}, {.max_batch = 1});
   model->gate.Close();
   const auto running = Submit(Request("running"));
@@ -186,11 +186,14 @@ TEST_F(EngineTest, ALimitThatPassesInTheQueueIsAnErrorOfItsOwn) {
   const auto a = Submit(std::move(limited));
   const auto b = Submit(std::move(late));
   model->gate.Allow(1);  // one step boundary
-  for (const auto& sink : {a, b}) {
-    const auto record = sink->Wait();
-    EXPECT_TRUE(absl::IsDeadlineExceeded(record.status));
-    EXPECT_FALSE(record.finish.has_value());
-  }
+  const auto of_limit = a->Wait();
+  EXPECT_TRUE(of_limit.status.ok());
+  ASSERT_TRUE(of_limit.finish.has_value());
+  EXPECT_EQ(of_limit.finish->reason, FinishReason::kDeadline);
+  EXPECT_EQ(of_limit.finish->generated_items, 0);
+  const auto of_deadline = b->Wait();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(of_deadline.status));
+  EXPECT_FALSE(of_deadline.finish.has_value());
   model->gate.Open();
   EXPECT_TRUE(running->Wait().status.ok());
 }
