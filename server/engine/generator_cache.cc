@@ -25,7 +25,10 @@ absl::StatusOr<Generator*> GeneratorCache::Get(
 
 void GeneratorCache::DropUnused() {
   for (size_t i = entries_.size(); i-- > 0;) {
-    if (entries_[i].version.expired()) entries_.erase(entries_.begin() + i);
+    if (!entries_[i].version.expired()) continue;
+    // Not erase: assigning over an entry frees its weights before its generator.
+    std::swap(entries_[i], entries_.back());
+    entries_.pop_back();
   }
 }
 
