@@ -90,7 +90,8 @@ class ModelRegistry {
                         absl::string_view version);
 
   // Puts a finished version folder into the repository as the next version of
-  // `model` and points `live` at it; it is loaded before anything else happens.
+  // `model` and points `live` at it; before anything else it is loaded and has to
+  // generate (server/registry/smoke_test.h).
   // Exactly once per `job` (the manifest's attribute "job"): a version that the
   // same job made is found again and returned, also when `version_dir` is gone.
   // Returns NAME@VERSION. On error the repository is unchanged. `version_dir`

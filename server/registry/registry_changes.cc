@@ -10,6 +10,7 @@
 #include "model/file_io.h"
 #include "server/registry/registry.h"
 #include "server/registry/repository.h"
+#include "server/registry/smoke_test.h"
 
 namespace strata {
 
@@ -187,6 +188,7 @@ absl::StatusOr<std::string> ModelRegistry::Publish(
   Rescan(name);
   if (FindJob(name, job, &place)) return PublishAgain(place);
   STRATA_ASSIGN_OR_RETURN(Opened opened, Open(version_dir));
+  STRATA_RETURN_IF_ERROR(SmokeTest(*opened.weights, opened.template_kind));
   bool raced = false;
   {
     MutexLock disk(&disk_mu_);

@@ -15,24 +15,10 @@
 #include "server/jobs/event_payload.h"
 #include "server/jobs/job_manager.h"
 #include "tests/server/jobs/fake_executor.h"
+#include "tests/testing/fake_generator.h"
 #include "tests/testing/temp_dir.h"
 
 namespace strata {
-
-class AnyModel final : public LoadedModel {
- public:
-  const ModelConfig& config() const override { return config_; }
-  int64_t weight_bytes() const override { return 1; }
-  int64_t StateBytes(int64_t) const override { return 1; }
-  std::string executor() const override { return "any"; }
-  absl::StatusOr<std::unique_ptr<Generator>> NewGenerator(
-      const GeneratorOptions&) const override {
-    return absl::UnimplementedError("never asked");
-  }
-
- private:
-  const ModelConfig config_;
-};
 
 class JobsTest : public ::testing::Test {
  protected:
@@ -65,7 +51,7 @@ class JobsTest : public ::testing::Test {
           }
           const auto manifest = ReadManifest(path, /*verify=*/true);
           if (!manifest.ok()) return manifest.status();
-          return std::shared_ptr<const LoadedModel>(new AnyModel);
+          return std::make_shared<FakeModel>();
         });
     ASSERT_TRUE(registry->LoadAll().ok());
   }

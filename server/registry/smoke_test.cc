@@ -1,0 +1,57 @@
+#include "server/registry/smoke_test.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+#include "model/sampling.h"
+
+namespace strata {
+namespace {
+
+constexpr int kItems = 32;
+// Letters, digits and spaces, bytes beyond ASCII, and almost nothing.
+constexpr const char* kPrompts[] = {"The quick brown fox", "0 1 2 3\n\n  4",
+                                    "\xe2\x98\x83\xf0\x9f\x99\x82", "a"};
+
+absl::Status Continue(Generator* generator, const ModelConfig& config,
+                      std::vector<Item> prompt) {
+  const int64_t capacity = std::min<int64_t>(config.max_context,
+                                             prompt.size() + kItems);
+  STRATA_ASSIGN_OR_RETURN(const auto sequence, generator->NewSequence(capacity));
+  SamplingParams greedy;
+  greedy.temperature = 0;
+  greedy.ignore_eos = true;
+  std::vector<float> logits(config.vocab);
+  std::vector<Item> next = std::move(prompt);
+  while (sequence->size() + static_cast<int64_t>(next.size()) <= capacity) {
+    STRATA_RETURN_IF_ERROR(generator->Step(
+        {{sequence.get(), next, absl::MakeSpan(logits)}}));
+    const auto item = SampleItem(logits, greedy, sequence->size(), {});
+    if (!item.ok()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("the model cannot generate: at item ", sequence->size(),
+                       ": ", item.status().message()));
+    }
+    next = {*item};
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status SmokeTest(const LoadedModel& model, TemplateKind kind) {
+  STRATA_ASSIGN_OR_RETURN(const auto generator, model.NewGenerator({}));
+  for (const char* prompt : kPrompts) {
+    STRATA_RETURN_IF_ERROR(Continue(
+        generator.get(), model.config(),
+        kind == TemplateKind::kText ? RenderText(prompt)
+                                    : RenderCompletion(prompt)));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace strata

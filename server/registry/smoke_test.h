@@ -1,0 +1,16 @@
+#pragma once
+// The last gate before a version goes live: it must generate. Four short prompts
+// are each continued greedily by 32 items; a logit that is no number refuses the
+// version. Blocks for as long as that takes; thread-safe.
+
+#include "absl/status/status.h"
+#include "model/chat_template.h"
+#include "model/generator.h"
+
+namespace strata {
+
+// FAILED_PRECONDITION says at which prompt and item; errors of the generator's
+// memory pass through.
+absl::Status SmokeTest(const LoadedModel& model, TemplateKind kind);
+
+}  // namespace strata
