@@ -69,15 +69,9 @@ void GenerateStream::Submit(const v1::GenerateRequest& request) {
 
 absl::Status GenerateStream::TrySubmit(const v1::GenerateRequest& request) {
   model_ = request.model().substr(0, 128);
-  STRATA_RETURN_IF_ERROR(core_->state->Admit());
+  STRATA_RETURN_IF_ERROR(core_->Counted(core_->state->Admit()));
   auto converted = ToEngineRequest(request, *core_->registry);
-  if (!converted.ok()) {
-    if (core_->observer != nullptr) {
-      const std::string reason = ReasonOf(converted.status());
-      core_->observer->OnRefused(reason.empty() ? "INVALID_FIELD" : reason);
-    }
-    return converted.status();
-  }
+  STRATA_RETURN_IF_ERROR(core_->Counted(converted.status()));
   EngineRequest engine_request = *std::move(converted);
   engine_request.arrival = arrival_;
   engine_request.deadline = CallDeadline(*context(), arrival_);

@@ -6,6 +6,7 @@
 
 #include "absl/strings/string_view.h"
 #include "server/engine/engine.h"
+#include "server/engine/error_reason.h"
 #include "server/jobs/dataset_store.h"
 #include "server/jobs/job_manager.h"
 #include "server/registry/registry.h"
@@ -45,6 +46,15 @@ struct RpcCore {
   TaskPool* load_pool = nullptr;    // models: up to minutes
   StreamLimits limits;
   StreamTiming timing;
+
+  // Passes the status on; one that is an error is counted by its reason.
+  absl::Status Counted(absl::Status status) const {
+    if (!status.ok() && observer != nullptr) {
+      const std::string reason = ReasonOf(status);
+      observer->OnRefused(reason.empty() ? "INVALID_FIELD" : reason);
+    }
+    return status;
+  }
 };
 
 }  // namespace strata

@@ -39,9 +39,10 @@ void ScoreCall::Start(const v1::ScoreRequest& request) {
 }
 
 absl::Status ScoreCall::TryStart(const v1::ScoreRequest& request) {
-  STRATA_RETURN_IF_ERROR(core_->state->Admit());
-  STRATA_ASSIGN_OR_RETURN(EngineRequest engine_request,
-                          ToEngineRequest(request, *core_->registry));
+  STRATA_RETURN_IF_ERROR(core_->Counted(core_->state->Admit()));
+  auto converted = ToEngineRequest(request, *core_->registry);
+  STRATA_RETURN_IF_ERROR(core_->Counted(converted.status()));
+  EngineRequest engine_request = *std::move(converted);
   engine_request.arrival = arrival_;
   engine_request.deadline = CallDeadline(*context_, arrival_);
   engine_request.sink = std::make_shared<Sink>(shared_from_this());
