@@ -18,6 +18,10 @@ bool Says(const absl::Status& status, absl::string_view word) {
   return absl::StrContains(status.message(), word);
 }
 
+bool SaysDiskFull(const absl::Status& status) {
+  return Says(status, "STORAGE_FULL") || Says(status, "No space left");
+}
+
 uint64_t HashOf(const std::string& text) {
   uint64_t hash = 14695981039346656037u;  // FNV-1a
   for (const char c : text) {
@@ -39,9 +43,7 @@ AttemptVerdict JudgeTraining(const absl::Status& status, bool asked) {
               Says(status, "NON_FINITE") ? "NON_FINITE" : "FAILED_PRECONDITION"};
     case absl::StatusCode::kResourceExhausted:
       return {Next::kFail, true,
-              Says(status, "STORAGE_FULL") || Says(status, "No space left")
-                  ? "STORAGE_FULL"
-                  : "OUT_OF_MEMORY"};
+              SaysDiskFull(status) ? "STORAGE_FULL" : "OUT_OF_MEMORY"};
     case absl::StatusCode::kDataLoss:
       return {Next::kFail, true, "BASE_MODEL_MISSING"};
     case absl::StatusCode::kAborted:
@@ -59,7 +61,9 @@ AttemptVerdict JudgeTraining(const absl::Status& status, bool asked) {
 AttemptVerdict JudgePublish(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kResourceExhausted:
-      return {Next::kFail, true, "STORAGE_FULL"};
+      // Memory comes back; a disk that is full at the end is the user's to mend.
+      if (SaysDiskFull(status)) return {Next::kFail, true, "STORAGE_FULL"};
+      return {Next::kRetry, true, "OUT_OF_MEMORY"};
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kFailedPrecondition:
       return {Next::kFail, true, "PUBLISH_REFUSED"};
@@ -93,8 +97,9 @@ void ApplyVerdict(const AttemptVerdict& verdict, const std::string& message,
   if (verdict.next == Next::kRetry && !used_up) {
     job->state = JobState::kQueued;
     job->not_before_ms =
-        verdict.counts ? now_ms + RetryDelayMs(*job, limits.retry_base_ms)
-                       : now_ms;
+        verdict.counts || verdict.waits
+            ? now_ms + RetryDelayMs(*job, limits.retry_base_ms)
+            : now_ms;
     return;
   }
   job->state = JobState::kFailed;

@@ -15,6 +15,7 @@ struct AttemptVerdict {
   Next next = Next::kRetry;
   bool counts = true;  // as an attempt without progress, if it made none
   std::string code;    // WORKER_LOST, NON_FINITE, …
+  bool waits = false;  // retry after a pause although it does not count
 };
 
 // `status` is what the attempt ended with, never OK. `asked`: it was told to

@@ -82,7 +82,8 @@ void AttemptRunner::Run() {
     // A disk that is full when an attempt begins says nothing of the job: what
     // it has saved so far is worth a wait.
     if (!began_ && absl::IsResourceExhausted(status)) {
-      verdict = {AttemptVerdict::Next::kRetry, true, "STORAGE_FULL"};
+      verdict = {AttemptVerdict::Next::kRetry, /*counts=*/false, "STORAGE_FULL",
+                 /*waits=*/true};
     }
     return StoreEnd(verdict, std::string(status.message()));
   }

@@ -21,9 +21,13 @@ absl::Status Recover(JobContext* context, const JobRecord& orphan) {
     STRATA_RETURN_IF_ERROR(context->executor->WaitUntilGone(
         context->JobDir(orphan.id), Clock::System()->Now()));
   }
+  bool recovered = false;
   const auto changed = context->Change(
       orphan.id, orphan.fence, Durability::kFull,
       [&](JobRecord* job, std::vector<JobEvent>* events) {
+        // Its runner may have ended it since it was listed.
+        if (!HasAttempt(job->state)) return absl::OkStatus();
+        recovered = true;
         ++job->fence;  // should its attempt still write, it is refused
         events->push_back(ErrorEvent(kEventAttemptEnded, kCode, kMessage));
         switch (job->state) {
@@ -49,7 +53,7 @@ absl::Status Recover(JobContext* context, const JobRecord& orphan) {
         }
         return absl::OkStatus();
       });
-  if (changed.ok()) context->AttemptEnded(kCode);
+  if (changed.ok() && recovered) context->AttemptEnded(kCode);
   return changed.status();
 }
 

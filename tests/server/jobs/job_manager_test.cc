@@ -183,7 +183,8 @@ TEST_F(JobManagerTest, ACrashLoopEnds) {
   EXPECT_EQ(done.state, JobState::kFailed);
   EXPECT_EQ(done.error.code, "WORKER_LOST");
   EXPECT_THAT(done.error.message, HasSubstr("signal 11"));
-  EXPECT_EQ(executor.runs().size(), 3u);
+  EXPECT_EQ(executor.runs().size(),
+            JobManagerOptions().max_attempts_without_progress);
   EXPECT_EQ(CountEvents(done.id, kEventFailed), 1);
 }
 
