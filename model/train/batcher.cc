@@ -131,15 +131,29 @@ void Batcher::FillRow(int64_t row, Batch* batch) const {
   std::fill(batch->segments.begin() + at, batch->segments.end(), segment);
 }
 
+namespace {
+
+// The end of one window may lie inside another, in any order.
+void SkipWindows(absl::Span<const DataWindow> skip, DataCursor* cursor) {
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (const DataWindow& window : skip) {
+      if (!(window.begin <= *cursor && *cursor < window.end)) continue;
+      *cursor = window.end;
+      moved = true;
+    }
+  }
+}
+
+}  // namespace
+
 Batch Batcher::Next(int64_t rows, absl::Span<const DataWindow> skip,
                     DataCursor* cursor) {
   STRATA_CHECK(!empty());
   Batch batch;
   batch.sequence = options_.sequence;
   while (batch.rows < rows) {
-    for (const DataWindow& window : skip) {
-      if (window.begin <= *cursor && *cursor < window.end) *cursor = window.end;
-    }
+    SkipWindows(skip, cursor);
     if (cursor->row >= Rows(cursor->epoch)) {
       *cursor = {cursor->epoch + 1, 0};
       continue;

@@ -131,6 +131,7 @@ absl::Status TrainLoop::Restore() {
   state_.spec_sha256 = Sha256Hex(TrainSpecToJson(run_.spec));
   state_.environment_json = here;
   policy_ = NonFinitePolicy();
+  saved_step_ = -1;
   return absl::OkStatus();
 }
 
