@@ -158,7 +158,7 @@ cat >&2 <<END
 The server goes on: gRPC on $(port grpc), metrics on http://$(port http)/metrics.
 Next:
   export STRATA_SERVER=$(port grpc)
-  $client generate --model quickstart --prompt '$opening' --max-tokens 200
+  $client generate --model quickstart --prompt ${opening@Q} --max-tokens 200
   $client models
   $client jobs
   $client bench --model quickstart --concurrency 8 --requests 32 --max-tokens 128

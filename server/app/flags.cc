@@ -60,7 +60,7 @@ const std::vector<Flag>& Table() {
        "Lost in a row without a new checkpoint, after which a job fails."},
       {"max-batch", Count{&F::max_batch, 1, 65536}, "64", "sequences",
        "A worker steps at most so many together."},
-      {"prefill-chunk", Count{&F::prefill_chunk, 1, 1 << 20}, "512", "items a step",
+      {"prefill-chunk", Count{&F::prefill_chunk, 1, 8192}, "512", "items a step",
        "Prompt items that a worker reads before other streams step again."},
       {"max-queued-requests", Count{&F::max_queued_requests, 1, kMaxCount}, "1024",
        "requests", "More are refused with RESOURCE_EXHAUSTED."},

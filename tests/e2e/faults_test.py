@@ -92,6 +92,8 @@ def test_disk_full_keeps_the_old_checkpoint_and_the_job(
             if "STORAGE_FULL" in event.message or \
                     event.error.code == "STORAGE_FULL":
                 break
+        else:
+            pytest.fail("the job never met the full disk")
         (small_disk / "ballast").unlink()
         assert server.wait_job(job.name).state == training.SUCCEEDED
         assert final_hash(server.root) == expected
