@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "model/base/status_macros.h"
 #include "model/chat_template.h"
 #include "model/hierarchy/hierarchical_transformer.h"
 #include "model/hierarchy/weights.h"

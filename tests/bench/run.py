@@ -21,7 +21,7 @@ def arguments():
 
 def google_benchmark(program, options, environment, quick):
     """{name: (median rate, counters)} of a Google Benchmark program."""
-    repetitions = 1 if quick else 5
+    repetitions = 1 if quick else 3
     command = [str(program), "--benchmark_format=json",
                f"--benchmark_repetitions={repetitions}",
                "--benchmark_enable_random_interleaving=true",

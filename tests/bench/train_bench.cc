@@ -113,7 +113,7 @@ void BM_ReadBandwidth(benchmark::State& state) {
 int main(int argc, char** argv) {
   using strata::BM_Training;
   const char* quick = std::getenv("STRATA_BENCH_QUICK");
-  const int64_t steps = quick != nullptr && *quick == '1' ? 3 : 10;
+  const int64_t steps = quick != nullptr && *quick == '1' ? 3 : 6;
   benchmark::RegisterBenchmark("matrix_multiply_peak",
                                strata::BM_MatrixMultiplyPeak)->UseRealTime();
   benchmark::RegisterBenchmark("read_bandwidth", strata::BM_ReadBandwidth)
