@@ -166,9 +166,10 @@ TemplateKind DetectKind(absl::string_view line) {
   line = absl::StripAsciiWhitespace(line);
   if (!absl::ConsumePrefix(&line, "{")) return TemplateKind::kText;
   line = absl::StripLeadingAsciiWhitespace(line);
-  if (line.empty() || (line.front() != '"' && line.front() != '}')) {
-    return TemplateKind::kText;
-  }
+  // Broken JSON is refused, never learnt as text; prose and code may begin with
+  // a brace as well, but do not close it on their first line.
+  const bool json = !line.empty() && (line.front() == '"' || line.back() == '}');
+  if (!json) return TemplateKind::kText;
   const bool prompt = absl::StrContains(line, "\"prompt\"") &&
                       !absl::StrContains(line, "\"messages\"");
   return prompt ? TemplateKind::kCompletion : TemplateKind::kChat;

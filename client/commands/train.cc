@@ -24,7 +24,7 @@ constexpr int64_t kBigFile = int64_t{8} << 20;  // from here on an upload shows 
 class SpecArgs {
  public:
   void Register(ArgParser* args) {
-    args->Add("base", "PRESET_OR_MODEL", "a preset (new weights) or NAME[@VERSION]", &base_)
+    args->Add("base", "PRESET_OR_MODEL", "a preset (block, flat: -1m to -124m; block-literal)\nfor new weights, or NAME[@VERSION]", &base_)
         .Require();
     args->Add("name", "MODEL", "the model that gets the new version", &model_).Require();
     args->Add("steps", "N", "optimizer steps", &steps_).Require();
@@ -99,6 +99,15 @@ absl::StatusOr<v1::Dataset> Upload(Connection* connection, const std::string& pa
   return dataset;
 }
 
+// What the server took the file for.
+const char* FormatName(v1::DatasetFormat format) {
+  switch (format) {
+    case v1::DATASET_FORMAT_CHAT: return "conversations";
+    case v1::DATASET_FORMAT_COMPLETION: return "prompts and completions";
+    default: return "plain text";
+  }
+}
+
 }  // namespace
 
 absl::Status RunTrain(const CommandContext& context, const std::vector<std::string>& words) {
@@ -125,9 +134,9 @@ absl::Status RunTrain(const CommandContext& context, const std::vector<std::stri
   request.set_idempotency_key(key.empty() ? RandomKey() : key);
   STRATA_ASSIGN_OR_RETURN(const v1::Dataset dataset, Upload(context.connection, data));
   request.mutable_spec()->set_dataset(dataset.name());
-  if (watch && !json) {
-    fprintf(stderr, "%s: %d documents, %sB\n", dataset.name().substr(0, 21).c_str(),
-            static_cast<int>(dataset.documents()),
+  if (!json) {
+    fprintf(stderr, "%s: %s, documents %d, %sB\n", dataset.name().substr(0, 21).c_str(),
+            FormatName(dataset.format()), static_cast<int>(dataset.documents()),
             HumanCount(static_cast<double>(dataset.bytes())).c_str());
   }
   grpc::ClientContext call;

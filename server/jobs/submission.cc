@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "model/base/status_macros.h"
 #include "model/chat_template.h"
 #include "model/model_config.h"
@@ -79,6 +80,11 @@ absl::StatusOr<BaseModel> FindBase(absl::string_view base,
   const absl::string_view reference =
       at == absl::string_view::npos ? kLiveAlias : base.substr(at + 1);
   auto model = registry.Get(name);
+  if (absl::IsNotFound(model.status())) {
+    return absl::NotFoundError(
+        absl::StrCat("spec.base: no model \"", name, "\", and no preset; presets are ",
+                     absl::StrJoin(PresetNames(), ", ")));
+  }
   if (!model.ok()) return AboutField("spec.base", model.status());
   auto version = VersionOf(*model, reference);
   if (!version.ok()) return AboutField("spec.base", version.status());
