@@ -82,7 +82,9 @@ class StormTest : public EngineTest {
       auto sink = std::make_shared<RecordingSink>();
       const bool suicidal = random() % 8 == 0;
       if (suicidal) {  // cancels itself from the worker's thread
-        sink->on_delta = [this, id] { engine->Cancel(id).IgnoreError(); };
+        sink->on_delta = [live = engine.get(), id] {
+          live->Cancel(id).IgnoreError();  // also while it is destroyed
+        };
       }
       request.sink = sink;
       const bool accepted = engine->Submit(std::move(request)).ok();
