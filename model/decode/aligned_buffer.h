@@ -6,41 +6,46 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
+#include <utility>
+
+#include "model/decode/huge_memory.h"
 
 namespace strata {
 
 template <typename T>
 class AlignedBuffer {
  public:
-  static constexpr size_t kAlignment = 64;
   // More than any machine has; what a sanitizer's allocator would die of.
   static constexpr int64_t kMostBytes = int64_t{1} << 40;
+
+  AlignedBuffer() = default;
+  AlignedBuffer(AlignedBuffer&& other) noexcept { *this = std::move(other); }
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(capacity_, other.capacity_);
+    return *this;
+  }
+  ~AlignedBuffer() { FreeHuge(data_, capacity_ * sizeof(T)); }
 
   // Makes room for `count` values, dropping the contents when it must grow.
   // Returns false when memory cannot be had; the buffer is then unchanged.
   [[nodiscard]] bool Reserve(int64_t count) {
     if (count <= capacity_) return true;
     if (count > kMostBytes / static_cast<int64_t>(sizeof(T))) return false;
-    const size_t bytes = (count * sizeof(T) + kAlignment - 1) / kAlignment *
-                         kAlignment;
-    T* data = static_cast<T*>(std::aligned_alloc(kAlignment, bytes));
+    void* data = AllocateHuge(count * sizeof(T));
     if (data == nullptr) return false;
-    data_.reset(data);
+    FreeHuge(data_, capacity_ * sizeof(T));
+    data_ = static_cast<T*>(data);
     capacity_ = count;
     return true;
   }
 
-  T* data() { return data_.get(); }
-  const T* data() const { return data_.get(); }
+  T* data() { return data_; }
+  const T* data() const { return data_; }
   int64_t capacity() const { return capacity_; }
 
  private:
-  struct Free {
-    void operator()(T* p) const { std::free(p); }
-  };
-  std::unique_ptr<T, Free> data_;
+  T* data_ = nullptr;
   int64_t capacity_ = 0;
 };
 

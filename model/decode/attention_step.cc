@@ -11,8 +11,14 @@ namespace {
 
 // Key of one slot: a column of its chunk.
 template <typename T>
-T* KeyColumn(T* keys, int64_t width, int64_t slot) {
-  return keys + slot / kChunk * width * kChunk + slot % kChunk;
+T* KeyColumn(const CacheView<T>& cache, int64_t slot) {
+  return cache.keys + slot / kChunk * cache.chunk_stride + slot % kChunk;
+}
+
+template <typename T>
+T* ValueRow(const CacheView<T>& cache, int64_t width, int64_t slot) {
+  return cache.values + slot / kChunk * cache.chunk_stride +
+         slot % kChunk * width;
 }
 
 }  // namespace
@@ -38,7 +44,7 @@ void LevelStep<T>::RotateInto(int l, int64_t row, int head,
   const T* v = k + level.dim;
   const T* cosine = s.rope.data() + row * width;
   const T* sine = cosine + half;
-  T* key = KeyColumn(cache.keys, width, slot);
+  T* key = KeyColumn(cache, slot);
   for (int64_t m = 0; m < half; ++m) {
     const T q0 = q[m], q1 = q[m + half];
     q[m] = (q0 * cosine[m] - q1 * sine[m]) * scale;
@@ -46,7 +52,7 @@ void LevelStep<T>::RotateInto(int l, int64_t row, int head,
     key[m * kChunk] = k[m] * cosine[m] - k[m + half] * sine[m];
     key[(m + half) * kChunk] = k[m + half] * cosine[m] + k[m] * sine[m];
   }
-  std::copy_n(v, width, cache.values + slot * width);
+  std::copy_n(v, width, ValueRow(cache, width, slot));
 }
 
 template <typename T>
@@ -72,14 +78,15 @@ void LevelStep<T>::AttendHead(const Job& job, const LevelRow<T>& row, int layer,
   const Scope scope =
       job.stack == Stack::kEncoder ? level.enc_scope : level.dec_scope;
   CacheView<T> cache = row.sequence->Cache(l, job.stack, layer);
-  cache.keys += head * cache.slots * width;
-  cache.values += head * cache.slots * width;
+  cache.keys += head * width * kChunk;
+  cache.values += head * width * kChunk;
 
   AttendArgs<T> args;
   args.q_stride = PaddedWidth(3 * level.dim);
   args.out_stride = PaddedWidth(level.dim);
   args.k = cache.keys;
   args.v = cache.values;
+  args.chunk_stride = cache.chunk_stride;
   args.head_dim = width;
   args.scores = scores;
   args.score_stride = score_stride_;
@@ -125,16 +132,25 @@ void LevelStep<T>::AttendHead(const Job& job, const LevelRow<T>& row, int layer,
   write_until(row.count);
 }
 
+// Room for one head of one unit, in a thread's scratch behind the scores.
+template <typename T>
+CacheView<T> LevelStep<T>::UnitCache(int l, T* scores) const {
+  const LevelConfig& level = level_config(l);
+  CacheView<T> cache;
+  cache.slots = (level.block + kChunk - 1) / kChunk * kChunk;
+  cache.chunk_stride = level.dim / level.heads * kChunk;
+  cache.keys = scores + kQueryTile * score_stride_;
+  cache.values = cache.keys + cache.slots / kChunk * cache.chunk_stride;
+  return cache;
+}
+
 // Every item of a unit sees every other.
 template <typename T>
 void LevelStep<T>::AttendUnit(int l, int64_t unit, int head, T* scores) {
   const LevelConfig& level = level_config(l);
   LevelScratch<T>& s = scratch_[l];
   const int64_t width = level.dim / level.heads;
-  CacheView<T> cache;
-  cache.slots = (level.block + kChunk - 1) / kChunk * kChunk;
-  cache.keys = scores + kQueryTile * score_stride_;
-  cache.values = cache.keys + cache.slots * width;
+  const CacheView<T> cache = UnitCache(l, scores);
   const int64_t first = unit * level.block;
   for (int64_t r = 0; r < level.block; ++r) {
     RotateInto(l, first + r, head, cache, r);
@@ -142,6 +158,7 @@ void LevelStep<T>::AttendUnit(int l, int64_t unit, int head, T* scores) {
   AttendArgs<T> args;
   args.k = cache.keys;
   args.v = cache.values;
+  args.chunk_stride = cache.chunk_stride;
   args.head_dim = width;
   args.first = {0, level.block};
   args.scores = scores;
@@ -158,21 +175,20 @@ void LevelStep<T>::PoolUnit(int l, int64_t unit, int head, T* scores) {
   const LevelConfig& level = level_config(l);
   LevelScratch<T>& s = scratch_[l];
   const int64_t width = level.dim / level.heads;
-  const int64_t slots = (level.block + kChunk - 1) / kChunk * kChunk;
-  T* keys = scores + kQueryTile * score_stride_;
-  T* values = keys + slots * width;
+  const CacheView<T> cache = UnitCache(l, scores);
   for (int64_t r = 0; r < level.block; ++r) {
     const T* k = s.qkv.data() +
                  (unit * level.block + r) * PaddedWidth(3 * level.dim) +
                  head * width;
-    T* key = KeyColumn(keys, width, r);
+    T* key = KeyColumn(cache, r);
     for (int64_t d = 0; d < width; ++d) key[d * kChunk] = k[d];
-    std::copy_n(k + level.dim, width, values + r * width);
+    std::copy_n(k + level.dim, width, ValueRow(cache, width, r));
   }
   AttendArgs<T> args;
   args.q = model_->weights().levels[l].pool_query.data() + head * width;
-  args.k = keys;
-  args.v = values;
+  args.k = cache.keys;
+  args.v = cache.values;
+  args.chunk_stride = cache.chunk_stride;
   args.head_dim = width;
   args.first = {0, level.block};
   args.scores = scores;

@@ -12,18 +12,13 @@ namespace {
 
 static_assert(kChunk == kSlotMultiple, "key chunks must fill the slots");
 
-// The first `used` slots of every head.
+// The chunks that hold the first `used` slots.
 template <typename T>
-void CopyCache(const CacheView<T>& from, const CacheView<T>& to, int64_t used,
-               const LevelConfig& level) {
-  const int64_t width = level.dim / level.heads;
-  const int64_t key_slots = (used + kChunk - 1) / kChunk * kChunk;
-  for (int h = 0; h < level.heads; ++h) {
-    std::copy_n(from.keys + h * from.slots * width, key_slots * width,
-                to.keys + h * to.slots * width);
-    std::copy_n(from.values + h * from.slots * width, used * width,
-                to.values + h * to.slots * width);
-  }
+void CopyCache(const CacheView<T>& from, const CacheView<T>& to,
+               int64_t used) {
+  const int64_t chunks = (used + kChunk - 1) / kChunk;
+  std::copy_n(from.keys, chunks * from.chunk_stride, to.keys);
+  std::copy_n(from.values, chunks * from.chunk_stride, to.values);
 }
 
 }  // namespace
@@ -50,6 +45,7 @@ CacheView<T> CpuSequence<T>::Cache(int level, Stack stack, int layer) const {
   CacheView<T> view;
   view.slots = encoder ? at.enc_slots : at.dec_slots;
   const int64_t part = view.slots * config_->levels[level].dim;
+  view.chunk_stride = kChunk * config_->levels[level].dim;
   T* base = const_cast<T*>(buffer_.data());
   view.keys =
       base + (encoder ? at.enc_offset : at.dec_offset) + 2 * layer * part;
@@ -80,7 +76,7 @@ void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
         const CacheView<T> from = other.Cache(l, stack, i);
         const int64_t used =
             std::min(from.slots, encoder ? items : items + 1);
-        CopyCache(from, Cache(l, stack, i), used, level);
+        CopyCache(from, Cache(l, stack, i), used);
       }
     }
     const int64_t rows = int64_t{level.block} * level.dim;

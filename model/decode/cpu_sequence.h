@@ -27,6 +27,7 @@ struct CacheView {
   T* keys = nullptr;
   T* values = nullptr;
   int64_t slots = 0;
+  int64_t chunk_stride = 0;  // values from a chunk to the next
 };
 
 template <typename T>

@@ -19,8 +19,8 @@ namespace strata {
 // Columns of a weight panel: weights [N, K] are stored as
 // [ceil(N / kPanel)][K][kPanel], zeros beyond N.
 inline constexpr int64_t kPanel = 64;
-// Slots of a key chunk: the keys of one head are stored as
-// [slots / kChunk][head_dim][kChunk], so that 16 scores need no horizontal sum.
+// Slots of a chunk of keys or values. Keys are stored [head_dim][kChunk] inside
+// it, so that 16 scores need no horizontal sum; values [kChunk][head_dim].
 inline constexpr int64_t kChunk = 16;
 // Queries that attend_tile takes.
 inline constexpr int kQueryTile = 4;
@@ -46,8 +46,9 @@ template <typename T>
 struct AttendArgs {
   const T* q = nullptr;  // [queries][head_dim], rows q_stride apart; scaled
   int64_t q_stride = 0;
-  const T* k = nullptr;  // [slots / kChunk][head_dim][kChunk]
-  const T* v = nullptr;  // [slots][head_dim]
+  const T* k = nullptr;  // [slots / kChunk] chunks, chunk_stride values apart
+  const T* v = nullptr;  // likewise
+  int64_t chunk_stride = 0;
   int64_t head_dim = 0;
   // Visible slots in ascending order. `first` is not empty; `second` is, unless
   // a ring wrapped. attend_tile: `second` is empty, first.begin is 0, and

@@ -19,7 +19,7 @@ STRATA_INLINE void ScoreGroup(const AttendArgs<T>& a, int64_t j, T* scores) {
   const T* k[G];
 #pragma GCC unroll 8
   for (int g = 0; g < G; ++g) {
-    k[g] = a.k + (j + g) / kPerChunk * a.head_dim * kChunk +
+    k[g] = a.k + (j + g) / kPerChunk * a.chunk_stride +
            (j + g) % kPerChunk * L;
   }
   Vec<T> acc[Q][G] = {};
@@ -84,6 +84,13 @@ STRATA_INLINE T Softmax(T* scores, int64_t n) {
   return T(1) / SumLanes<T>(sums);
 }
 
+// The values of a slot, from column d on.
+template <typename T>
+STRATA_INLINE const T* ValueRow(const AttendArgs<T>& a, int64_t slot,
+                                int64_t d) {
+  return a.v + slot / kChunk * a.chunk_stride + slot % kChunk * a.head_dim + d;
+}
+
 // DV vectors of values from column d on: even and odd slots are summed apart,
 // which halves the chain that the additions wait for. p[s] weighs slot s.
 template <typename T, typename V, int DV>
@@ -94,24 +101,28 @@ STRATA_INLINE void ValueGroup(const AttendArgs<T>& a, const T* p, T inverse,
   V odd[DV] = {};
   const SlotRange ranges[2] = {a.first, a.second};
   for (int i = 0; i < 2; ++i) {
-    int64_t s = ranges[i].begin;
-    const int64_t end = ranges[i].end;
-    const T* v = a.v + s * a.head_dim + d;
-    if (s < end && (s & 1) != 0) {
+    for (int64_t s = ranges[i].begin; s < ranges[i].end;) {
+      const int64_t chunk_end = (s / kChunk + 1) * kChunk;
+      const int64_t end =
+          chunk_end < ranges[i].end ? chunk_end : ranges[i].end;
+      const T* v = ValueRow(a, s, d);
+      if ((s & 1) != 0) {
 #pragma GCC unroll 8
-      for (int g = 0; g < DV; ++g) odd[g] += p[s] * Load<V>(v + g * L);
-      ++s, v += a.head_dim;
-    }
-    for (; s + 2 <= end; s += 2, v += 2 * a.head_dim) {
-#pragma GCC unroll 8
-      for (int g = 0; g < DV; ++g) {
-        even[g] += p[s] * Load<V>(v + g * L);
-        odd[g] += p[s + 1] * Load<V>(v + a.head_dim + g * L);
+        for (int g = 0; g < DV; ++g) odd[g] += p[s] * Load<V>(v + g * L);
+        ++s, v += a.head_dim;
       }
-    }
-    if (s < end) {
+      for (; s + 2 <= end; s += 2, v += 2 * a.head_dim) {
 #pragma GCC unroll 8
-      for (int g = 0; g < DV; ++g) even[g] += p[s] * Load<V>(v + g * L);
+        for (int g = 0; g < DV; ++g) {
+          even[g] += p[s] * Load<V>(v + g * L);
+          odd[g] += p[s + 1] * Load<V>(v + a.head_dim + g * L);
+        }
+      }
+      if (s < end) {
+#pragma GCC unroll 8
+        for (int g = 0; g < DV; ++g) even[g] += p[s] * Load<V>(v + g * L);
+        ++s;
+      }
     }
   }
 #pragma GCC unroll 8
@@ -158,17 +169,19 @@ STRATA_INLINE void ValueTile(const AttendArgs<T>& a, const T* inverse,
   V even[kQueryTile][DV] = {};
   V odd[kQueryTile][DV] = {};
   const int64_t common = a.first.end & ~int64_t{1};
-  const T* v = a.v + d;
-  const int64_t stride = a.head_dim;
-  for (int64_t s = 0; s < common; s += 2, v += 2 * stride) {
+  for (int64_t s = 0; s < common;) {
+    const int64_t end = s + kChunk < common ? s + kChunk : common;
+    const T* v = ValueRow(a, s, d);
+    for (; s < end; s += 2, v += 2 * a.head_dim) {
 #pragma GCC unroll 8
-    for (int g = 0; g < DV; ++g) {
-      const V v0 = Load<V>(v + g * L);
-      const V v1 = Load<V>(v + stride + g * L);
+      for (int g = 0; g < DV; ++g) {
+        const V v0 = Load<V>(v + g * L);
+        const V v1 = Load<V>(v + a.head_dim + g * L);
 #pragma GCC unroll 8
-      for (int q = 0; q < kQueryTile; ++q) {
-        even[q][g] += a.scores[q * a.score_stride + s] * v0;
-        odd[q][g] += a.scores[q * a.score_stride + s + 1] * v1;
+        for (int q = 0; q < kQueryTile; ++q) {
+          even[q][g] += a.scores[q * a.score_stride + s] * v0;
+          odd[q][g] += a.scores[q * a.score_stride + s + 1] * v1;
+        }
       }
     }
   }
@@ -176,14 +189,14 @@ STRATA_INLINE void ValueTile(const AttendArgs<T>& a, const T* inverse,
   for (int q = 0; q < kQueryTile; ++q) {
     const T* p = a.scores + q * a.score_stride;
     const int64_t end = a.first.end + q;
-    const T* tail = v;
-    for (int64_t s = common; s < end; s += 2, tail += 2 * stride) {
+    for (int64_t s = common; s < end; s += 2) {
+      const T* v = ValueRow(a, s, d);
 #pragma GCC unroll 8
-      for (int g = 0; g < DV; ++g) even[q][g] += p[s] * Load<V>(tail + g * L);
+      for (int g = 0; g < DV; ++g) even[q][g] += p[s] * Load<V>(v + g * L);
       if (s + 1 >= end) break;
 #pragma GCC unroll 8
       for (int g = 0; g < DV; ++g) {
-        odd[q][g] += p[s + 1] * Load<V>(tail + stride + g * L);
+        odd[q][g] += p[s + 1] * Load<V>(v + a.head_dim + g * L);
       }
     }
 #pragma GCC unroll 8

@@ -109,6 +109,7 @@ class LevelStep {
   void Attend(const Job& job, int layer, bool wanted_only);
   void AttendHead(const Job& job, const LevelRow<T>& row, int layer, int head,
                   int64_t first_query, T* scores);
+  CacheView<T> UnitCache(int l, T* scores) const;
   void AttendUnit(int l, int64_t unit, int head, T* scores);
   void PoolUnit(int l, int64_t unit, int head, T* scores);
   void RotateInto(int l, int64_t row, int head, const CacheView<T>& cache,

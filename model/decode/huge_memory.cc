@@ -1,0 +1,125 @@
+#include "model/decode/huge_memory.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <map>
+#include <new>
+
+#include "model/base/mutex.h"
+#include "model/decode/free_ranges.h"
+
+namespace strata {
+namespace {
+
+constexpr int64_t kLine = 64;
+constexpr int64_t kHugePage = int64_t{2} << 20;
+constexpr int64_t kSlab = 16 * kHugePage;
+constexpr int64_t kLeastShared = int64_t{32} << 10;
+constexpr int64_t kMostShared = kSlab / 4;
+
+// Sanitizers can watch malloc's memory only.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kMallocOnly = true;
+#else
+constexpr bool kMallocOnly = false;
+#endif
+
+int64_t RoundUp(int64_t n, int64_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
+
+// A mapping aligned to huge pages; `bytes` is a multiple of kHugePage.
+char* Map(int64_t bytes) {
+  void* p = mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) return nullptr;
+  char* base = static_cast<char*>(p);
+  const int64_t head =
+      RoundUp(reinterpret_cast<uintptr_t>(base), kHugePage) -
+      reinterpret_cast<uintptr_t>(base);
+  if (head > 0) munmap(base, head);
+  if (head < kHugePage) munmap(base + head + bytes, kHugePage - head);
+  madvise(base + head, bytes, MADV_HUGEPAGE);  // a wish: may be refused
+  return base + head;
+}
+
+class SlabPool {
+ public:
+  void* Allocate(int64_t bytes) STRATA_EXCLUDES(mu_) {
+    MutexLock lock(&mu_);
+    for (auto& [base, free] : slabs_) {
+      if (const auto at = free.Take(bytes)) return base + *at;
+    }
+    char* base = Map(kSlab);
+    if (base == nullptr) return nullptr;
+    FreeRanges& free = slabs_[base];
+    free.Give(0, kSlab);
+    return base + *free.Take(bytes);
+  }
+
+  void Free(char* p, int64_t bytes) STRATA_EXCLUDES(mu_) {
+    MutexLock lock(&mu_);
+    const auto it = --slabs_.upper_bound(p);
+    char* const base = it->first;
+    const Range free = it->second.Give(p - base, bytes);
+    if (free.count == kSlab) {
+      munmap(base, kSlab);
+      slabs_.erase(it);
+    } else {
+      Discard(base, free, p - base, bytes);
+    }
+  }
+
+ private:
+  // Returns to the system the huge pages that [at, at + bytes) touched and that
+  // are now free as a whole.
+  static void Discard(char* base, const Range& free, int64_t at,
+                      int64_t bytes) {
+    const int64_t first = std::max(RoundUp(free.begin, kHugePage),
+                                   at / kHugePage * kHugePage);
+    const int64_t last =
+        std::min((free.begin + free.count) / kHugePage * kHugePage,
+                 RoundUp(at + bytes, kHugePage));
+    if (first < last) madvise(base + first, last - first, MADV_DONTNEED);
+  }
+
+  Mutex mu_;
+  std::map<char*, FreeRanges> slabs_ STRATA_GUARDED_BY(mu_);
+};
+
+SlabPool& Slabs() {
+  static auto* pool = new SlabPool();  // outlives every buffer
+  return *pool;
+}
+
+bool IsSmall(int64_t bytes) { return kMallocOnly || bytes < kLeastShared; }
+
+}  // namespace
+
+void* AllocateHuge(int64_t bytes) {
+  if (IsSmall(bytes)) {
+    return std::aligned_alloc(kLine, RoundUp(bytes > 0 ? bytes : 1, kLine));
+  }
+  if (bytes > kMostShared) return Map(RoundUp(bytes, kHugePage));
+  try {
+    return Slabs().Allocate(RoundUp(bytes, kLine));
+  } catch (const std::bad_alloc&) {  // the lists of the pool
+    return nullptr;
+  }
+}
+
+void FreeHuge(void* p, int64_t bytes) {
+  if (p == nullptr) return;
+  if (IsSmall(bytes)) {
+    std::free(p);
+  } else if (bytes > kMostShared) {
+    munmap(p, RoundUp(bytes, kHugePage));
+  } else {
+    Slabs().Free(static_cast<char*>(p), RoundUp(bytes, kLine));
+  }
+}
+
+}  // namespace strata
