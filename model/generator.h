@@ -62,7 +62,10 @@ class Generator {
 };
 
 struct GeneratorOptions {
-  int threads = 1;  // intra-op threads of this executor; never changes a result
+  int threads = 1;  // intra-op threads of this executor
+  // Which worker of the pool it is for: a model over several devices gives each
+  // worker its own.
+  int worker = 0;
 };
 
 // Immutable weights, shared by every worker. Thread-safe.

@@ -61,7 +61,7 @@ void LevelStep<T>::Attend(const Job& job, int layer, bool wanted_only) {
   const int64_t heads = level_config(job.level).heads;
   const int64_t tasks = static_cast<int64_t>(s.rows.size()) * heads;
   pool_->ParallelFor(tasks, [&](int thread, int64_t task) {
-    const LevelRow<T>& row = s.rows[task / heads];
+    const LevelRow<CpuSequence<T>>& row = s.rows[task / heads];
     AttendHead(job, row, layer, static_cast<int>(task % heads),
                wanted_only ? row.count - row.wanted : 0,
                ThreadScratch(thread));
@@ -69,7 +69,7 @@ void LevelStep<T>::Attend(const Job& job, int layer, bool wanted_only) {
 }
 
 template <typename T>
-void LevelStep<T>::AttendHead(const Job& job, const LevelRow<T>& row, int layer,
+void LevelStep<T>::AttendHead(const Job& job, const LevelRow<CpuSequence<T>>& row, int layer,
                               int head, int64_t first_query, T* scores) {
   const int l = job.level;
   const LevelConfig& level = level_config(l);

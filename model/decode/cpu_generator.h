@@ -40,8 +40,6 @@ class CpuGenerator final : public Generator {
  private:
   absl::StatusOr<CpuSequence<T>*> Own(const Sequence* sequence) const;
   template <typename Row>
-  absl::Status Check(const Row& row) const;
-  template <typename Row>
   absl::Status CheckAll(absl::Span<const Row> rows);
 
   const CpuModel<T>* const model_;

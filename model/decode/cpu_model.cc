@@ -2,11 +2,11 @@
 
 #include <utility>
 
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/decode/cpu_generator.h"
 #include "model/decode/level_step.h"
+#include "model/decode/step_check.h"
 #include "model/decode/thread_pool.h"
 
 namespace strata {
@@ -46,10 +46,7 @@ std::string CpuModel<T>::executor() const {
 template <typename T>
 absl::StatusOr<std::unique_ptr<Generator>> CpuModel<T>::NewGenerator(
     const GeneratorOptions& options) const {
-  if (options.threads < 1 || options.threads > 1024) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "threads is ", options.threads, "; must be in [1, 1024]"));
-  }
+  STRATA_RETURN_IF_ERROR(CheckGeneratorOptions(options));
   return std::make_unique<CpuGenerator<T>>(this, options.threads);
 }
 

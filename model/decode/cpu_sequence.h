@@ -1,9 +1,9 @@
 #pragma once
 // The state of one stream: one allocation of exactly StateBytes values, laid
-// out by model/state_layout.h. Inside a layer's cache, keys and values lie head
-// by head, so that a head is one stream of memory:
-//   keys    [heads][slots / kChunk][head_dim][kChunk]
-//   values  [heads][slots][head_dim]
+// out by model/state_layout.h. Inside a layer's cache, keys and values lie in
+// chunks of kChunk slots, all heads of a chunk together:
+//   keys    [slots / kChunk][heads][head_dim][kChunk]
+//   values  [slots / kChunk][heads][kChunk][head_dim]
 // Item i lives in slot i % slots. Besides the allocation there are a few
 // hundred bytes of counters and offsets.
 // Nothing is read before it was written, so memory is not cleared.
@@ -13,13 +13,12 @@
 
 #include "absl/status/statusor.h"
 #include "model/decode/aligned_buffer.h"
+#include "model/decode/level_rows.h"
 #include "model/generator.h"
 #include "model/model_config.h"
 #include "model/state_layout.h"
 
 namespace strata {
-
-enum class Stack { kEncoder, kDecoder };
 
 // One layer's cache.
 template <typename T>

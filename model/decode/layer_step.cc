@@ -72,7 +72,7 @@ void LevelStep<T>::RunStack(const Job& job) {
   LevelScratch<T>& s = scratch_[job.level];
   const LevelWeights<T>& w = model_->weights().levels[job.level];
   const auto& layers = job.stack == Stack::kEncoder ? w.enc : w.dec;
-  for (const LevelRow<T>& row : s.rows) {
+  for (const LevelRow<CpuSequence<T>>& row : s.rows) {
     for (int64_t j = 0; j < row.count; ++j) {
       FillRope(job.level, row.offset + j, row.begin + j + job.first);
     }
@@ -96,7 +96,7 @@ void LevelStep<T>::KeepWanted(int l) {
   if (s.wanted == s.items) return;
   const int64_t width = PaddedWidth(level_config(l).dim);
   int64_t to = 0;
-  for (const LevelRow<T>& row : s.rows) {
+  for (const LevelRow<CpuSequence<T>>& row : s.rows) {
     const int64_t from = row.offset + row.count - row.wanted;
     for (AlignedBuffer<T>* rows : {&s.x, &s.att}) {
       std::copy_n(rows->data() + from * width, row.wanted * width,
@@ -112,7 +112,7 @@ void LevelStep<T>::EncodeUnits(int l) {
   LevelScratch<T>& s = scratch_[l];
   const LevelConfig& level = level_config(l);
   const int64_t m = s.units * level.block;
-  for (const LevelRow<T>& row : s.rows) {
+  for (const LevelRow<CpuSequence<T>>& row : s.rows) {
     const int64_t first = row.begin / level.block * level.block;
     for (int64_t j = 0; j < row.units * level.block; ++j) {
       FillRope(l, row.unit * level.block + j, first + j);

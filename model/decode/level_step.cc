@@ -28,11 +28,7 @@ absl::Status LevelStep<T>::Run(absl::Span<const FeedRow<T>> rows) {
 template <typename T>
 absl::Status LevelStep<T>::Prime(CpuSequence<T>* sequence) {
   for (LevelScratch<T>& s : scratch_) {
-    // As if item -1 had been fed: the decoder then sees u[0].
-    s.rows = {{sequence, -1, 1, 0, 0, 1, 1}};
-    s.items = 1;
-    s.units = 1;
-    s.wanted = 1;
+    s.SetOrigin(sequence);
   }
   STRATA_RETURN_IF_ERROR(Reserve());
   for (int l = top(); l >= 0; --l) {
@@ -58,30 +54,14 @@ absl::Status LevelStep<T>::Prime(CpuSequence<T>* sequence) {
 template <typename T>
 void LevelStep<T>::Plan(absl::Span<const FeedRow<T>> rows) {
   for (LevelScratch<T>& s : scratch_) {
-    s.rows.clear();
-    s.items = 0;
-    s.units = 0;
-    s.wanted = 0;
+    static_cast<LevelBatch<CpuSequence<T>>&>(s) = {};
   }
   const int64_t vocab = model_->config().vocab;
   for (const FeedRow<T>& row : rows) {
-    int64_t begin = row.sequence->size();
-    int64_t count = static_cast<int64_t>(row.items.size());
-    for (int l = 0; l <= top() && count > 0; ++l) {
-      LevelScratch<T>& s = scratch_[l];
-      LevelRow<T> at{row.sequence, begin, count, s.items, s.units, 0, count};
-      if (l == 0) at.wanted = static_cast<int64_t>(row.logits.size()) / vocab;
-      s.items += count;
-      s.wanted += at.wanted;
-      if (l < top()) {
-        const int64_t block = level_config(l).block;
-        at.units = (begin + count) / block - begin / block;
-        s.units += at.units;
-        begin /= block;
-      }
-      s.rows.push_back(at);
-      count = at.units;
-    }
+    AddRow(model_->config(), row.sequence,
+           static_cast<int64_t>(row.items.size()),
+           static_cast<int64_t>(row.logits.size()) / vocab,
+           [this](int l) -> LevelBatch<CpuSequence<T>>& { return scratch_[l]; });
   }
 }
 
@@ -103,7 +83,7 @@ absl::Status LevelStep<T>::Reserve() {
          s.rope.Reserve(n * (level.dim / level.heads)) &&
          s.units_x.Reserve(unit_rows * dim) &&
          s.bridge.Reserve(s.units * PaddedWidth(level.block * level.dim));
-    for (const LevelRow<T>& row : s.rows) {
+    for (const LevelRow<CpuSequence<T>>& row : s.rows) {
       for (const Stack stack : {Stack::kEncoder, Stack::kDecoder}) {
         longest = std::max(longest, row.sequence->Cache(l, stack, 0).slots);
       }
@@ -166,7 +146,7 @@ void LevelStep<T>::CollectUnits(int l) {
   const LevelConfig& level = level_config(l);
   LevelScratch<T>& s = scratch_[l];
   const int64_t width = PaddedWidth(level.dim);
-  for (const LevelRow<T>& row : s.rows) {
+  for (const LevelRow<CpuSequence<T>>& row : s.rows) {
     T* buffer = row.sequence->PoolBuffer(l);
     T* unit = s.units_x.data() + row.unit * level.block * width;
     for (int64_t j = 0; j < row.count; ++j) {
@@ -189,7 +169,7 @@ void LevelStep<T>::AddContexts(int l) {
   LevelScratch<T>& s = scratch_[l];
   const int64_t width = PaddedWidth(level.dim);
   const int64_t bridge_width = PaddedWidth(level.block * level.dim);
-  for (const LevelRow<T>& row : s.rows) {
+  for (const LevelRow<CpuSequence<T>>& row : s.rows) {
     const T* context = row.sequence->Context(l);
     const T* next = s.bridge.data() + row.unit * bridge_width;
     for (int64_t j = 0; j < row.count; ++j) {

@@ -15,6 +15,7 @@
 #include "model/decode/cpu_model.h"
 #include "model/decode/cpu_sequence.h"
 #include "model/decode/kernels.h"
+#include "model/decode/level_rows.h"
 #include "model/decode/thread_pool.h"
 #include "model/items.h"
 
@@ -28,28 +29,8 @@ struct FeedRow {
   absl::Span<T> logits;
 };
 
-// A sequence's share of a level's batch: items [begin, begin + count) of that
-// level, in the rows [offset, offset + count) of the level's matrices.
 template <typename T>
-struct LevelRow {
-  CpuSequence<T>* sequence = nullptr;
-  int64_t begin = 0;
-  int64_t count = 0;
-  int64_t offset = 0;
-  int64_t unit = 0;   // first of this row's completed units in the batch
-  int64_t units = 0;  // units that these items complete
-  // The last `wanted` contexts are needed: all of them above the byte level,
-  // those with logits at it.
-  int64_t wanted = 0;
-};
-
-template <typename T>
-struct LevelScratch {
-  std::vector<LevelRow<T>> rows;
-  int64_t items = 0;  // of all rows
-  int64_t units = 0;
-  int64_t wanted = 0;
-
+struct LevelScratch : LevelBatch<CpuSequence<T>> {
   AlignedBuffer<T> x;       // [items][dim]: z, then h, then u, decoded in place
   AlignedBuffer<T> norm;    // [items or units * block][dim]; at the end the
                             // wanted contexts c
@@ -107,7 +88,7 @@ class LevelStep {
   // `wanted_only`: of each row, the queries before the wanted ones only leave
   // their keys and values.
   void Attend(const Job& job, int layer, bool wanted_only);
-  void AttendHead(const Job& job, const LevelRow<T>& row, int layer, int head,
+  void AttendHead(const Job& job, const LevelRow<CpuSequence<T>>& row, int layer, int head,
                   int64_t first_query, T* scores);
   CacheView<T> UnitCache(int l, T* scores) const;
   void AttendUnit(int l, int64_t unit, int head, T* scores);

@@ -1,0 +1,67 @@
+#include "model/decode/step_check.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "absl/strings/str_cat.h"
+
+namespace strata {
+
+absl::Status CheckGeneratorOptions(const GeneratorOptions& options) {
+  if (options.threads >= 1 && options.threads <= 1024) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "threads is ", options.threads, "; must be in [1, 1024]"));
+}
+
+absl::Status CheckCapacity(int64_t capacity, int64_t max_context) {
+  if (capacity >= 1 && capacity <= max_context) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "capacity is ", capacity, "; must be in [1, ", max_context, "]"));
+}
+
+absl::Status CheckFeed(const Sequence& sequence, absl::Span<const Item> items,
+                       size_t logits, int vocab) {
+  const size_t n = items.size();
+  if (n == 0) return absl::InvalidArgumentError("a row has no items to feed");
+  const int64_t room = sequence.capacity() - sequence.size();
+  if (static_cast<int64_t>(n) > room) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a row feeds ", n, " items; its sequence has room for ", room));
+  }
+  for (const Item item : items) {
+    if (item < 0 || item >= vocab) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("item is ", item, "; must be in [0, ", vocab, ")"));
+    }
+  }
+  if (logits != 0 && logits != static_cast<size_t>(vocab) &&
+      logits != n * vocab) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("logits has ", logits, " values; must have 0, ", vocab,
+                     " or ", n * vocab));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckDistinct(std::vector<const Sequence*>* sequences) {
+  if (sequences->empty()) {
+    return absl::InvalidArgumentError("a step has no rows");
+  }
+  std::sort(sequences->begin(), sequences->end(),
+            std::less<const Sequence*>());
+  if (std::adjacent_find(sequences->begin(), sequences->end()) !=
+      sequences->end()) {
+    return absl::InvalidArgumentError("a sequence appears twice in a step");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSameCapacity(const Sequence& snapshot,
+                               const Sequence& sequence) {
+  if (snapshot.capacity() == sequence.capacity()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the snapshot has capacity ", snapshot.capacity(),
+                   "; the sequence has ", sequence.capacity()));
+}
+
+}  // namespace strata

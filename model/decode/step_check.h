@@ -1,0 +1,30 @@
+#pragma once
+// What every executor asks of a step before anything moves, so that all refuse
+// the same with the same words. Pure functions; errors are INVALID_ARGUMENT.
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "model/generator.h"
+#include "model/items.h"
+
+namespace strata {
+
+absl::Status CheckGeneratorOptions(const GeneratorOptions& options);
+
+absl::Status CheckCapacity(int64_t capacity, int64_t max_context);
+
+// Items fit the sequence and the vocabulary; `logits` values have one of the
+// three sizes of StepRow.
+absl::Status CheckFeed(const Sequence& sequence, absl::Span<const Item> items,
+                       size_t logits, int vocab);
+
+// No sequence twice, and at least one. Sorts `sequences`.
+absl::Status CheckDistinct(std::vector<const Sequence*>* sequences);
+
+// Of Restore: a snapshot and what it is restored into.
+absl::Status CheckSameCapacity(const Sequence& snapshot,
+                               const Sequence& sequence);
+
+}  // namespace strata

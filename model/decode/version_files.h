@@ -1,0 +1,36 @@
+#pragma once
+// A version folder opened for an executor: verified, parsed, nothing packed yet.
+// Thread-safe.
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "model/generator.h"
+#include "model/model_config.h"
+#include "model/safetensors.h"
+
+namespace strata {
+
+struct VersionFiles {
+  ModelConfig config;  // valid
+  std::unique_ptr<SafetensorsFile> weights;
+};
+
+// Makes a model of verified files. Exceptions: std::bad_alloc alone.
+using ModelMaker =
+    std::function<absl::StatusOr<std::shared_ptr<const LoadedModel>>(
+        const VersionFiles&)>;
+
+// Verifies the manifest (every size and SHA-256) and config.json, opens
+// model.safetensors, and makes a model of them. The message of an error names
+// the folder.
+//   DATA_LOSS           a checksum differs or a file is malformed
+//   INVALID_ARGUMENT    the config does not describe a model
+//   NOT_FOUND           a file is missing
+//   RESOURCE_EXHAUSTED  no memory
+absl::StatusOr<std::shared_ptr<const LoadedModel>> LoadVersion(
+    const std::string& version_dir, const ModelMaker& make);
+
+}  // namespace strata
