@@ -52,6 +52,7 @@ class HierarchicalTransformerImpl : public torch::nn::Module {
   torch::Tensor Head(const torch::Tensor& contexts);
 
   const ModelConfig& config() const { return config_; }
+  LevelImpl& level(int l) const { return *levels_[l]; }
 
  private:
   ModelConfig config_;

@@ -50,6 +50,14 @@ torch::Tensor LevelImpl::forward(const torch::Tensor& z,
   return c;
 }
 
+TransformerLayerImpl& LevelImpl::encoder(int layer) {
+  return enc_->at<TransformerLayerImpl>(layer);
+}
+
+TransformerLayerImpl& LevelImpl::decoder(int layer) {
+  return dec_->at<TransformerLayerImpl>(layer);
+}
+
 torch::Tensor LevelImpl::Encode(const torch::Tensor& z,
                                 const torch::Tensor& segments) {
   const int64_t n = z.size(1);

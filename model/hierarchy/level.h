@@ -43,8 +43,19 @@ class LevelImpl : public torch::nn::Module {
                         LevelSpan above,
                         absl::Span<LevelActivations> activations);
 
- private:
+  // The parts of that formula, for executors that keep a state between items.
+  // h of the items alone: z [B, n, D] -> [B, n, D].
   torch::Tensor Encode(const torch::Tensor& z, const torch::Tensor& segments);
+  TransformerLayerImpl& encoder(int layer);
+  TransformerLayerImpl& decoder(int layer);
+  // h [B, n, D] -> [B, n / b, U].
+  torch::Tensor Pool(const torch::Tensor& h) { return pool_->forward(h); }
+  // o [.., U] -> [.., b * D].
+  torch::Tensor Bridge(const torch::Tensor& o) { return bridge_->forward(o); }
+  torch::Tensor Norm(const torch::Tensor& x) { return norm_->forward(x); }
+  const torch::Tensor& start() const { return start_; }  // [D]
+
+ private:
   torch::Tensor Decode(const torch::Tensor& u, const torch::Tensor& segments);
   torch::Tensor RunStack(const torch::nn::ModuleList& stack, Scope scope,
                          const torch::Tensor& x,

@@ -13,9 +13,16 @@ AttentionLayerImpl::AttentionLayerImpl(int64_t dim, int64_t heads)
 
 torch::Tensor AttentionLayerImpl::forward(const torch::Tensor& x,
                                           const AttentionPlan& plan) {
-  const FoldedHeads heads = FoldHeads(qkv_->forward(norm_->forward(x)), heads_, plan);
-  const auto mixed = FullAttention::Attend(heads.q, heads.k, heads.v, plan);
-  return out_->forward(UnfoldQueries(mixed, plan));
+  return Apply(x, [&](const torch::Tensor& qkv) {
+    const FoldedHeads heads = FoldHeads(qkv, heads_, plan);
+    return UnfoldQueries(
+        FullAttention::Attend(heads.q, heads.k, heads.v, plan), plan);
+  });
+}
+
+torch::Tensor AttentionLayerImpl::Apply(const torch::Tensor& x,
+                                        AttendFunction attend) {
+  return out_->forward(attend(qkv_->forward(norm_->forward(x))));
 }
 
 }  // namespace strata

@@ -1,20 +1,27 @@
 #pragma once
 // AttentionLayer: out(attention(norm(x))), the first half of a TransformerLayer
 // without its residual. q, k and v come from one matrix, as rows in that order.
-// Thread-compatible.
+// How they attend is the caller's: over whole texts by a plan, or over the cache
+// of a decoder. Thread-compatible.
 
 #include <torch/torch.h>
 
+#include "absl/functional/function_ref.h"
 #include "model/nn/attention_plan.h"
 #include "model/nn/linear.h"
 #include "model/nn/rms_norm.h"
 
 namespace strata {
 
+// From the joint projection [.., 3 D] to the mixed values [.., D].
+using AttendFunction =
+    absl::FunctionRef<torch::Tensor(const torch::Tensor& qkv)>;
+
 class AttentionLayerImpl : public torch::nn::Module {
  public:
   AttentionLayerImpl(int64_t dim, int64_t heads);
   torch::Tensor forward(const torch::Tensor& x, const AttentionPlan& plan);
+  torch::Tensor Apply(const torch::Tensor& x, AttendFunction attend);
 
  private:
   int64_t heads_;

@@ -12,8 +12,18 @@ TransformerLayerImpl::TransformerLayerImpl(int64_t dim, int64_t heads,
 
 torch::Tensor TransformerLayerImpl::forward(const torch::Tensor& x,
                                             const AttentionPlan& plan) {
+  return AddHalves(x, attn_->forward(x, plan));
+}
+
+torch::Tensor TransformerLayerImpl::Apply(const torch::Tensor& x,
+                                          AttendFunction attend) {
+  return AddHalves(x, attn_->Apply(x, attend));
+}
+
+torch::Tensor TransformerLayerImpl::AddHalves(const torch::Tensor& x,
+                                              const torch::Tensor& mixed) {
   const double rate = is_training() ? dropout_ : 0.0;
-  const auto y = AddDropped(x, attn_->forward(x, plan), rate);
+  const auto y = AddDropped(x, mixed, rate);
   return AddDropped(y, ff_->forward(y), rate);
 }
 

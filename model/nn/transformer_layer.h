@@ -16,8 +16,12 @@ class TransformerLayerImpl : public torch::nn::Module {
   TransformerLayerImpl(int64_t dim, int64_t heads, int64_t ff_mult,
                        double dropout);
   torch::Tensor forward(const torch::Tensor& x, const AttentionPlan& plan);
+  // The same with attention as the caller computes it.
+  torch::Tensor Apply(const torch::Tensor& x, AttendFunction attend);
 
  private:
+  torch::Tensor AddHalves(const torch::Tensor& x, const torch::Tensor& mixed);
+
   double dropout_;
   AttentionLayer attn_;
   FeedForward ff_;
