@@ -24,6 +24,8 @@ RULES = {
     "model/nn": (FACES, ["torch"]),
     "model/hierarchy": (FACES + ["model/nn"], ["torch"]),
     "model/decode": (FACES, []),
+    "model/decode/tensor": (FACES + ["model/decode", "model/nn", "model/hierarchy"],
+                            ["torch"]),
     "model/train": (FACES + ["model/nn", "model/hierarchy"], ["torch"]),
     "server/registry": (FACES, []),
     # One row, but acyclic: jobs over engine over registry.

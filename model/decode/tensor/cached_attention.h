@@ -1,0 +1,72 @@
+#pragma once
+// CachedAttention: how one stack of layers attends in one ragged step. New items
+// see the cached keys of their sequence that model/scope_mask.h shows, and one
+// another. Made once per stack and step; its layers share index tensors, masks
+// and angles.
+//
+// Rows that feed one item attend together, padded to the longest past among
+// those of like length (within a factor of two); a row that feeds more, as a
+// prompt does, attends on its own. Thread-compatible.
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "model/model_config.h"
+#include "model/nn/attention_plan.h"
+#include "model/nn/rope.h"
+
+namespace strata {
+
+// One sequence's share of the batch.
+struct CachedRow {
+  int64_t cache = 0;  // first pool row of the stack: [layers][K, V][slots]
+  int64_t slots = 0;
+  int64_t begin = 0;   // position of the first new item: it lies in slot
+                       // begin % slots
+  int64_t count = 0;   // new items
+  int64_t offset = 0;  // rows [offset, offset + count) of the batch
+};
+
+class CachedAttention {
+ public:
+  // `rope`: angles of every position. REQUIRES: a causal scope; rows in order of
+  // `offset`, together covering the batch.
+  CachedAttention(const ScopeSpec& spec, int64_t heads,
+                  const std::vector<CachedRow>& rows, const RopeTables& rope);
+
+  // qkv [N, 3 D] -> mixed values [N, D]. Reads the caches of layer `layer` in
+  // `pool` [rows, D], then writes the new keys and values there.
+  torch::Tensor Attend(const torch::Tensor& qkv, int layer,
+                       torch::Tensor* pool) const;
+
+ private:
+  struct Group {
+    int64_t batch = 0;  // sequences
+    int64_t count = 0;  // new items of each
+    int64_t past = 0;   // cached keys, padded
+    bool all = false;   // the group is the batch
+    torch::Tensor items;   // [batch * count] rows of the batch
+    torch::Tensor gather;  // [batch * past] pool rows of layer 0's keys
+    torch::Tensor stride;  // [batch * past] from keys to values, and so on
+    torch::Tensor mask;    // [batch, 1, count, past + count] of bool
+  };
+  Group MakeGroup(const ScopeSpec& spec, const std::vector<CachedRow>& rows,
+                  const torch::Device& device) const;
+  void PlanWrites(const std::vector<CachedRow>& rows,
+                  const torch::Device& device);
+  torch::Tensor AttendGroup(const Group& group, const torch::Tensor& q,
+                            const torch::Tensor& k, const torch::Tensor& v,
+                            int layer, const torch::Tensor& pool) const;
+
+  int64_t heads_ = 0;
+  int64_t items_ = 0;  // N
+  std::vector<Group> groups_;
+  RopeTables rope_;              // [N, K / 2]
+  torch::Tensor written_;        // rows of the batch that stay in the caches
+  torch::Tensor write_;          // their pool rows in layer 0's keys
+  torch::Tensor write_stride_;
+};
+
+}  // namespace strata

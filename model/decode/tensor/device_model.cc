@@ -1,0 +1,127 @@
+#include "model/decode/tensor/device_model.h"
+
+#include <utility>
+
+#include "model/decode/tensor/tensor_step.h"
+#include "model/nn/torch_guard.h"
+
+namespace strata {
+namespace {
+
+HierarchicalTransformer Replica(const HierarchicalTransformer& weights,
+                                const torch::Device& device,
+                                torch::ScalarType type) {
+  torch::NoGradGuard no_grad;
+  HierarchicalTransformer copy(weights->config());
+  const auto from = weights->named_parameters();
+  for (auto& entry : copy->named_parameters()) {
+    entry.value().copy_(from[entry.key()]);
+    entry.value().set_requires_grad(false);
+  }
+  copy->to(device, type);
+  copy->eval();
+  return copy;
+}
+
+// What is there before item 0: position 0 of every decoder layer, and the
+// contexts.
+std::vector<int64_t> OriginRows(const LevelConfig& level,
+                                const TensorSequence::Place& place) {
+  std::vector<int64_t> rows;
+  for (int part = 0; part < 2 * level.dec_layers; ++part) {
+    rows.push_back(place.decoder + part * place.dec_slots);
+  }
+  for (int r = 0; r < level.block; ++r) rows.push_back(place.context + r);
+  return rows;
+}
+
+}  // namespace
+
+DeviceModel::DeviceModel(const HierarchicalTransformer& weights,
+                         const torch::Device& device, torch::ScalarType type)
+    : config_(weights->config()),
+      device_(device),
+      net_(Replica(weights, device, type)),
+      pool_(config_, torch::TensorOptions().device(device).dtype(type)) {
+  for (int l = 0; l < static_cast<int>(config_.levels.size()); ++l) {
+    const LevelConfig& level = config_.levels[l];
+    RopeCache cache(level.dim / level.heads, config_.rope_theta);
+    ropes_.push_back(
+        cache.Get(config_.max_context / ItemBytes(config_, l) + 1,
+                  torch::TensorOptions().device(device).dtype(type)));
+  }
+}
+
+absl::StatusOr<std::unique_ptr<DeviceModel>> DeviceModel::Create(
+    const HierarchicalTransformer& weights, const torch::Device& device,
+    torch::ScalarType type) {
+  return TorchGuard([&] {
+    std::unique_ptr<DeviceModel> model(
+        new DeviceModel(weights, device, type));
+    model->MakeOrigin();
+    return model;
+  });
+}
+
+void DeviceModel::MakeOrigin() {
+  torch::NoGradGuard no_grad;
+  std::unique_ptr<TensorSequence> primed;  // its end takes the lock too
+  MutexLock lock(&mutex_);
+  primed = std::make_unique<TensorSequence>(this, 1);
+  TensorStep(this).Prime(primed.get());
+  for (int l = 0; l < static_cast<int>(config_.levels.size()); ++l) {
+    const auto rows =
+        Upload(OriginRows(config_.levels[l], primed->place(l)));
+    origin_.push_back(pool_.level(l).index_select(0, rows));
+  }
+}
+
+int64_t DeviceModel::value_bytes() const {
+  return static_cast<int64_t>(ropes_[0].cos.element_size());
+}
+
+int64_t DeviceModel::weight_bytes() const {
+  int64_t bytes = 0;
+  for (const auto& parameter : net_->parameters()) {
+    bytes += static_cast<int64_t>(parameter.nbytes());
+  }
+  return bytes;
+}
+
+torch::Tensor DeviceModel::Upload(const std::vector<int64_t>& values) const {
+  return torch::tensor(values, torch::kLong).to(device_);
+}
+
+absl::StatusOr<std::unique_ptr<TensorSequence>> DeviceModel::NewSequence(
+    int64_t capacity) {
+  std::unique_ptr<TensorSequence> sequence;  // its end takes the lock too
+  const absl::Status status = TorchGuard([&] {
+    torch::NoGradGuard no_grad;
+    MutexLock lock(&mutex_);
+    sequence = std::make_unique<TensorSequence>(this, capacity);
+    for (int l = 0; l < static_cast<int>(config_.levels.size()); ++l) {
+      const auto rows =
+          Upload(OriginRows(config_.levels[l], sequence->place(l)));
+      pool_.level(l).index_copy_(0, rows, origin_[l]);
+    }
+  });
+  if (!status.ok()) return status;
+  return sequence;
+}
+
+absl::Status DeviceModel::Copy(const TensorSequence& from,
+                               TensorSequence* to) {
+  return TorchGuard([&] {
+    torch::NoGradGuard no_grad;
+    MutexLock lock(&mutex_);
+    for (int l = 0; l < static_cast<int>(config_.levels.size()); ++l) {
+      auto& rows = pool_.level(l);
+      rows.narrow(0, to->first_row(l), to->rows(l))
+          .copy_(rows.narrow(0, from.first_row(l), from.rows(l)));
+    }
+    to->set_size(from.size());
+    to->set_damaged(from.damaged());
+  });
+}
+
+}  // namespace strata

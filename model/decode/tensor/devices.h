@@ -1,0 +1,23 @@
+#pragma once
+// Which devices LibTorch can compute on here. Its CUDA half is a library of its
+// own that is loaded on first need, beside libtorch_cpu.so or by the loader's
+// path: machines without a GPU neither have nor want it. Torch-free to include.
+// Thread-safe.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace strata {
+
+// "cuda:0", "cuda:1", …; empty where there is no CUDA device. UNAVAILABLE, with
+// the reason, where there is one but LibTorch's CUDA half cannot be loaded.
+absl::StatusOr<std::vector<std::string>> CudaDevices();
+
+// Memory of a CUDA device that nobody uses at present. REQUIRES: a device that
+// CudaDevices named.
+absl::StatusOr<int64_t> FreeDeviceBytes(const std::string& device);
+
+}  // namespace strata

@@ -1,0 +1,49 @@
+#pragma once
+// The tensor executor of one worker: checks every row of a step before anything
+// moves, then runs TensorStep on its device. Owns nothing of the model, which
+// outlives it. Single owner thread. A sequence whose step failed halfway (memory
+// that ran out) is refused from then on, with FAILED_PRECONDITION, until a
+// Restore.
+
+#include <torch/torch.h>
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "model/decode/tensor/device_model.h"
+#include "model/decode/tensor/tensor_sequence.h"
+#include "model/generator.h"
+
+namespace strata {
+
+class TensorGenerator final : public Generator {
+ public:
+  // `threads`: of LibTorch on the CPU; a GPU has no use for them.
+  TensorGenerator(DeviceModel* model, int threads)
+      : model_(model), threads_(threads) {}
+
+  absl::StatusOr<std::unique_ptr<Sequence>> NewSequence(
+      int64_t capacity) override;
+  absl::StatusOr<std::unique_ptr<Sequence>> Fork(
+      const Sequence& sequence) override;
+  absl::Status Restore(const Sequence& snapshot, Sequence* sequence) override;
+  absl::Status Step(absl::Span<const StepRow> rows) override;
+
+  // Step with the logits as they are: [all wanted, V] in the model's own type
+  // on the CPU; what tests compare. `logits` of the rows only says how many are
+  // wanted.
+  absl::StatusOr<torch::Tensor> StepExact(absl::Span<const StepRow> rows);
+
+ private:
+  absl::StatusOr<TensorSequence*> Own(const Sequence* sequence) const;
+  absl::Status CheckAll(absl::Span<const StepRow> rows);
+  absl::StatusOr<torch::Tensor> Run(absl::Span<const StepRow> rows);
+
+  DeviceModel* const model_;
+  const int threads_;
+};
+
+}  // namespace strata

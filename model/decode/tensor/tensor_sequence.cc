@@ -1,0 +1,36 @@
+#include "model/decode/tensor/tensor_sequence.h"
+
+#include "model/decode/tensor/device_model.h"
+
+namespace strata {
+
+TensorSequence::TensorSequence(DeviceModel* model, int64_t capacity)
+    : model_(model), capacity_(capacity) {
+  const ModelConfig& config = model->config();
+  const StateLayout layout = MakeStateLayout(config, capacity);
+  values_ = layout.values;
+  for (size_t l = 0; l < layout.levels.size(); ++l) {
+    rows_.push_back(layout.levels[l].values / config.levels[l].dim);
+  }
+  first_ = model->pool().Take(rows_);
+  for (size_t l = 0; l < layout.levels.size(); ++l) {
+    const LevelLayout& at = layout.levels[l];
+    const auto row = [&](int64_t offset) {
+      return first_[l] + (offset - at.enc_offset) / config.levels[l].dim;
+    };
+    places_.push_back({row(at.enc_offset), row(at.dec_offset),
+                       row(at.pool_offset), row(at.context_offset),
+                       at.enc_slots, at.dec_slots});
+  }
+}
+
+TensorSequence::~TensorSequence() {
+  MutexLock lock(&model_->mutex());
+  model_->pool().Give(first_, rows_);
+}
+
+int64_t TensorSequence::bytes() const {
+  return values_ * model_->value_bytes();
+}
+
+}  // namespace strata

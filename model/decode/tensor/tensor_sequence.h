@@ -1,0 +1,57 @@
+#pragma once
+// The state of one stream of the tensor executor: its rows in the StatePool of
+// its device. Destruction gives them back. See model/generator.h for the
+// contract; the DeviceModel outlives it.
+
+#include <cstdint>
+#include <vector>
+
+#include "model/generator.h"
+#include "model/state_layout.h"
+
+namespace strata {
+
+class DeviceModel;
+
+class TensorSequence final : public Sequence {
+ public:
+  // Rows of one level: where each part begins, in the level's pool.
+  struct Place {
+    int64_t encoder = 0;  // caches [layers][K, V][slots]
+    int64_t decoder = 0;  // likewise
+    int64_t pool = 0;     // [block]
+    int64_t context = 0;  // [block]
+    int64_t enc_slots = 0;
+    int64_t dec_slots = 0;
+  };
+
+  // Takes rows of `model`, whose lock is held; they hold nothing yet.
+  TensorSequence(DeviceModel* model, int64_t capacity);
+  ~TensorSequence() override;
+
+  int64_t size() const override { return size_; }
+  int64_t capacity() const override { return capacity_; }
+  int64_t bytes() const override;
+
+  const DeviceModel* model() const { return model_; }
+  void set_size(int64_t size) { size_ = size; }
+  const Place& place(int level) const { return places_[level]; }
+  int64_t first_row(int level) const { return first_[level]; }
+  int64_t rows(int level) const { return rows_[level]; }
+
+  // A step that failed halfway leaves a state of no use.
+  bool damaged() const { return damaged_; }
+  void set_damaged(bool damaged) { damaged_ = damaged; }
+
+ private:
+  DeviceModel* const model_;
+  const int64_t capacity_;
+  int64_t size_ = 0;
+  bool damaged_ = false;
+  int64_t values_ = 0;  // numbers in the state
+  std::vector<int64_t> rows_;
+  std::vector<int64_t> first_;
+  std::vector<Place> places_;
+};
+
+}  // namespace strata

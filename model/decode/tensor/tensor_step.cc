@@ -1,0 +1,208 @@
+#include "model/decode/tensor/tensor_step.h"
+
+#include <algorithm>
+
+#include "model/decode/tensor/cached_attention.h"
+
+namespace strata {
+namespace {
+
+// Rows of the pool beside rows of a batch, and a choice among both.
+struct Choice {
+  std::vector<int64_t> pooled;  // pool rows, in front
+  std::vector<int64_t> chosen;  // >= 0: in front; < 0: -1 - row of the batch
+
+  void FromPool(int64_t row) {
+    chosen.push_back(static_cast<int64_t>(pooled.size()));
+    pooled.push_back(row);
+  }
+  void FromBatch(int64_t row) { chosen.push_back(-1 - row); }
+
+  // [chosen, D].
+  torch::Tensor Take(const DeviceModel& model, const torch::Tensor& pool,
+                     const torch::Tensor& batch) const {
+    std::vector<int64_t> index;
+    for (const int64_t c : chosen) {
+      index.push_back(c >= 0 ? c : static_cast<int64_t>(pooled.size()) - 1 - c);
+    }
+    torch::Tensor all = batch;
+    if (!pooled.empty()) {
+      const auto front = pool.index_select(0, model.Upload(pooled));
+      all = batch.defined() ? at::cat({front, batch}) : front;
+    }
+    return all.index_select(0, model.Upload(index));
+  }
+};
+
+}  // namespace
+
+TensorStep::TensorStep(DeviceModel* model)
+    : model_(model), batches_(model->config().levels.size()) {}
+
+torch::Tensor TensorStep::Run(absl::Span<const TensorRow> rows) {
+  torch::NoGradGuard no_grad;
+  for (const TensorRow& row : rows) {
+    AddRow(model_->config(), row.sequence,
+           static_cast<int64_t>(row.items.size()), row.wanted,
+           [this](int l) -> Batch& { return batches_[l]; });
+  }
+  const auto contexts = Advance(0, Embed(rows));
+  for (const TensorRow& row : rows) {
+    row.sequence->set_size(row.sequence->size() +
+                           static_cast<int64_t>(row.items.size()));
+  }
+  if (batches_[0].wanted == 0) return {};
+  return model_->net().Head(contexts);
+}
+
+void TensorStep::Prime(TensorSequence* sequence) {
+  torch::NoGradGuard no_grad;
+  for (Batch& batch : batches_) batch.SetOrigin(sequence);
+  torch::Tensor above;
+  for (int l = top(); l >= 0; --l) {
+    auto u = net(l).start().unsqueeze(0);
+    if (above.defined()) {
+      const auto bridged = net(l).Bridge(above).view({-1, level(l).dim});
+      KeepContexts(l, bridged);
+      u = u + bridged.narrow(0, 0, 1);
+    }
+    above = net(l).Norm(RunStack(l, Stack::kDecoder, u));
+  }
+}
+
+torch::Tensor TensorStep::Embed(absl::Span<const TensorRow> rows) const {
+  std::vector<int64_t> items;
+  for (const TensorRow& row : rows) {
+    items.insert(items.end(), row.items.begin(), row.items.end());
+  }
+  return model_->net().Embed(model_->Upload(items));
+}
+
+// Where the encoder looks ahead inside a block it runs in the pooling path
+// alone, and the decoder sees the items themselves.
+torch::Tensor TensorStep::Advance(int l, const torch::Tensor& z) {
+  const bool looks_ahead = level(l).enc_scope == Scope::kBidirBlock;
+  const auto h = looks_ahead ? z : RunStack(l, Stack::kEncoder, z);
+  const auto u = l < top() ? h + FromAbove(l, h) : h;
+  return net(l).Norm(Wanted(l, RunStack(l, Stack::kDecoder, u)));
+}
+
+// The decoder's u[i + 1] follows item i.
+torch::Tensor TensorStep::RunStack(int l, Stack stack, const torch::Tensor& z) {
+  const bool encodes = stack == Stack::kEncoder;
+  const LevelConfig& config = level(l);
+  const int layers = encodes ? config.enc_layers : config.dec_layers;
+  if (layers == 0) return z;
+  std::vector<CachedRow> rows;
+  for (const auto& row : batches_[l].rows) {
+    const TensorSequence::Place& place = row.sequence->place(l);
+    rows.push_back({encodes ? place.encoder : place.decoder,
+                    encodes ? place.enc_slots : place.dec_slots,
+                    row.begin + (encodes ? 0 : 1), row.count, row.offset});
+  }
+  const CachedAttention attention(
+      {encodes ? config.enc_scope : config.dec_scope, config.window,
+       config.block},
+      config.heads, rows, model_->rope(l));
+  auto x = z;
+  for (int i = 0; i < layers; ++i) {
+    auto& layer = encodes ? net(l).encoder(i) : net(l).decoder(i);
+    x = layer.Apply(x, [&](const torch::Tensor& qkv) {
+      return attention.Attend(qkv, i, &model_->pool().level(l));
+    });
+  }
+  return x;
+}
+
+torch::Tensor TensorStep::FromAbove(int l, const torch::Tensor& h) {
+  const Batch& batch = batches_[l];
+  auto units = CollectUnits(l, h);
+  torch::Tensor bridged;
+  if (batch.units > 0) {
+    if (level(l).enc_scope == Scope::kBidirBlock) {
+      units = net(l).Encode(units, {});
+    }
+    const auto contexts = Advance(l + 1, net(l).Pool(units).squeeze(1));
+    bridged = net(l).Bridge(contexts).view({-1, level(l).dim});
+  }
+  const auto picked = PickContexts(l, bridged);
+  KeepContexts(l, bridged);
+  return picked;
+}
+
+torch::Tensor TensorStep::CollectUnits(int l, const torch::Tensor& h) {
+  const int64_t block = level(l).block;
+  Choice complete;
+  std::vector<int64_t> left, buffers;  // items that stay, and where
+  for (const auto& row : batches_[l].rows) {
+    const int64_t buffer = row.sequence->place(l).pool;
+    const int64_t first = row.begin / block * block;
+    const int64_t end = first + row.units * block;
+    for (int64_t i = first; i < end; ++i) {
+      if (i < row.begin) {
+        complete.FromPool(buffer + i % block);
+      } else {
+        complete.FromBatch(row.offset + i - row.begin);
+      }
+    }
+    for (int64_t i = std::max(end, row.begin); i < row.begin + row.count; ++i) {
+      left.push_back(row.offset + i - row.begin);
+      buffers.push_back(buffer + i % block);
+    }
+  }
+  auto& pool = model_->pool().level(l);
+  torch::Tensor units;
+  if (batches_[l].units > 0) {
+    units = complete.Take(*model_, pool, h).view({-1, block, level(l).dim});
+  }
+  if (!left.empty()) {
+    pool.index_copy_(0, model_->Upload(buffers),
+                     h.index_select(0, model_->Upload(left)));
+  }
+  return units;
+}
+
+torch::Tensor TensorStep::PickContexts(int l, const torch::Tensor& bridged) {
+  const int64_t block = level(l).block;
+  Choice context;
+  for (const auto& row : batches_[l].rows) {
+    for (int64_t i = row.begin + 1; i <= row.begin + row.count; ++i) {
+      const int64_t passed = i / block - row.begin / block;
+      if (passed == 0) {
+        context.FromPool(row.sequence->place(l).context + i % block);
+      } else {
+        context.FromBatch((row.unit + passed - 1) * block + i % block);
+      }
+    }
+  }
+  return context.Take(*model_, model_->pool().level(l), bridged);
+}
+
+void TensorStep::KeepContexts(int l, const torch::Tensor& bridged) {
+  const int64_t block = level(l).block;
+  std::vector<int64_t> newest, contexts;
+  for (const auto& row : batches_[l].rows) {
+    if (row.units == 0) continue;
+    for (int64_t r = 0; r < block; ++r) {
+      newest.push_back((row.unit + row.units - 1) * block + r);
+      contexts.push_back(row.sequence->place(l).context + r);
+    }
+  }
+  if (newest.empty()) return;
+  model_->pool().level(l).index_copy_(
+      0, model_->Upload(contexts),
+      bridged.index_select(0, model_->Upload(newest)));
+}
+
+torch::Tensor TensorStep::Wanted(int l, const torch::Tensor& x) const {
+  if (batches_[l].wanted == batches_[l].items) return x;
+  std::vector<int64_t> wanted;
+  for (const auto& row : batches_[l].rows) {
+    for (int64_t j = row.count - row.wanted; j < row.count; ++j) {
+      wanted.push_back(row.offset + j);
+    }
+  }
+  return x.index_select(0, model_->Upload(wanted));
+}
+
+}  // namespace strata

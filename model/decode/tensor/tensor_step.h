@@ -1,0 +1,62 @@
+#pragma once
+// One ragged batch through the recursive level, incrementally, in tensors: the
+// formula of model/README.md with the modules of the differentiable model and
+// the states of a StatePool. The caller has checked the rows and holds the
+// DeviceModel's lock. Errors are exceptions; sequences of a step that threw are
+// of no use any more. Used for one step.
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "model/decode/level_rows.h"
+#include "model/decode/tensor/device_model.h"
+#include "model/decode/tensor/tensor_sequence.h"
+#include "model/items.h"
+
+namespace strata {
+
+struct TensorRow {
+  TensorSequence* sequence = nullptr;
+  absl::Span<const Item> items;
+  int64_t wanted = 0;  // logits after so many of the last items
+};
+
+class TensorStep {
+ public:
+  explicit TensorStep(DeviceModel* model);
+
+  // Feeds the rows; their sizes grow. Returns the wanted logits of all rows one
+  // after another: [wanted, V], on the device; undefined where none is wanted.
+  torch::Tensor Run(absl::Span<const TensorRow> rows);
+
+  // Decodes position 0 of every level into a new sequence.
+  void Prime(TensorSequence* sequence);
+
+ private:
+  using Batch = LevelBatch<TensorSequence>;
+
+  int top() const { return static_cast<int>(batches_.size()) - 1; }
+  const LevelConfig& level(int l) const { return model_->config().levels[l]; }
+  LevelImpl& net(int l) const { return model_->net().level(l); }
+
+  torch::Tensor Embed(absl::Span<const TensorRow> rows) const;
+  // z [items, D] -> the wanted contexts [wanted, D].
+  torch::Tensor Advance(int l, const torch::Tensor& z);
+  torch::Tensor RunStack(int l, Stack stack, const torch::Tensor& z);
+  // h [items, D] -> what the level above says about each next item [items, D].
+  torch::Tensor FromAbove(int l, const torch::Tensor& h);
+  // Items enter the pool buffers; complete blocks come out: [units, b, D].
+  torch::Tensor CollectUnits(int l, const torch::Tensor& h);
+  // `bridged` [units * b, D], undefined where there is no unit.
+  torch::Tensor PickContexts(int l, const torch::Tensor& bridged);
+  void KeepContexts(int l, const torch::Tensor& bridged);
+  torch::Tensor Wanted(int l, const torch::Tensor& x) const;
+
+  DeviceModel* const model_;
+  std::vector<Batch> batches_;  // per level
+};
+
+}  // namespace strata

@@ -1,0 +1,271 @@
+// P5 to P9 for the tensor executor: step by step, in ragged batches, through
+// forks and memory that is used again, it computes the model of model/README.md.
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "model/base/random.h"
+#include "model/decode/tensor/tensor_generator.h"
+#include "model/decode/tensor/tensor_model.h"
+#include "model/hierarchy/weights.h"
+#include "tests/model/decode/test_model.h"
+
+namespace strata {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr double kExact = 1e-12;
+
+class TensorTest : public testing::TestWithParam<NamedConfig> {
+ protected:
+  void SetUp() override {
+    at::set_num_threads(1);
+    Use(GetParam().config, torch::kDouble);
+  }
+
+  void Use(const ModelConfig& new_config, torch::ScalarType type) {
+    config = new_config;
+    weights = std::make_unique<TestWeights>(config, 7);
+    HierarchicalTransformer net(config);
+    net->to(type);
+    const DType stored = type == torch::kDouble ? DType::kF64 : DType::kF32;
+    const absl::Status loaded =
+        LoadNamedTensors(weights->Views(stored), net.get());
+    ASSERT_TRUE(loaded.ok()) << loaded;
+    auto created =
+        TensorModel::Create(net, {torch::Device(torch::kCPU)}, type);
+    ASSERT_TRUE(created.ok()) << created.status();
+    generator.reset();
+    model = *created;
+    generator = std::make_unique<TensorGenerator>(&model->replica(0), 1);
+  }
+
+  std::unique_ptr<Sequence> New(int64_t capacity) {
+    auto sequence = generator->NewSequence(capacity);
+    EXPECT_TRUE(sequence.ok()) << sequence.status();
+    return *std::move(sequence);
+  }
+
+  // Feeds items[begin, end); the logits after each, [end - begin, V] in double.
+  torch::Tensor Feed(Sequence* sequence, const std::vector<Item>& items,
+                     int64_t begin, int64_t end) {
+    std::vector<float> room((end - begin) * config.vocab);
+    auto logits = generator->StepExact(
+        {{sequence, absl::MakeConstSpan(items).subspan(begin, end - begin),
+          absl::MakeSpan(room)}});
+    EXPECT_TRUE(logits.ok()) << logits.status();
+    return logits->to(torch::kDouble);
+  }
+
+  // [T + 1, V] by the naive model; row t predicts item t.
+  torch::Tensor Want(const std::vector<Item>& items) {
+    const Rows rows = NaiveLogits(config, *weights, items);
+    auto all = torch::empty({static_cast<int64_t>(rows.size()), config.vocab},
+                            torch::kDouble);
+    for (size_t t = 0; t < rows.size(); ++t) {
+      std::copy(rows[t].begin(), rows[t].end(),
+                all.data_ptr<double>() + t * config.vocab);
+    }
+    return all;
+  }
+
+  static double Distance(const torch::Tensor& a, const torch::Tensor& b) {
+    EXPECT_EQ(a.sizes(), b.sizes());
+    const double d = (a - b).abs().max().item<double>();
+    return std::isnan(d) ? std::numeric_limits<double>::infinity() : d;
+  }
+
+  ModelConfig config;
+  std::unique_ptr<TestWeights> weights;
+  std::shared_ptr<const TensorModel> model;
+  std::unique_ptr<TensorGenerator> generator;
+};
+
+TEST_P(TensorTest, EveryStepEqualsTheFullModel) {
+  const auto items = RandomItems(131, 3);
+  const auto want = Want(items);
+  auto sequence = New(131);
+  for (int64_t t = 0; t < 131; ++t) {
+    const auto got = Feed(sequence.get(), items, t, t + 1);
+    ASSERT_LE(Distance(got, want.slice(0, t + 1, t + 2)), kExact)
+        << "after item " << t;
+  }
+  EXPECT_GT(want.abs().max().item<double>(), 5) << "too small to mean anything";
+}
+
+TEST_P(TensorTest, EveryStepEqualsTheFullModelInFloat) {
+  Use(GetParam().config, torch::kFloat);
+  const auto items = RandomItems(131, 4);
+  const auto want = Want(items);
+  auto sequence = New(131);
+  for (int64_t t = 0; t < 131; ++t) {
+    ASSERT_LE(Distance(Feed(sequence.get(), items, t, t + 1),
+                       want.slice(0, t + 1, t + 2)),
+              1e-4);
+  }
+}
+
+TEST_P(TensorTest, EverySplitOfAPrefillEqualsTheFullModel) {
+  const auto items = RandomItems(67, 5);
+  const auto want = Want(items).slice(0, 1);
+  for (int64_t cut = 1; cut <= 67; ++cut) {
+    auto sequence = New(67);
+    auto got = Feed(sequence.get(), items, 0, cut);
+    if (cut < 67) got = at::cat({got, Feed(sequence.get(), items, cut, 67)});
+    ASSERT_LE(Distance(got, want), kExact) << "cut at " << cut;
+  }
+}
+
+TEST_P(TensorTest, RingsThatWrappedStillEqualTheFullModel) {
+  const auto items = RandomItems(331, 6);
+  const auto want = Want(items).slice(0, 1);
+  for (const int64_t chunk : {3, 7, 24, 100}) {
+    auto sequence = New(331);
+    std::vector<torch::Tensor> got;
+    for (int64_t begin = 0; begin < 331; begin += chunk) {
+      got.push_back(Feed(sequence.get(), items, begin,
+                         std::min<int64_t>(begin + chunk, 331)));
+    }
+    ASSERT_LE(Distance(at::cat(got), want), kExact) << "chunks of " << chunk;
+  }
+}
+
+// Sequences at other offsets, of other lengths, coming and going: the memory of
+// those that went is used again, and the pool grows under those that stay.
+TEST_P(TensorTest, ARowInARaggedBatchEqualsTheFullModel) {
+  struct Stream {
+    std::vector<Item> items;
+    std::unique_ptr<Sequence> sequence;
+    torch::Tensor want;
+    int64_t fed = 0;
+  };
+  std::vector<Stream> streams;
+  for (uint64_t turn = 0; turn < 200; ++turn) {
+    if (streams.size() < 9 && turn < 120) {
+      const int64_t n = 1 + (turn * 37) % 151;
+      Stream s{RandomItems(n, 100 + turn), New(n + turn % 3), {}, 0};
+      s.want = Want(s.items);
+      streams.push_back(std::move(s));
+    }
+    std::vector<StepRow> rows;
+    std::vector<float> room(64 * 260);
+    std::vector<torch::Tensor> want;
+    for (size_t i = 0; i < streams.size(); ++i) {
+      Stream& s = streams[i];
+      const uint64_t bits = RandomBits(9, i, turn);
+      if (bits % 4 == 0) continue;
+      const int64_t n = std::min<int64_t>(
+          bits % 5 == 0 ? 1 + (bits >> 8) % 40 : 1, s.items.size() - s.fed);
+      const bool wanted = bits % 7 != 0;
+      rows.push_back({s.sequence.get(),
+                      absl::MakeConstSpan(s.items).subspan(s.fed, n),
+                      absl::MakeSpan(room).subspan(0, wanted ? 260 : 0)});
+      s.fed += n;
+      if (wanted) want.push_back(s.want.slice(0, s.fed, s.fed + 1));
+    }
+    if (rows.empty()) continue;
+    auto got = generator->StepExact(rows);
+    ASSERT_TRUE(got.ok()) << got.status();
+    ASSERT_EQ(got->defined(), !want.empty());
+    if (!want.empty()) {
+      ASSERT_LE(Distance(*got, at::cat(want)), kExact) << "turn " << turn;
+    }
+    streams.erase(std::remove_if(streams.begin(), streams.end(),
+                                 [](const Stream& s) {
+                                   return s.fed == int64_t(s.items.size());
+                                 }),
+                  streams.end());
+  }
+}
+
+TEST_P(TensorTest, ForksAndRestoresReplay) {
+  const auto items = RandomItems(90, 21);
+  const auto other = RandomItems(90, 22);
+  const auto want = Want(items).slice(0, 1);
+  auto sequence = New(90);
+  for (int64_t t = 0; t < 89; ++t) {
+    auto snapshot = generator->Fork(*sequence);
+    ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+    EXPECT_EQ((*snapshot)->bytes(), sequence->bytes());
+    Feed(sequence.get(), other, t, std::min<int64_t>(90, t + 1 + t % 40));
+    ASSERT_TRUE(generator->Restore(**snapshot, sequence.get()).ok());
+    ASSERT_EQ(sequence->size(), t);
+    ASSERT_LE(Distance(Feed(sequence.get(), items, t, t + 1),
+                       want.slice(0, t, t + 1)),
+              kExact);
+  }
+}
+
+TEST_P(TensorTest, BytesEqualTheFormula) {
+  for (const int64_t capacity : {1, 17, 257, 4096}) {
+    auto sequence = New(capacity);
+    EXPECT_EQ(sequence->bytes(), StateBytes(config, capacity, 8));
+    EXPECT_EQ(model->StateBytes(capacity), sequence->bytes());
+  }
+}
+
+TEST_P(TensorTest, LogitsComeWhereTheyAreAsked) {
+  const auto items = RandomItems(40, 14);
+  const auto want = Want(items).to(torch::kFloat).contiguous();
+  auto a = New(40), b = New(40), c = New(40);
+  std::vector<float> last(260), all(40 * 260);
+  ASSERT_TRUE(generator
+                  ->Step({{a.get(), items, absl::MakeSpan(last)},
+                          {b.get(), items, {}},
+                          {c.get(), items, absl::MakeSpan(all)}})
+                  .ok());
+  const float* rows = want.const_data_ptr<float>();
+  for (int v = 0; v < 260; ++v) EXPECT_NEAR(last[v], rows[40 * 260 + v], 1e-5);
+  for (int i = 0; i < 40 * 260; ++i) EXPECT_NEAR(all[i], rows[260 + i], 1e-5);
+  EXPECT_EQ(b->size(), 40);
+}
+
+TEST_P(TensorTest, BadRowsAreRefusedAndNoRowAdvances) {
+  const auto items = RandomItems(10, 31);
+  auto good = New(16), small = New(8);
+  const StepRow fine{good.get(), items, {}};
+  const std::vector<Item> high = {3, 260};
+  const std::vector<std::pair<StepRow, std::string>> cases = {
+      {{nullptr, items, {}}, "null"},
+      {{small.get(), {}, {}}, "no items"},
+      {{small.get(), items, {}}, "room for 8"},
+      {{small.get(), high, {}}, "item is 260"},
+      {fine, "twice"},
+  };
+  for (const auto& [row, message] : cases) {
+    EXPECT_THAT(generator->Step({fine, row}).message(), HasSubstr(message));
+    EXPECT_EQ(good->size(), 0);
+  }
+  EXPECT_FALSE(generator->NewSequence(0).ok());
+  EXPECT_FALSE(generator->NewSequence(config.max_context + 1).ok());
+  EXPECT_FALSE(generator->Restore(*good, small.get()).ok());
+  EXPECT_FALSE(model->NewGenerator({.threads = 0}).ok());
+  EXPECT_EQ(model->executor(), "tensor-cpu");
+}
+
+TEST_P(TensorTest, ADamagedSequenceIsRefusedUntilItIsRestored) {
+  const auto items = RandomItems(10, 32);
+  auto sequence = New(16);
+  auto snapshot = generator->Fork(*sequence);
+  ASSERT_TRUE(snapshot.ok());
+  static_cast<TensorSequence*>(sequence.get())->set_damaged(true);
+  EXPECT_EQ(generator->Step({{sequence.get(), items, {}}}).code(),
+            absl::StatusCode::kFailedPrecondition);
+  ASSERT_TRUE(generator->Restore(**snapshot, sequence.get()).ok());
+  EXPECT_TRUE(generator->Step({{sequence.get(), items, {}}}).ok());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Configs, TensorTest, testing::ValuesIn(SmallConfigs()),
+    [](const testing::TestParamInfo<NamedConfig>& info) {
+      return info.param.name;
+    });
+
+}  // namespace
+}  // namespace strata
