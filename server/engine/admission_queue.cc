@@ -111,6 +111,13 @@ bool AdmissionQueue::MayTake(int worker) const {
   return ShouldTake(running, others, levels_.queued_requests);
 }
 
+bool AdmissionQueue::Fits(int worker, int64_t state_bytes) const {
+  const int64_t used = options_.state_memory_per_worker
+                           ? workers_[worker].state_bytes
+                           : levels_.state_bytes;
+  return state_bytes <= options_.state_memory_bytes - used;
+}
+
 void AdmissionQueue::Fill(int worker, Intake* intake) {
   const MonotonicTime now = options_.clock->Now();
   while (!expiries_.empty() && expiries_.begin()->first <= now) {
@@ -118,11 +125,10 @@ void AdmissionQueue::Fill(int worker, Intake* intake) {
   }
   while (!queue_.empty() && MayTake(worker)) {
     const LiveRequest& head = *queue_.begin()->second;
-    if (head.state_bytes > options_.state_memory_bytes - levels_.state_bytes) {
-      break;
-    }
+    if (!Fits(worker, head.state_bytes)) break;
     LiveRequestPtr live = RemoveFromQueue(head.ticket);
     ++workers_[worker].running;
+    workers_[worker].state_bytes += live->state_bytes;
     ++levels_.running;
     levels_.state_bytes += live->state_bytes;
     live->lease = SlotLease(this, worker, live->state_bytes);
@@ -184,6 +190,7 @@ void AdmissionQueue::Wake() {
 void AdmissionQueue::Release(int worker, int64_t state_bytes) {
   MutexLock lock(&mu_);
   --workers_[worker].running;
+  workers_[worker].state_bytes -= state_bytes;
   --levels_.running;
   levels_.state_bytes -= state_bytes;
   if (!queue_.empty()) work_.SignalAll();

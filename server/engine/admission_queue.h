@@ -77,6 +77,7 @@ class AdmissionQueue {
   friend class SlotLease;
   struct WorkerState {
     int64_t running = 0;
+    int64_t state_bytes = 0;
     uint64_t wakes_seen = 0;
     // Clock reading of the last Beat; kIdle while it waits. Atomic, because it
     // is set without the lock.
@@ -87,6 +88,7 @@ class AdmissionQueue {
   void Release(int worker, int64_t state_bytes);
   LiveRequestPtr RemoveFromQueue(uint64_t ticket) STRATA_REQUIRES(mu_);
   bool MayTake(int worker) const STRATA_REQUIRES(mu_);
+  bool Fits(int worker, int64_t state_bytes) const STRATA_REQUIRES(mu_);
   void Fill(int worker, Intake* intake) STRATA_REQUIRES(mu_);
   // Waits for a change, at most until `until` (real time) or the first expiry.
   void WaitForWork(std::optional<MonotonicTime> until) STRATA_REQUIRES(mu_);

@@ -32,6 +32,8 @@ struct EngineOptions {
   int64_t max_queued_requests = 1024;
   int64_t max_queued_bytes = 64 << 20;  // of prompts waiting in the queue
   int64_t state_memory_bytes = int64_t{4} << 30;  // all workers together
+  // The budget is each worker's own instead: devices do not share their memory.
+  bool state_memory_per_worker = false;
   const Clock* clock = Clock::System();
   EngineObserver* observer = nullptr;   // may be null; outlives the engine
 };

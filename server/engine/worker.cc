@@ -16,7 +16,7 @@ constexpr MonotonicDuration kKeepExecutors = std::chrono::seconds(5);
 Worker::Worker(EngineCore* core, int index)
     : core_(core),
       index_(index),
-      generators_({core->options().threads_per_worker}),
+      generators_({core->options().threads_per_worker, index}),
       thread_([this] { Run(); }) {}
 
 Worker::~Worker() { thread_.join(); }
