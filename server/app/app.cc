@@ -9,8 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/log.h"
 #include "model/base/status_macros.h"
-#include "model/decode/load_model.h"
 #include "model/version_dir.h"
+#include "server/app/compute.h"
 #include "server/app/data_lock.h"
 #include "server/app/host_limits.h"
 #include "server/app/signals.h"
@@ -55,19 +55,20 @@ void SetUpLog(const Flags& flags) {
                                                 : Severity::kInfo);
 }
 
-EngineOptions EngineOptionsFor(const Flags& flags, EngineObserver* observer) {
-  EngineOptions options;
-  options.workers = flags.workers;
-  options.threads_per_worker =
-      flags.threads > 0 ? flags.threads : std::max<int64_t>(1, CpuLimit() / flags.workers);
+EngineOptions EngineOptionsFor(const Flags& flags, EngineOptions options,
+                               EngineObserver* observer) {
   options.max_batch = flags.max_batch;
   options.prefill_items_per_step = flags.prefill_chunk;
   options.max_queued_requests = flags.max_queued_requests;
   options.max_queued_bytes = flags.max_queued_bytes;
-  options.state_memory_bytes =
-      flags.state_memory > 0 ? flags.state_memory : MemoryLimitBytes() / 2;
   options.observer = observer;
   return options;
+}
+
+// Of all workers together.
+int64_t StateBudget(const EngineOptions& options) {
+  return options.state_memory_bytes *
+         (options.state_memory_per_worker ? options.workers : 1);
 }
 
 JobManagerOptions JobOptionsFor(const Flags& flags, JobObserver* observer) {
@@ -103,18 +104,19 @@ RpcOptions RpcOptionsFor(const Flags& flags) {
 
 class AppImpl final : public App {
  public:
-  explicit AppImpl(const Flags& flags, DataLock lock, std::unique_ptr<JobStore> store)
+  AppImpl(const Flags& flags, const Compute& compute, DataLock lock,
+          std::unique_ptr<JobStore> store)
       : flags_(flags),
         lock_(std::move(lock)),
         metrics_({STRATA_VERSION, __VERSION__}),
-        registry_(flags.models, LoadCpuModel),
-        engine_(EngineOptionsFor(flags, &metrics_)),
+        registry_(flags.models, compute.loader),
+        engine_(EngineOptionsFor(flags, compute.engine, &metrics_)),
         datasets_(flags.data + "/datasets", flags.max_dataset_bytes),
         store_(std::move(store)),
         executor_(ExecutorOptionsFor(flags)),
         jobs_(JobOptionsFor(flags, &metrics_), store_.get(), &executor_, &datasets_,
               &registry_) {
-    metrics_.SetStateBudget(engine_.options().state_memory_bytes);
+    metrics_.SetStateBudget(StateBudget(engine_.options()));
   }
 
   ~AppImpl() override { Leave(); }
@@ -194,7 +196,7 @@ class AppImpl final : public App {
          {"models", static_cast<long>(registry_.List().size())},
          {"workers", engine.workers},
          {"threads", engine.threads_per_worker},
-         {"state_memory", static_cast<long>(engine.state_memory_bytes)}});
+         {"state_memory", static_cast<long>(StateBudget(engine))}});
   }
 
   const Flags flags_;
@@ -218,7 +220,8 @@ absl::StatusOr<std::unique_ptr<App>> App::Build(const Flags& flags) {
   SetUpLog(flags);
   STRATA_ASSIGN_OR_RETURN(DataLock lock, DataLock::Take(flags.data));
   STRATA_ASSIGN_OR_RETURN(auto store, OpenSqliteJobStore(flags.data + "/jobs.sqlite"));
-  auto app = std::make_unique<AppImpl>(flags, std::move(lock), std::move(store));
+  STRATA_ASSIGN_OR_RETURN(const Compute compute, PlanCompute(flags));
+  auto app = std::make_unique<AppImpl>(flags, compute, std::move(lock), std::move(store));
   const absl::Status status = app->Start();
   if (!status.ok()) return status;
   return std::unique_ptr<App>(std::move(app));

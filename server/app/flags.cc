@@ -44,8 +44,12 @@ const std::vector<Flag>& Table() {
        "Address for /metrics, /livez and /readyz; port 0 picks a free one."},
       {"port-file", Text{&F::port_file}, "", "FILE",
        "Gets the lines grpc=HOST:PORT and http=HOST:PORT once both accept."},
+      {"devices", Text{&F::devices}, "auto", "list",
+       "What decodes: cpu; cuda, every CUDA device; cuda:0,cuda:1, these; auto: "
+       "cuda where there is a device, else cpu; tensor: LibTorch on the CPU, slower "
+       "than cpu."},
       {"workers", Count{&F::workers, 1, 256}, "1", "count",
-       "Workers, each stepping a batch of its own."},
+       "Workers on the CPU, each stepping a batch of its own; a CUDA device has one."},
       {"threads", Count{&F::threads, 0, 1024}, "0", "threads a worker",
        "0: the cores this process may use, divided by the workers."},
       {"trainer-threads", Count{&F::trainer_threads, 0, 1024}, "0", "threads",
@@ -67,8 +71,9 @@ const std::vector<Flag>& Table() {
       {"max-queued-bytes", Bytes{&F::max_queued_bytes, 1}, "64MiB", "bytes",
        "Of prompts in the queue; more are refused with RESOURCE_EXHAUSTED."},
       {"state-memory", Bytes{&F::state_memory, 0}, "0", "bytes",
-       "Decoding state of all running requests; 0: half of the cgroup's memory "
-       "limit or of the machine's memory."},
+       "Decoding state of all running requests, of each CUDA device where there "
+       "are; 0: half of the cgroup's memory limit or of the machine's memory, or half "
+       "of what is free on the device."},
       {"max-dataset-bytes", Bytes{&F::max_dataset_bytes, 1}, "4GiB", "bytes",
        "Of one uploaded dataset."},
       {"max-message-bytes", Bytes{&F::max_message_bytes, 1024}, "32MiB", "bytes",

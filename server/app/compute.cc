@@ -1,0 +1,105 @@
+#include "server/app/compute.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "model/base/log.h"
+#include "model/base/status_macros.h"
+#include "model/decode/load_model.h"
+#include "model/decode/tensor/devices.h"
+#include "model/decode/tensor/load_tensor_model.h"
+#include "server/app/host_limits.h"
+
+namespace strata {
+namespace {
+
+constexpr char kTensorCpu[] = "cpu";  // LibTorch's name for it
+
+absl::Status BadDevices(const std::string& devices, absl::string_view why) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("--devices: \"", devices, "\": ", why));
+}
+
+// Those of the machine; where the CPU will do, a broken CUDA is a warning.
+absl::StatusOr<std::vector<std::string>> FindCuda(const std::string& devices) {
+  if (devices == "cpu" || devices == "tensor") return std::vector<std::string>();
+  auto found = CudaDevices();
+  if (found.ok() || devices != "auto") return found;
+  Log(Severity::kWarning, "no CUDA device can be used",
+      {{"error", found.status().message()}});
+  return std::vector<std::string>();
+}
+
+// Every worker has a device of its own, so the tightest decides.
+absl::StatusOr<int64_t> DeviceBudget(const std::vector<std::string>& devices) {
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (const std::string& device : devices) {
+    STRATA_ASSIGN_OR_RETURN(const int64_t bytes, FreeDeviceBytes(device));
+    least = std::min(least, bytes);
+  }
+  return least / 2;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::string>> ChooseDevices(
+    const std::string& devices, int64_t cpu_workers,
+    const std::vector<std::string>& cuda) {
+  if (devices == "cpu") return std::vector<std::string>();
+  if (devices == "auto") return cuda;
+  if (devices == "tensor") {
+    return std::vector<std::string>(cpu_workers, kTensorCpu);
+  }
+  if (devices == "cuda") {
+    if (cuda.empty()) return BadDevices(devices, "there is no CUDA device");
+    return cuda;
+  }
+  std::vector<std::string> chosen = absl::StrSplit(devices, ',');
+  for (const std::string& device : chosen) {
+    if (!absl::StartsWith(device, "cuda:")) {
+      return BadDevices(devices,
+                        "must be auto, cpu, tensor, cuda, or cuda:N,cuda:N,…");
+    }
+    if (std::find(cuda.begin(), cuda.end(), device) == cuda.end()) {
+      return BadDevices(devices, absl::StrCat(device, " is not here; there is ",
+                                              cuda.empty() ? "none" : "only ",
+                                              absl::StrJoin(cuda, ",")));
+    }
+    if (std::count(chosen.begin(), chosen.end(), device) > 1) {
+      return BadDevices(devices, absl::StrCat(device, " is named twice"));
+    }
+  }
+  return chosen;
+}
+
+absl::StatusOr<Compute> PlanCompute(const Flags& flags) {
+  STRATA_ASSIGN_OR_RETURN(const auto cuda, FindCuda(flags.devices));
+  STRATA_ASSIGN_OR_RETURN(const auto devices,
+                          ChooseDevices(flags.devices, flags.workers, cuda));
+  const bool on_cuda = !devices.empty() && devices[0] != kTensorCpu;
+  Compute compute;
+  EngineOptions& engine = compute.engine;
+  engine.workers = on_cuda ? devices.size() : flags.workers;
+  engine.threads_per_worker =
+      flags.threads > 0 ? flags.threads
+                        : std::max<int64_t>(1, CpuLimit() / engine.workers);
+  engine.state_memory_bytes = flags.state_memory;
+  engine.state_memory_per_worker = on_cuda;
+  if (flags.state_memory == 0 && on_cuda) {
+    STRATA_ASSIGN_OR_RETURN(engine.state_memory_bytes, DeviceBudget(devices));
+  } else if (flags.state_memory == 0) {
+    engine.state_memory_bytes = MemoryLimitBytes() / 2;
+  }
+  // Workers of the CPU share one replica.
+  compute.loader = devices.empty() ? ModelLoader(LoadCpuModel)
+                   : on_cuda       ? TensorModelLoader(devices)
+                                   : TensorModelLoader({kTensorCpu});
+  return compute;
+}
+
+}  // namespace strata

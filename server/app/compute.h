@@ -1,0 +1,31 @@
+#pragma once
+// Compute: what decodes, by --devices: the CPU's own executor, LibTorch on the
+// CPU, or LibTorch on CUDA devices with one worker each. Pure but for looking at
+// the machine.
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/generator.h"
+#include "server/app/flags.h"
+#include "server/engine/engine.h"
+
+namespace strata {
+
+// What `devices` (the flag's text) stands for on a machine with these CUDA
+// devices: names for LibTorch, one a worker; empty: the CPU's own executor.
+// INVALID_ARGUMENT names the flag, and a device that is not there.
+absl::StatusOr<std::vector<std::string>> ChooseDevices(
+    const std::string& devices, int64_t cpu_workers,
+    const std::vector<std::string>& cuda);
+
+struct Compute {
+  ModelLoader loader;
+  // Workers, their threads and the budget of states; nothing else is set.
+  EngineOptions engine;
+};
+
+absl::StatusOr<Compute> PlanCompute(const Flags& flags);
+
+}  // namespace strata
