@@ -258,5 +258,26 @@ TEST_F(EngineTest, AnExecutorIsReusedWhileItsVersionLives) {
   EXPECT_EQ(model->generators_made, 1);
 }
 
+// Devices do not share their memory: what one has free is no use to another.
+TEST_F(EngineTest, ABudgetMayBeEachWorkersOwn) {
+  // 23 items each: one fits a worker.
+  Use({.bytes_per_item = 10}, {.workers = 2,
+                               .state_memory_bytes = 300,
+                               .state_memory_per_worker = true});
+  model->gate.Close();
+  std::vector<std::shared_ptr<RecordingSink>> sinks;
+  for (int i = 0; i < 6; ++i) sinks.push_back(Submit(Request(absl::StrCat(i))));
+  model->gate.WaitForHeld(2);
+  EXPECT_EQ(engine->levels().running, 2);
+  EXPECT_EQ(engine->levels().state_bytes, 460);
+  model->gate.Open();
+  for (const auto& sink : sinks) EXPECT_TRUE(sink->Wait().status.ok());
+  EXPECT_EQ(model->max_live_bytes, 460);
+  EngineRequest large = Request("large", 40);
+  large.sink = std::make_shared<RecordingSink>();
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(engine->Submit(std::move(large)).status()));
+}
+
 }  // namespace
 }  // namespace strata

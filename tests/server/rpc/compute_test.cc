@@ -1,0 +1,45 @@
+// --devices: what it stands for on machines with and without GPUs.
+
+#include "server/app/compute.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace strata {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const std::vector<std::string> kTwo = {"cuda:0", "cuda:1"};
+
+TEST(ComputeTest, AutoTakesWhatThereIs) {
+  EXPECT_THAT(*ChooseDevices("auto", 3, {}), IsEmpty());
+  EXPECT_THAT(*ChooseDevices("auto", 3, kTwo), ElementsAre("cuda:0", "cuda:1"));
+  EXPECT_THAT(*ChooseDevices("cpu", 3, kTwo), IsEmpty());
+}
+
+TEST(ComputeTest, OneWorkerADeviceAndTensorsOnTheCpuByWorkers) {
+  EXPECT_THAT(*ChooseDevices("cuda", 3, kTwo), ElementsAre("cuda:0", "cuda:1"));
+  EXPECT_THAT(*ChooseDevices("cuda:1", 3, kTwo), ElementsAre("cuda:1"));
+  EXPECT_THAT(*ChooseDevices("cuda:1,cuda:0", 3, kTwo),
+              ElementsAre("cuda:1", "cuda:0"));
+  EXPECT_THAT(*ChooseDevices("tensor", 2, kTwo), ElementsAre("cpu", "cpu"));
+}
+
+TEST(ComputeTest, WhatIsNotThereIsNamed) {
+  const auto error = [](const std::string& devices,
+                        const std::vector<std::string>& cuda) {
+    return std::string(ChooseDevices(devices, 1, cuda).status().message());
+  };
+  EXPECT_THAT(error("cuda", {}), HasSubstr("no CUDA device"));
+  EXPECT_THAT(error("cuda:2", kTwo), HasSubstr("only cuda:0,cuda:1"));
+  EXPECT_THAT(error("cuda:0", {}), HasSubstr("there is none"));
+  EXPECT_THAT(error("cuda:0,cuda:0", kTwo), HasSubstr("twice"));
+  EXPECT_THAT(error("gpu", kTwo), HasSubstr("--devices"));
+  EXPECT_THAT(error("", kTwo), HasSubstr("must be"));
+}
+
+}  // namespace
+}  // namespace strata
