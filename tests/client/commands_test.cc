@@ -128,6 +128,14 @@ TEST_F(CommandsTest, ErrorsAreOneLineAndACode) {
   ExpectOneErrorLine(RunRaw({"--server"}), 2);
 }
 
+TEST_F(CommandsTest, ErrorsNameTheOptionNotTheField) {
+  const std::string message = "top_k is -1; must be in [0, 260]";
+  server_.generation.status = BadRequestStatus(message, {message}, "sampling.top_k");
+  const Result refused = Run({"generate", "--model", "m", "--prompt", "p", "--top-k", "-1"});
+  ExpectOneErrorLine(refused, 1);
+  EXPECT_THAT(refused.err, HasSubstr("error: --top-k is -1; must be in [0, 260] ["));
+}
+
 TEST_F(CommandsTest, SaysWhereNoServerAnswers) {
   const Result result = RunRaw({"--server", "127.0.0.1:1", "models"});
   ExpectOneErrorLine(result, 1);

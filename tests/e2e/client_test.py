@@ -104,6 +104,18 @@ def test_errors_are_one_line_and_a_code(serve):
         assert len(result.stderr.decode().strip().splitlines()) == 1
 
 
+def test_errors_name_the_option(serve, tmp_path):
+    server = serve()
+    result = cli(server, "generate", "--model", "tiny", "--prompt", "a",
+                 "--max-tokens", "0", check=False)
+    assert result.stderr.startswith(b"error: --max-tokens is 0; must be in ")
+    file = tmp_path / "data.txt"
+    file.write_bytes(b"some text to train on\n" * 100)
+    result = cli(server, "train", "--base", "block-1m", "--data", str(file),
+                 "--name", "mine", "--steps", "5", "--lr", "0", check=False)
+    assert b"--lr is 0; must be in (0, 10]" in result.stderr
+
+
 def test_bench(serve):
     result = json_lines(cli(serve(), "bench", "--model", "tiny",
                             "--concurrency", "4", "--requests", "8",
