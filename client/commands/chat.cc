@@ -33,7 +33,7 @@ absl::Status Answer(const CommandContext& context, const GenerationArgs& generat
       interrupted = true;
       call.TryCancel();
     });
-    status = StreamGenerate(context.connection, &call, request,
+    status = StreamGenerate(context.connection.get(), &call, request,
                             [&](const v1::GenerateResponse& event) {
                               reply->append(event.delta().text());
                               return event.has_delta() ? WriteOut(event.delta().data())
@@ -46,7 +46,7 @@ absl::Status Answer(const CommandContext& context, const GenerationArgs& generat
 
 }  // namespace
 
-absl::Status RunChat(const CommandContext& context, const std::vector<std::string>& words) {
+absl::Status RunChat(CommandContext* context, const std::vector<std::string>& words) {
   std::string model;
   std::optional<std::string> system;
   GenerationArgs generation;
@@ -57,7 +57,7 @@ absl::Status RunChat(const CommandContext& context, const std::vector<std::strin
   args.Add("system", "TEXT", "the system message that the conversation begins with", &system);
   generation.Register(&args);
   bool done = false;
-  STRATA_RETURN_IF_ERROR(ParseOrHelp(&args, words, &done));
+  STRATA_RETURN_IF_ERROR(ParseOrHelp(context, &args, words, &done));
   if (done) return absl::OkStatus();
 
   const bool terminal = isatty(STDIN_FILENO) != 0;
@@ -75,7 +75,7 @@ absl::Status RunChat(const CommandContext& context, const std::vector<std::strin
     if (line.empty() || line == "/reset") continue;
     AddMessage(request.mutable_messages(), "user", line);
     std::string reply;
-    const absl::Status status = Answer(context, generation, request, &reply);
+    const absl::Status status = Answer(*context, generation, request, &reply);
     if (status.ok()) {
       AddMessage(request.mutable_messages(), "assistant", reply);
       continue;

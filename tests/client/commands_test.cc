@@ -136,6 +136,18 @@ TEST_F(CommandsTest, ErrorsNameTheOptionNotTheField) {
   EXPECT_THAT(refused.err, HasSubstr("error: --top-k is -1; must be in [0, 260] ["));
 }
 
+TEST_F(CommandsTest, TheServerMayStandAfterTheCommand) {
+  const Result after = RunRaw({"models", "--server", server_.address});
+  EXPECT_EQ(after.code, 0) << after.err;
+  EXPECT_THAT(after.out, HasSubstr("mine@1"));
+  EXPECT_EQ(RunRaw({"--server", "127.0.0.1:1", "models", "--server=" + server_.address}).code, 0);
+  RunRaw({"generate", "--model", "m", "--server", server_.address, "--prompt", "--server=x"});
+  EXPECT_EQ(server_.generation.requests.at(0).prompt(), "--server=x");
+  ExpectOneErrorLine(RunRaw({"models", "--server"}), 2);
+  ExpectOneErrorLine(RunRaw({"models", "--server="}), 2);
+  EXPECT_THAT(RunRaw({"--help"}).out, HasSubstr("--server HOST:PORT"));
+}
+
 TEST_F(CommandsTest, SaysWhereNoServerAnswers) {
   const Result result = RunRaw({"--server", "127.0.0.1:1", "models"});
   ExpectOneErrorLine(result, 1);
@@ -156,6 +168,7 @@ TEST_F(CommandsTest, EveryCommandHasHelp) {
     const Result result = RunRaw({command.name, "--help"});
     EXPECT_EQ(result.code, 0);
     EXPECT_THAT(result.out, HasSubstr(command.name));
+    EXPECT_THAT(result.out, HasSubstr("--server HOST:PORT"));
     EXPECT_EQ(result.err, "");
   }
 }
