@@ -8,7 +8,9 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <iostream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "absl/strings/str_split.h"
 #include "tests/client/fake_service.h"
@@ -35,6 +37,23 @@ struct Result {
 
 class CommandsTest : public testing::Test {
  protected:
+  // Lines that a conversation reads from standard input.
+  Result RunWithInput(const std::string& input, const std::vector<std::string>& words) {
+    std::istringstream stream(input);
+    std::streambuf* const old = std::cin.rdbuf(stream.rdbuf());
+    const Result result = Run(words);
+    std::cin.rdbuf(old);
+    return result;
+  }
+
+  void ServeVersion(const std::string& model, const std::string& version,
+                    const std::string& model_template) {
+    server_.models.model.set_name(model);
+    v1::ModelVersion* added = server_.models.model.add_versions();
+    added->set_version(version);
+    added->set_template_(model_template);
+  }
+
   Result Run(std::vector<std::string> words) {
     words.insert(words.begin(), {"--server", server_.address});
     return RunRaw(words);
@@ -146,6 +165,30 @@ TEST_F(CommandsTest, TheServerMayStandAfterTheCommand) {
   ExpectOneErrorLine(RunRaw({"models", "--server"}), 2);
   ExpectOneErrorLine(RunRaw({"models", "--server="}), 2);
   EXPECT_THAT(RunRaw({"--help"}).out, HasSubstr("--server HOST:PORT"));
+}
+
+TEST_F(CommandsTest, ChatAnswersLineByLine) {
+  ServeVersion("talk", "1", "chat");
+  (*server_.models.model.mutable_aliases())["live"] = "1";
+  const Result result = RunWithInput("hello\nagain\n", {"chat", "--model", "talk"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  ASSERT_EQ(server_.generation.requests.size(), 2u);
+  EXPECT_EQ(server_.generation.requests[1].messages().messages_size(), 3);
+}
+
+TEST_F(CommandsTest, ChatChecksTheModelBeforeTheFirstLine) {
+  ServeVersion("talk", "1", "chat");
+  ServeVersion("talk", "2", "text");
+  (*server_.models.model.mutable_aliases())["live"] = "2";
+  const auto chat = [&](const std::string& model) {
+    return RunWithInput("hello\n", {"chat", "--model", model});
+  };
+  ExpectOneErrorLine(chat("nobody"), 1);
+  ExpectOneErrorLine(chat("talk@7"), 1);
+  EXPECT_THAT(chat("talk").err, HasSubstr("talk@2 was trained on plain text"));
+  EXPECT_THAT(chat("talk@2").err, HasSubstr("talk@2 was trained on plain text"));
+  EXPECT_TRUE(server_.generation.requests.empty());
+  EXPECT_EQ(chat("talk@1").code, 0);
 }
 
 TEST_F(CommandsTest, SaysWhereNoServerAnswers) {

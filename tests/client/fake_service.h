@@ -146,6 +146,16 @@ class FakeTraining final : public v1::Training::Service {
 class FakeModels final : public v1::Models::Service {
  public:
   v1::SetAliasRequest aliased;
+  v1::Model model;  // the only one that GetModel knows
+
+  grpc::Status GetModel(grpc::ServerContext*, const v1::GetModelRequest* request,
+                        v1::Model* response) override {
+    if (request->name() != model.name()) {
+      return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such model");
+    }
+    *response = model;
+    return grpc::Status::OK;
+  }
 
   grpc::Status ListModels(grpc::ServerContext*, const v1::ListModelsRequest*,
                           v1::ListModelsResponse* response) override {

@@ -116,6 +116,19 @@ def test_errors_name_the_option(serve, tmp_path):
     assert b"--lr is 0; must be in (0, 10]" in result.stderr
 
 
+def test_chat_checks_the_model_before_it_reads(serve):
+    server = serve()
+    for model in ["nobody", "tiny", "tiny@9"]:
+        chat = subprocess.run(
+            [str(CLIENT), "chat", "--server", server.grpc, "--model", model],
+            input=b"", capture_output=True, timeout=60)
+        assert chat.returncode == 1
+        assert len(chat.stderr.decode().strip().splitlines()) == 1
+    talk = cli(server, "chat", "--model", "talk", "--max-tokens", "5",
+               input=b"say 7\n")
+    assert talk.stdout
+
+
 def test_bench(serve):
     result = json_lines(cli(serve(), "bench", "--model", "tiny",
                             "--concurrency", "4", "--requests", "8",
