@@ -30,7 +30,7 @@ constexpr Command kCommands[] = {
 
 std::string Help() {
   std::string help =
-      "strata [--server HOST:PORT] COMMAND [OPTIONS]\n\n"
+      "strata COMMAND [--server HOST:PORT] [OPTIONS]\n\n"
       "Talks to a strata-server.\n\n";
   for (const Command& command : kCommands) {
     absl::StrAppend(&help, "  ", command.name, std::string(10 - strlen(command.name), ' '),
@@ -38,7 +38,7 @@ std::string Help() {
   }
   absl::StrAppend(&help,
                   "\nstrata COMMAND --help tells a command's options. The server is that of "
-                  "--server,\nof STRATA_SERVER, or ",
+                  "--server,\nbefore or after the command, of STRATA_SERVER, or ",
                   kDefaultServer,
                   ".\nExit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
   return help;
@@ -61,7 +61,6 @@ absl::Status ParseGlobal(const std::vector<std::string>& words, std::string* ser
                                                           "--help"));
     }
   }
-  if (server->empty()) return UsageError("--server is empty; it is HOST:PORT");
   return absl::OkStatus();
 }
 
@@ -87,10 +86,9 @@ absl::Status Run(const std::vector<std::string>& words) {
   if (at == words.size()) return UsageError("a command is missing; see strata --help");
   for (const Command& command : kCommands) {
     if (words[at] != command.name) continue;
-    Connection connection(context.server);
-    context.connection = &connection;
     const std::vector<std::string> rest(words.begin() + static_cast<long>(at) + 1, words.end());
-    return ExplainUnreachable(command.run(context, rest), context.server);
+    const absl::Status status = command.run(&context, rest);
+    return ExplainUnreachable(status, context.server);
   }
   return UsageError(absl::StrCat("unknown command '", words[at], "'; see strata --help"));
 }
@@ -119,11 +117,17 @@ bool IsInterrupted(const absl::Status& status) {
   return status.GetPayload(kInterruptedUrl).has_value();
 }
 
-absl::Status ParseOrHelp(ArgParser* args, const std::vector<std::string>& words, bool* done) {
+absl::Status ParseOrHelp(CommandContext* context, ArgParser* args,
+                         const std::vector<std::string>& words, bool* done) {
+  args->Add("server", "HOST:PORT",
+            absl::StrCat("default: STRATA_SERVER, or ", kDefaultServer), &context->server);
   const absl::Status status = args->Parse(words);
   if (!status.ok()) return UsageError(std::string(status.message()));
   *done = args->help_requested();
-  return *done ? WriteOut(args->Help()) : absl::OkStatus();
+  if (*done) return WriteOut(args->Help());
+  if (context->server.empty()) return UsageError("--server is empty; it is HOST:PORT");
+  context->connection = std::make_unique<Connection>(context->server);
+  return absl::OkStatus();
 }
 
 int RunCommandLine(const std::vector<std::string>& words) {

@@ -1,6 +1,7 @@
 #pragma once
 // One subcommand of `strata`: one file of commands/, one row of Commands().
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,8 +13,8 @@
 namespace strata {
 
 struct CommandContext {
-  std::string server;      // HOST:PORT
-  Connection* connection;  // to it
+  std::string server;                      // HOST:PORT
+  std::unique_ptr<Connection> connection;  // to it, once the words are parsed
 };
 
 struct Command {
@@ -21,22 +22,24 @@ struct Command {
   const char* summary;
   // The words after the name. Errors are printed by the caller; what a script
   // reads was written to standard output.
-  absl::Status (*run)(const CommandContext& context, const std::vector<std::string>& words);
+  absl::Status (*run)(CommandContext* context, const std::vector<std::string>& words);
 };
 
-absl::Status RunGenerate(const CommandContext& context, const std::vector<std::string>& words);
-absl::Status RunChat(const CommandContext& context, const std::vector<std::string>& words);
-absl::Status RunScore(const CommandContext& context, const std::vector<std::string>& words);
-absl::Status RunTrain(const CommandContext& context, const std::vector<std::string>& words);
-absl::Status RunJobs(const CommandContext& context, const std::vector<std::string>& words);
-absl::Status RunModels(const CommandContext& context, const std::vector<std::string>& words);
-absl::Status RunBench(const CommandContext& context, const std::vector<std::string>& words);
+absl::Status RunGenerate(CommandContext* context, const std::vector<std::string>& words);
+absl::Status RunChat(CommandContext* context, const std::vector<std::string>& words);
+absl::Status RunScore(CommandContext* context, const std::vector<std::string>& words);
+absl::Status RunTrain(CommandContext* context, const std::vector<std::string>& words);
+absl::Status RunJobs(CommandContext* context, const std::vector<std::string>& words);
+absl::Status RunModels(CommandContext* context, const std::vector<std::string>& words);
+absl::Status RunBench(CommandContext* context, const std::vector<std::string>& words);
 
 absl::Span<const Command> Commands();
 
-// Parses and, if `--help` was asked for, prints the help and sets `*done`.
+// Parses `words`, of which --server is one that every command takes, and connects
+// `context`; or, if `--help` was asked for, prints the help and sets `*done`.
 // Errors are marked as usage errors.
-absl::Status ParseOrHelp(ArgParser* args, const std::vector<std::string>& words, bool* done);
+absl::Status ParseOrHelp(CommandContext* context, ArgParser* args,
+                         const std::vector<std::string>& words, bool* done);
 
 // INVALID_ARGUMENT that came from the command line, not from the server.
 absl::Status UsageError(const std::string& message);

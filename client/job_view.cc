@@ -49,7 +49,7 @@ std::string JobName(const std::string& id) {
 }
 
 absl::Status FollowJob(const CommandContext& context, const std::string& job, bool json) {
-  JobWatcher watcher(context.connection, job, {});
+  JobWatcher watcher(context.connection.get(), job, {});
   absl::StatusOr<v1::Job> result = absl::UnknownError("");
   {
     ProgressDisplay display(stderr, isatty(STDERR_FILENO) != 0);

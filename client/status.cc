@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/field_flags.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -80,7 +81,9 @@ bool IsTransient(grpc::StatusCode code) { return code == grpc::StatusCode::UNAVA
 absl::Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
   const Details details = ParseDetails(status.error_details());
-  std::string message = Merge(status.error_message(), details);
+  std::vector<std::string> fields;
+  for (const Violation& violation : details.violations) fields.push_back(violation.field);
+  std::string message = NameFlags(Merge(status.error_message(), details), fields);
   for (char& c : message) {
     if (c == '\n' || c == '\r') c = ' ';
   }

@@ -1,6 +1,7 @@
 #pragma once
-// Errors of calls as one line for a person: the server's message, the fields
-// that it names, the code and the reason.
+// Errors of calls as one line for a person: the server's message, with options
+// in the place of the fields that they set, the fields that it names besides, the
+// code and the reason.
 
 #include <string>
 
@@ -11,7 +12,7 @@
 namespace strata {
 
 // The same code; the message is one line, e.g.
-//   top_k is -1; must be in [0, 260] [INVALID_ARGUMENT: BAD_REQUEST]
+//   --top-k is -1; must be in [0, 260] [INVALID_ARGUMENT: INVALID_FIELD]
 // At most five field violations are spelt out, the rest is counted.
 absl::Status FromGrpc(const grpc::Status& status);
 

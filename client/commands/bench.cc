@@ -83,7 +83,7 @@ absl::Status Validate(const LoadOptions& options, int64_t concurrency) {
 
 }  // namespace
 
-absl::Status RunBench(const CommandContext& context, const std::vector<std::string>& words) {
+absl::Status RunBench(CommandContext* context, const std::vector<std::string>& words) {
   LoadOptions options;
   int64_t concurrency = 1;
   bool json = false;
@@ -100,10 +100,10 @@ absl::Status RunBench(const CommandContext& context, const std::vector<std::stri
       .Add("seed", "S", "of prompts and sampling; default 1", &options.seed)
       .AddFlag("json", "print one JSON object, times in seconds", &json);
   bool done = false;
-  STRATA_RETURN_IF_ERROR(ParseOrHelp(&args, words, &done));
+  STRATA_RETURN_IF_ERROR(ParseOrHelp(context, &args, words, &done));
   if (done) return absl::OkStatus();
   STRATA_RETURN_IF_ERROR(Validate(options, concurrency));
-  options.server = context.server;
+  options.server = context->server;
   options.concurrency = static_cast<int>(std::min(concurrency, options.requests));
 
   const bool show = isatty(STDERR_FILENO) != 0;

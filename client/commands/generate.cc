@@ -51,7 +51,7 @@ absl::Status SetInput(const Input& input, v1::GenerateRequest* request) {
 
 }  // namespace
 
-absl::Status RunGenerate(const CommandContext& context, const std::vector<std::string>& words) {
+absl::Status RunGenerate(CommandContext* context, const std::vector<std::string>& words) {
   Input input;
   GenerationArgs generation;
   ArgParser args("generate",
@@ -67,7 +67,7 @@ absl::Status RunGenerate(const CommandContext& context, const std::vector<std::s
   args.Add("request-id", "ID", "a name of your own, for logs", &input.request_id);
   args.AddFlag("json", "print every message of the stream as a line of JSON", &input.json);
   bool done = false;
-  STRATA_RETURN_IF_ERROR(ParseOrHelp(&args, words, &done));
+  STRATA_RETURN_IF_ERROR(ParseOrHelp(context, &args, words, &done));
   if (done) return absl::OkStatus();
 
   v1::GenerateRequest request;
@@ -77,7 +77,7 @@ absl::Status RunGenerate(const CommandContext& context, const std::vector<std::s
   generation.ApplyDeadline(&call);
   bool at_line_start = true;
   STRATA_RETURN_IF_ERROR(StreamGenerate(
-      context.connection, &call, request, [&](const v1::GenerateResponse& event) {
+      context->connection.get(), &call, request, [&](const v1::GenerateResponse& event) {
         if (input.json) return WriteLine(JsonLine(event));
         const std::string& data = event.delta().data();
         if (data.empty()) return absl::OkStatus();

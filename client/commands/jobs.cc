@@ -61,7 +61,7 @@ absl::Status Cancel(const CommandContext& context, const std::string& name, bool
 
 }  // namespace
 
-absl::Status RunJobs(const CommandContext& context, const std::vector<std::string>& words) {
+absl::Status RunJobs(CommandContext* context, const std::vector<std::string>& words) {
   std::string action = "list";
   std::string id;
   bool json = false;
@@ -71,18 +71,18 @@ absl::Status RunJobs(const CommandContext& context, const std::vector<std::strin
   args.AddWord("ID", "the job, but for list", &id);
   args.AddFlag("json", "print jobs, and the events of watch, as lines of JSON", &json);
   bool done = false;
-  STRATA_RETURN_IF_ERROR(ParseOrHelp(&args, words, &done));
+  STRATA_RETURN_IF_ERROR(ParseOrHelp(context, &args, words, &done));
   if (done) return absl::OkStatus();
-  if (action == "list" && id.empty()) return List(context, json);
+  if (action == "list" && id.empty()) return List(*context, json);
   if (action != "get" && action != "watch" && action != "cancel") {
     return UsageError(absl::StrCat("strata jobs ", action,
                                    " is not known; it is list, or get, watch or cancel ID"));
   }
   if (id.empty()) return UsageError(absl::StrCat("strata jobs ", action, " needs the job's ID"));
   const std::string name = JobName(id);
-  if (action == "get") return Get(context, name, json);
-  if (action == "watch") return FollowJob(context, name, json);
-  return Cancel(context, name, json);
+  if (action == "get") return Get(*context, name, json);
+  if (action == "watch") return FollowJob(*context, name, json);
+  return Cancel(*context, name, json);
 }
 
 }  // namespace strata

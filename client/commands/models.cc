@@ -108,7 +108,7 @@ absl::Status Alias(const CommandContext& context, const std::string& name,
 
 }  // namespace
 
-absl::Status RunModels(const CommandContext& context, const std::vector<std::string>& words) {
+absl::Status RunModels(CommandContext* context, const std::vector<std::string>& words) {
   std::string action = "list";
   std::string name;
   std::string first, second;
@@ -127,9 +127,9 @@ absl::Status RunModels(const CommandContext& context, const std::vector<std::str
   args.AddWord("VERSION", "of alias alone", &second);
   args.AddFlag("json", "print models as lines of JSON", &json);
   bool done = false;
-  STRATA_RETURN_IF_ERROR(ParseOrHelp(&args, words, &done));
+  STRATA_RETURN_IF_ERROR(ParseOrHelp(context, &args, words, &done));
   if (done) return absl::OkStatus();
-  if (action == "list" && name.empty()) return List(context, json);
+  if (action == "list" && name.empty()) return List(*context, json);
   if (action != "get" && action != "load" && action != "unload" && action != "alias") {
     return UsageError(absl::StrCat("strata models ", action,
                                    " is not known; it is list, get, load, unload or alias"));
@@ -138,12 +138,12 @@ absl::Status RunModels(const CommandContext& context, const std::vector<std::str
   std::vector<std::string> rest;
   if (!first.empty()) rest.push_back(first);
   if (!second.empty()) rest.push_back(second);
-  if (action == "alias") return Alias(context, name, rest, json);
+  if (action == "alias") return Alias(*context, name, rest, json);
   if (!rest.empty()) {
     return UsageError(absl::StrCat("strata models ", action, " takes one NAME alone"));
   }
-  if (action == "get") return Get(context, name, json);
-  return action == "load" ? Load(context, name, json) : Unload(context, name, json);
+  if (action == "get") return Get(*context, name, json);
+  return action == "load" ? Load(*context, name, json) : Unload(*context, name, json);
 }
 
 }  // namespace strata

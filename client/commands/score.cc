@@ -9,7 +9,7 @@
 
 namespace strata {
 
-absl::Status RunScore(const CommandContext& context, const std::vector<std::string>& words) {
+absl::Status RunScore(CommandContext* context, const std::vector<std::string>& words) {
   v1::ScoreRequest request;
   std::string model;
   std::string file;
@@ -19,14 +19,14 @@ absl::Status RunScore(const CommandContext& context, const std::vector<std::stri
   args.Add("file", "F", "the text; - is standard input", &file).Require();
   args.AddFlag("json", "print the log-probability of every item as JSON", &json);
   bool done = false;
-  STRATA_RETURN_IF_ERROR(ParseOrHelp(&args, words, &done));
+  STRATA_RETURN_IF_ERROR(ParseOrHelp(context, &args, words, &done));
   if (done) return absl::OkStatus();
 
   request.set_model(model);
   STRATA_ASSIGN_OR_RETURN(*request.mutable_text(), ReadInput(file));
   grpc::ClientContext call;
   v1::ScoreResponse response;
-  const grpc::Status status = context.connection->generation().Score(&call, request, &response);
+  const grpc::Status status = context->connection->generation().Score(&call, request, &response);
   if (!status.ok()) return FromGrpc(status);
   if (json) return WriteLine(JsonLine(response));
   return WriteLine(absl::StrFormat("%s: %d bytes, %.4f bits per byte", response.model(),

@@ -110,7 +110,7 @@ const char* FormatName(v1::DatasetFormat format) {
 
 }  // namespace
 
-absl::Status RunTrain(const CommandContext& context, const std::vector<std::string>& words) {
+absl::Status RunTrain(CommandContext* context, const std::vector<std::string>& words) {
   SpecArgs spec;
   std::string data;
   std::string key;
@@ -126,13 +126,13 @@ absl::Status RunTrain(const CommandContext& context, const std::vector<std::stri
   args.AddFlag("watch", "follow the job to its end; Ctrl-C detaches", &watch);
   args.AddFlag("json", "print the job (with --watch: its events, then the job) as JSON", &json);
   bool done = false;
-  STRATA_RETURN_IF_ERROR(ParseOrHelp(&args, words, &done));
+  STRATA_RETURN_IF_ERROR(ParseOrHelp(context, &args, words, &done));
   if (done) return absl::OkStatus();
 
   v1::TrainRequest request;
   spec.Apply(request.mutable_spec());
   request.set_idempotency_key(key.empty() ? RandomKey() : key);
-  STRATA_ASSIGN_OR_RETURN(const v1::Dataset dataset, Upload(context.connection, data));
+  STRATA_ASSIGN_OR_RETURN(const v1::Dataset dataset, Upload(context->connection.get(), data));
   request.mutable_spec()->set_dataset(dataset.name());
   if (!json) {
     fprintf(stderr, "%s: %s, documents %d, %sB\n", dataset.name().substr(0, 21).c_str(),
@@ -141,11 +141,11 @@ absl::Status RunTrain(const CommandContext& context, const std::vector<std::stri
   }
   grpc::ClientContext call;
   v1::Job job;
-  const grpc::Status status = context.connection->training().Train(&call, request, &job);
+  const grpc::Status status = context->connection->training().Train(&call, request, &job);
   if (!status.ok()) return FromGrpc(status);
   if (!watch) return PrintJob(job, json);
   if (!json) fprintf(stderr, "%s\n", job.name().c_str());
-  return FollowJob(context, job.name(), json);
+  return FollowJob(*context, job.name(), json);
 }
 
 }  // namespace strata

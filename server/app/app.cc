@@ -99,6 +99,7 @@ RpcOptions RpcOptionsFor(const Flags& flags) {
   options.max_connection_age = flags.max_connection_age;
   options.limits = {flags.max_stream_bytes, flags.write_stall_timeout};
   options.timing.heartbeat = flags.heartbeat;
+  options.timing.delta_interval = flags.stream_interval;
   return options;
 }
 

@@ -82,6 +82,9 @@ const std::vector<Flag>& Table() {
        "Of output that waits for a slow reader before its stream is cut off."},
       {"write-stall-timeout", Duration{&F::write_stall_timeout}, "30s", "duration",
        "A reader that takes nothing for so long is cut off."},
+      {"stream-interval", Duration{&F::stream_interval}, "10ms", "duration",
+       "What a stream generates in so long is sent as one message; its first bytes "
+       "and its end are sent at once; 0: whatever each step generates."},
       {"heartbeat", Duration{&F::heartbeat}, "10s", "duration",
        "Between messages of a stream that waits or reads its prompt."},
       {"max-connection-age", Duration{&F::max_connection_age}, "0s", "duration",

@@ -39,6 +39,7 @@ struct Flags {
   int64_t max_message_bytes = 0;
   int64_t max_stream_bytes = 0;
   MonotonicDuration write_stall_timeout{};
+  MonotonicDuration stream_interval{};
   MonotonicDuration heartbeat{};
   MonotonicDuration max_connection_age{};
   MonotonicDuration drain_delay{};

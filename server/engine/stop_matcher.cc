@@ -10,13 +10,13 @@ namespace strata {
 absl::Status ValidateStops(absl::Span<const std::string> stops) {
   if (stops.size() > kMaxStops) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "stop has ", stops.size(), " strings; at most ", kMaxStops));
+        "stop has ", stops.size(), " strings; at most ", kMaxStops, " are allowed"));
   }
   for (size_t i = 0; i < stops.size(); ++i) {
     if (stops[i].empty() || stops[i].size() > kMaxStopBytes) {
       return absl::InvalidArgumentError(
-          absl::StrCat("stop[", i, "] has ", stops[i].size(),
-                       " bytes; must have 1 to ", kMaxStopBytes));
+          absl::StrCat("stop[", i, "] is ", stops[i].size(),
+                       " bytes; must be in [1, ", kMaxStopBytes, "]"));
     }
   }
   return absl::OkStatus();

@@ -17,7 +17,8 @@ namespace strata {
 inline constexpr size_t kMaxStops = 16;
 inline constexpr size_t kMaxStopBytes = 256;
 
-// INVALID_ARGUMENT: more than 16, an empty one, one longer than 256 bytes.
+// INVALID_ARGUMENT: more than 16, an empty one, one longer than 256 bytes. The
+// message begins with the field, `stop` or `stop[i]`.
 absl::Status ValidateStops(absl::Span<const std::string> stops);
 
 class StopMatcher {

@@ -19,8 +19,6 @@
 namespace strata {
 
 inline constexpr int64_t kDefaultMaxTokens = 256;
-inline constexpr int kMaxStops = 16;
-inline constexpr int kMaxStopBytes = 256;
 
 // generation.proto. The results lack sink, arrival and deadline.
 absl::StatusOr<EngineRequest> ToEngineRequest(const v1::GenerateRequest& request,

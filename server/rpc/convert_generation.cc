@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "model/base/status_macros.h"
+#include "server/engine/stop_matcher.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/status.h"
 
@@ -18,6 +19,13 @@ uint64_t RandomSeed() {
   return random();
 }
 
+// The status of a rule below this layer, whose sentence begins with the field.
+absl::Status AsFieldError(const absl::Status& status, absl::string_view parent = "") {
+  const absl::string_view message = status.message();
+  return FieldError(
+      absl::StrCat(parent, message.substr(0, message.find_first_of(" :"))), message);
+}
+
 absl::StatusOr<SamplingParams> ToSampling(const v1::SamplingParams& in) {
   SamplingParams out;
   if (in.has_temperature()) out.temperature = in.temperature();
@@ -29,11 +37,7 @@ absl::StatusOr<SamplingParams> ToSampling(const v1::SamplingParams& in) {
   out.seed = in.has_seed() ? in.seed() : RandomSeed();
   out.ignore_eos = in.ignore_eos();
   const absl::Status status = ValidateSampling(out);
-  if (!status.ok()) {
-    const absl::string_view message = status.message();
-    const size_t end = message.find_first_of(" :");
-    return FieldError(absl::StrCat("sampling.", message.substr(0, end)), message);
-  }
+  if (!status.ok()) return AsFieldError(status, "sampling.");
   return out;
 }
 
@@ -51,10 +55,7 @@ absl::StatusOr<std::vector<Item>> Conversation(const v1::Messages& in) {
     messages.push_back({message.role(), message.content()});
   }
   const absl::Status status = ValidateMessages(messages, /*needs_reply=*/true);
-  if (!status.ok()) {
-    const absl::string_view text = status.message();
-    return FieldError(text.substr(0, text.find_first_of(" :")), text);
-  }
+  if (!status.ok()) return AsFieldError(status);
   return RenderChat(messages);
 }
 
@@ -108,20 +109,9 @@ absl::Status SetLimits(const v1::GenerateRequest& in, int64_t context,
 }
 
 absl::Status SetStops(const v1::GenerateRequest& in, EngineRequest* out) {
-  if (in.stop_size() > kMaxStops) {
-    return FieldError("stop", absl::StrFormat("stop has %d strings; at most %d are allowed",
-                                              in.stop_size(), kMaxStops));
-  }
-  for (int i = 0; i < in.stop_size(); ++i) {
-    const size_t bytes = in.stop(i).size();
-    if (bytes < 1 || bytes > kMaxStopBytes) {
-      const std::string field = absl::StrFormat("stop[%d]", i);
-      return FieldError(field, absl::StrFormat("%s is %d bytes; must be in [1, %d]",
-                                               field, bytes, kMaxStopBytes));
-    }
-    out->stop.push_back(in.stop(i));
-  }
-  return absl::OkStatus();
+  out->stop.assign(in.stop().begin(), in.stop().end());
+  const absl::Status status = ValidateStops(out->stop);
+  return status.ok() ? status : AsFieldError(status);
 }
 
 }  // namespace

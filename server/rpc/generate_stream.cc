@@ -58,7 +58,7 @@ class GenerateStream::Sink final : public RequestSink {
 
 GenerateStream::GenerateStream(const RpcCore* core,
                                grpc::CallbackServerContext* context)
-    : MessageStream(context, core->limits),
+    : MessageStream(context, core->limits, core->timing.delta_interval),
       core_(core),
       arrival_(Clock::System()->Now()) {}
 
@@ -124,6 +124,10 @@ bool GenerateStream::Merge(const v1::GenerateResponse& message,
   delta->mutable_text()->append(message.delta().text());
   delta->set_tokens(delta->tokens() + message.delta().tokens());
   return true;
+}
+
+bool GenerateStream::CanWait(const v1::GenerateResponse& message) const {
+  return message.has_delta();
 }
 
 void GenerateStream::OnGone() {

@@ -25,6 +25,7 @@ class GenerateStream final : public MessageStream<v1::GenerateResponse> {
  protected:
   bool Merge(const v1::GenerateResponse& message,
              v1::GenerateResponse* last) override;
+  bool CanWait(const v1::GenerateResponse& message) const override;
   void OnGone() override;
   void OnEnded(const absl::Status& status) override;
 

@@ -1,5 +1,7 @@
 #include "server/rpc/live_streams.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace strata {
@@ -19,6 +21,20 @@ LiveStreams::~LiveStreams() {
 void LiveStreams::Add(std::weak_ptr<LiveStream> stream) {
   MutexLock lock(&mu_);
   streams_.push_back(std::move(stream));
+}
+
+void LiveStreams::FlushAt(std::weak_ptr<LiveStream> stream, MonotonicTime due) {
+  const bool at_once = due <= Clock::System()->Now();
+  MutexLock lock(&mu_);
+  if (at_once) {
+    due_.push_back(std::move(stream));
+    if (due_.size() == 1) wake_.Signal();
+    return;
+  }
+  held_.push_back(std::move(stream));
+  if (due >= held_until_) return;
+  held_until_ = due;
+  wake_.Signal();
 }
 
 // Also forgets those that are gone. Calls into streams happen without the lock.
@@ -45,17 +61,33 @@ void LiveStreams::TickNow() {
   for (const auto& stream : Snapshot()) stream->Tick(now);
 }
 
+bool LiveStreams::NextBatch(MonotonicTime tick, Batch* batch) {
+  MutexLock lock(&mu_);
+  MonotonicTime now = Clock::System()->Now();
+  while (!stopping_ && due_.empty() && now < std::min(tick, held_until_)) {
+    wake_.WaitUntil(&mu_, std::min(tick, held_until_));
+    now = Clock::System()->Now();
+  }
+  batch->clear();
+  batch->swap(due_);
+  if (now >= held_until_) {
+    std::move(held_.begin(), held_.end(), std::back_inserter(*batch));
+    held_.clear();
+    held_until_ = MonotonicTime::max();
+  }
+  return !stopping_;
+}
+
 void LiveStreams::Loop(MonotonicDuration period) {
-  for (;;) {
-    {
-      MutexLock lock(&mu_);
-      const MonotonicTime next = Clock::System()->Now() + period;
-      while (!stopping_ && Clock::System()->Now() < next) {
-        wake_.WaitUntil(&mu_, next);
-      }
-      if (stopping_) return;
+  Batch batch;
+  MonotonicTime tick = Clock::System()->Now() + period;
+  while (NextBatch(tick, &batch)) {
+    for (const auto& weak : batch) {
+      if (const auto stream = weak.lock()) stream->Flush();
     }
+    if (Clock::System()->Now() < tick) continue;
     TickNow();
+    tick = Clock::System()->Now() + period;
   }
 }
 

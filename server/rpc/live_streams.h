@@ -1,7 +1,10 @@
 #pragma once
-// LiveStreams: every open response stream, so that one clock thread can send
-// heartbeats and find stalled readers, and so that a drain can end each of them
-// (a server with an unfinished stream never shuts down). Thread-safe.
+// LiveStreams: every open response stream, and the one thread that serves them
+// all: it sends heartbeats, finds stalled readers, and writes what engine
+// workers pushed, so that a write never takes time from a model's step. A drain
+// ends each stream from here (a server with an unfinished stream never shuts
+// down). Nobody polls: between ticks the thread sleeps unless a flush was asked
+// for. Thread-safe.
 
 #include <list>
 #include <memory>
@@ -19,6 +22,8 @@ class LiveStream {
   virtual ~LiveStream() = default;
   // Every quarter of a second or so. Must not block.
   virtual void Tick(MonotonicTime now) = 0;
+  // Writes what waits; see LiveStreams::FlushAt. Must not block.
+  virtual void Flush() = 0;
   // Ends the call with `status`, dropping what was not written. Nothing if it
   // is ending already.
   virtual void Abort(const absl::Status& status) = 0;
@@ -31,17 +36,28 @@ class LiveStreams {
 
   // Held weakly: a stream that is gone needs no Remove.
   void Add(std::weak_ptr<LiveStream> stream);
+  // Flushes the stream on the thread: at once if `due` has passed, else at `due`
+  // or earlier, together with others that are held. Cheap, never blocks.
+  void FlushAt(std::weak_ptr<LiveStream> stream, MonotonicTime due);
   void AbortAll(const absl::Status& status);
   // Ticks at once, e.g. after the server's state changed.
   void TickNow();
 
  private:
+  using Batch = std::vector<std::weak_ptr<LiveStream>>;
+
   std::vector<std::shared_ptr<LiveStream>> Snapshot();
   void Loop(MonotonicDuration period);
+  // Waits for something to flush, at most until `tick`; false: stop.
+  bool NextBatch(MonotonicTime tick, Batch* batch);
 
   Mutex mu_;
   CondVar wake_;
   std::list<std::weak_ptr<LiveStream>> streams_ STRATA_GUARDED_BY(mu_);
+  Batch due_ STRATA_GUARDED_BY(mu_);
+  Batch held_ STRATA_GUARDED_BY(mu_);
+  // The earliest that one of held_ is due: then all of them go.
+  MonotonicTime held_until_ STRATA_GUARDED_BY(mu_) = MonotonicTime::max();
   bool stopping_ STRATA_GUARDED_BY(mu_) = false;
   std::thread thread_;
 };

@@ -6,6 +6,10 @@
 // lets more than the limits pile up, is cut off: transport windows alone would
 // let it hold megabytes for ever.
 //
+// A stream with an interval is paced: Push and Close only leave work for the
+// thread of LiveStreams, and messages that CanWait go out once an interval at
+// most, the first of them at once.
+//
 // Owned by shared_ptr (Start keeps one until gRPC calls OnDone). Thread-safe.
 
 #include <deque>
@@ -31,10 +35,15 @@ class MessageStream : public grpc::ServerWriteReactor<M>,
                       public LiveStream,
                       public std::enable_shared_from_this<MessageStream<M>> {
  public:
-  MessageStream(grpc::CallbackServerContext* context, StreamLimits limits)
-      : context_(context), limits_(limits), last_push_(Clock::System()->Now()) {}
+  MessageStream(grpc::CallbackServerContext* context, StreamLimits limits,
+                std::optional<MonotonicDuration> interval = std::nullopt)
+      : context_(context),
+        limits_(limits),
+        interval_(interval),
+        last_push_(Clock::System()->Now()) {}
 
   void Start(LiveStreams* streams) {
+    streams_ = streams;
     self_ = this->shared_from_this();
     streams->Add(self_);
   }
@@ -50,19 +59,27 @@ class MessageStream : public grpc::ServerWriteReactor<M>,
 
   // Ends the call once what is pending is written.
   void Close(const absl::Status& status) {
-    MutexLock lock(&mu_);
-    if (!closing_.has_value()) closing_ = status;
-    Advance();
+    Next next;
+    {
+      MutexLock lock(&mu_);
+      if (!closing_.has_value()) closing_ = status;
+      next = interval_.has_value() ? Ask(MonotonicTime::min()) : Advance();
+    }
+    Do(next);
   }
 
   // A call that is ending already still writes what it has.
   void Abort(const absl::Status& status) override {
-    MutexLock lock(&mu_);
-    if (closing_.has_value()) return;
-    closing_ = status;
-    pending_.clear();
-    corked_ = false;
-    Advance();
+    Next next;
+    {
+      MutexLock lock(&mu_);
+      if (closing_.has_value()) return;
+      closing_ = status;
+      pending_.clear();
+      corked_ = false;
+      next = Advance();
+    }
+    Do(next);
   }
 
   void Tick(MonotonicTime now) override {
@@ -77,26 +94,41 @@ class MessageStream : public grpc::ServerWriteReactor<M>,
     if (stalled) OnGone();
   }
 
+  void Flush() override {
+    Next next;
+    {
+      MutexLock lock(&mu_);
+      flush_at_ = MonotonicTime::max();
+      due_ = !pending_.empty();
+      next = Advance();
+    }
+    Do(next);
+  }
+
   void OnWriteDone(bool ok) override {
     bool idle = false;
+    Next next;
     {
       MutexLock lock(&mu_);
       writing_ = false;
       if (!ok) gone_ = true;
-      Advance();
-      idle = ok && !writing_ && !finished_;
+      next = Advance();
+      idle = ok && !writing_ && !finished_ && pending_.empty();
     }
+    Do(next);
     if (idle) OnIdle();
   }
 
   void OnCancel() override {
+    Next next;
     {
       MutexLock lock(&mu_);
       if (finished_) return;
       gone_ = true;
       if (!closing_.has_value()) closing_ = CancelCause(*context_);
-      Advance();
+      next = Advance();
     }
+    Do(next);
     OnGone();
   }
 
@@ -111,6 +143,8 @@ class MessageStream : public grpc::ServerWriteReactor<M>,
   // With the stream's lock held: joins `message` to `last`, which waits, and
   // returns true; or returns false.
   virtual bool Merge(const M& message, M* last) { return false; }
+  // Whether the stream's interval holds for `message`.
+  virtual bool CanWait(const M& message) const { return false; }
   // The client went, or was cut off. May come more than once.
   virtual void OnGone() {}
   // Everything pushed so far is written.
@@ -133,23 +167,37 @@ class MessageStream : public grpc::ServerWriteReactor<M>,
   }
 
  private:
+  // What a thread that changed the stream has to do once it holds no lock.
+  struct Next {
+    enum { kNothing, kWrite, kFinish, kAskForFlush } what = kNothing;
+    MonotonicTime flush_at{};
+  };
+
   void Append(M message, bool first) {
     bool overflow = false;
+    Next next;
     {
       MutexLock lock(&mu_);
       if (finished_ || gone_ || (closing_.has_value() && !first)) return;
       last_push_ = Clock::System()->Now();
-      if (first) {
-        pending_.push_front(std::move(message));
-        corked_ = false;
-      } else if (pending_.empty() || !Merge(message, &pending_.back())) {
-        pending_.push_back(std::move(message));
-      }
+      const MonotonicTime when = CanWait(message) ? may_write_at_ : MonotonicTime::min();
+      Enqueue(std::move(message), first);
       overflow = TooMuchPending();
       if (overflow) CutOff("the client reads too slowly");
-      Advance();
+      next = interval_.has_value() && !first ? Ask(when) : Advance();
     }
+    Do(next);
     if (overflow) OnGone();
+  }
+
+  void Enqueue(M message, bool first) STRATA_REQUIRES(mu_) {
+    if (first) {
+      pending_.push_front(std::move(message));
+      corked_ = false;
+      due_ = true;
+    } else if (pending_.empty() || !Merge(message, &pending_.back())) {
+      pending_.push_back(std::move(message));
+    }
   }
 
   bool TooMuchPending() const STRATA_REQUIRES(mu_) {
@@ -166,27 +214,54 @@ class MessageStream : public grpc::ServerWriteReactor<M>,
     context_->TryCancel();
   }
 
-  // Starts the one operation that may come next, if any. gRPC never runs a
-  // reaction inside these calls, so holding the lock is safe.
-  void Advance() STRATA_REQUIRES(mu_) {
-    if (finished_ || writing_) return;
+  // Wants a Flush at `when`, unless one comes by then, or what waits is written
+  // after the write in flight anyway.
+  Next Ask(MonotonicTime when) STRATA_REQUIRES(mu_) {
+    if (due_ || when >= flush_at_ || (writing_ && closing_.has_value())) return {};
+    flush_at_ = when;
+    return {Next::kAskForFlush, when};
+  }
+
+  // Chooses the one operation that may come next, if any.
+  Next Advance() STRATA_REQUIRES(mu_) {
+    if (finished_ || writing_) return {};
     if (gone_) pending_.clear();
-    if (!pending_.empty() && !corked_) {
+    const bool due = due_ || closing_.has_value() || !interval_.has_value();
+    if (!pending_.empty()) {
+      if (corked_ || !due) return {};
       current_ = std::move(pending_.front());
       pending_.pop_front();
+      due_ = due_ && !pending_.empty();
       writing_ = true;
       write_started_ = Clock::System()->Now();
-      this->StartWrite(&current_);
-      return;
+      if (interval_.has_value() && CanWait(current_)) {
+        may_write_at_ = write_started_ + *interval_;
+      }
+      return {Next::kWrite, {}};
     }
-    if (!gone_ && (corked_ || !closing_.has_value())) return;
+    if (!gone_ && (corked_ || !closing_.has_value())) return {};
     finished_ = true;
     final_ = closing_.value_or(absl::CancelledError("the client cancelled"));
-    this->Finish(EndCall(final_, context_));
+    return {Next::kFinish, {}};
+  }
+
+  // Without the lock, so that who pushes never waits for a write. Nothing can
+  // overtake: `writing_` and `finished_` allow no other operation meanwhile.
+  void Do(const Next& next) STRATA_EXCLUDES(mu_) {
+    switch (next.what) {
+      case Next::kNothing: break;
+      case Next::kWrite: this->StartWrite(&current_); break;
+      case Next::kFinish: this->Finish(EndCall(final_, context_)); break;
+      case Next::kAskForFlush:
+        streams_->FlushAt(this->weak_from_this(), next.flush_at);
+        break;
+    }
   }
 
   grpc::CallbackServerContext* const context_;
   const StreamLimits limits_;
+  const std::optional<MonotonicDuration> interval_;
+  LiveStreams* streams_ = nullptr;
   std::shared_ptr<MessageStream> self_;
 
   mutable Mutex mu_;
@@ -200,6 +275,12 @@ class MessageStream : public grpc::ServerWriteReactor<M>,
   absl::Status final_;
   MonotonicTime write_started_ STRATA_GUARDED_BY(mu_){};
   MonotonicTime last_push_ STRATA_GUARDED_BY(mu_);
+  // Of a paced stream. due_: what is pending waits for the write in flight
+  // alone; flush_at_: of the Flush that was asked for; may_write_at_: when the
+  // next message that can wait may go.
+  bool due_ STRATA_GUARDED_BY(mu_) = false;
+  MonotonicTime flush_at_ STRATA_GUARDED_BY(mu_) = MonotonicTime::max();
+  MonotonicTime may_write_at_ STRATA_GUARDED_BY(mu_) = MonotonicTime::min();
 };
 
 }  // namespace strata

@@ -31,6 +31,8 @@ class RpcObserver {
 struct StreamTiming {
   MonotonicDuration heartbeat = std::chrono::seconds(10);   // Generate
   MonotonicDuration keep_alive = std::chrono::seconds(15);  // WatchJob
+  // Deltas of a Generate are joined and sent once in so long; 0: each at once.
+  MonotonicDuration delta_interval = std::chrono::milliseconds(10);
 };
 
 struct RpcCore {

@@ -1,11 +1,15 @@
 #include "server/rpc/rpc_server.h"
 
 #include <chrono>
+#include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "grpc/support/log.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/grpcpp.h"
+#include "model/base/log.h"
 #include "server/rpc/generation_service.h"
 #include "server/rpc/health_service.h"
 #include "server/rpc/models_service.h"
@@ -38,6 +42,21 @@ void SetArguments(const RpcOptions& options, grpc::ServerBuilder* builder) {
     builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
                                 Millis(options.max_connection_age));
   }
+}
+
+void LogForGrpc(gpr_log_func_args* record) {
+  const char* slash = std::strrchr(record->file, '/');
+  Log(Severity::kDebug, "grpc",
+      {{"file", slash == nullptr ? record->file : slash + 1},
+       {"line", record->line},
+       {"message", record->message}});
+}
+
+// What gRPC writes to standard error, e.g. that a port is taken, is said by a
+// status as well: it becomes a debug record of ours. Who sets GRPC_VERBOSITY
+// wants gRPC's own words.
+void RouteGrpcLog() {
+  if (std::getenv("GRPC_VERBOSITY") == nullptr) gpr_set_log_function(LogForGrpc);
 }
 
 class RpcServerImpl final : public RpcServer {
@@ -109,6 +128,7 @@ class RpcServerImpl final : public RpcServer {
 
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(
     const RpcOptions& options, const RpcBackends& backends) {
+  RouteGrpcLog();
   auto server = std::make_unique<RpcServerImpl>(options, backends);
   const absl::Status status = server->Listen(options);
   if (!status.ok()) return status;

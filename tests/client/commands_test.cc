@@ -8,7 +8,9 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <iostream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "absl/strings/str_split.h"
 #include "tests/client/fake_service.h"
@@ -35,6 +37,23 @@ struct Result {
 
 class CommandsTest : public testing::Test {
  protected:
+  // Lines that a conversation reads from standard input.
+  Result RunWithInput(const std::string& input, const std::vector<std::string>& words) {
+    std::istringstream stream(input);
+    std::streambuf* const old = std::cin.rdbuf(stream.rdbuf());
+    const Result result = Run(words);
+    std::cin.rdbuf(old);
+    return result;
+  }
+
+  void ServeVersion(const std::string& model, const std::string& version,
+                    const std::string& model_template) {
+    server_.models.model.set_name(model);
+    v1::ModelVersion* added = server_.models.model.add_versions();
+    added->set_version(version);
+    added->set_template_(model_template);
+  }
+
   Result Run(std::vector<std::string> words) {
     words.insert(words.begin(), {"--server", server_.address});
     return RunRaw(words);
@@ -128,6 +147,50 @@ TEST_F(CommandsTest, ErrorsAreOneLineAndACode) {
   ExpectOneErrorLine(RunRaw({"--server"}), 2);
 }
 
+TEST_F(CommandsTest, ErrorsNameTheOptionNotTheField) {
+  const std::string message = "top_k is -1; must be in [0, 260]";
+  server_.generation.status = BadRequestStatus(message, {message}, "sampling.top_k");
+  const Result refused = Run({"generate", "--model", "m", "--prompt", "p", "--top-k", "-1"});
+  ExpectOneErrorLine(refused, 1);
+  EXPECT_THAT(refused.err, HasSubstr("error: --top-k is -1; must be in [0, 260] ["));
+}
+
+TEST_F(CommandsTest, TheServerMayStandAfterTheCommand) {
+  const Result after = RunRaw({"models", "--server", server_.address});
+  EXPECT_EQ(after.code, 0) << after.err;
+  EXPECT_THAT(after.out, HasSubstr("mine@1"));
+  EXPECT_EQ(RunRaw({"--server", "127.0.0.1:1", "models", "--server=" + server_.address}).code, 0);
+  RunRaw({"generate", "--model", "m", "--server", server_.address, "--prompt", "--server=x"});
+  EXPECT_EQ(server_.generation.requests.at(0).prompt(), "--server=x");
+  ExpectOneErrorLine(RunRaw({"models", "--server"}), 2);
+  ExpectOneErrorLine(RunRaw({"models", "--server="}), 2);
+  EXPECT_THAT(RunRaw({"--help"}).out, HasSubstr("--server HOST:PORT"));
+}
+
+TEST_F(CommandsTest, ChatAnswersLineByLine) {
+  ServeVersion("talk", "1", "chat");
+  (*server_.models.model.mutable_aliases())["live"] = "1";
+  const Result result = RunWithInput("hello\nagain\n", {"chat", "--model", "talk"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  ASSERT_EQ(server_.generation.requests.size(), 2u);
+  EXPECT_EQ(server_.generation.requests[1].messages().messages_size(), 3);
+}
+
+TEST_F(CommandsTest, ChatChecksTheModelBeforeTheFirstLine) {
+  ServeVersion("talk", "1", "chat");
+  ServeVersion("talk", "2", "text");
+  (*server_.models.model.mutable_aliases())["live"] = "2";
+  const auto chat = [&](const std::string& model) {
+    return RunWithInput("hello\n", {"chat", "--model", model});
+  };
+  ExpectOneErrorLine(chat("nobody"), 1);
+  ExpectOneErrorLine(chat("talk@7"), 1);
+  EXPECT_THAT(chat("talk").err, HasSubstr("talk@2 was trained on plain text"));
+  EXPECT_THAT(chat("talk@2").err, HasSubstr("talk@2 was trained on plain text"));
+  EXPECT_TRUE(server_.generation.requests.empty());
+  EXPECT_EQ(chat("talk@1").code, 0);
+}
+
 TEST_F(CommandsTest, SaysWhereNoServerAnswers) {
   const Result result = RunRaw({"--server", "127.0.0.1:1", "models"});
   ExpectOneErrorLine(result, 1);
@@ -148,6 +211,7 @@ TEST_F(CommandsTest, EveryCommandHasHelp) {
     const Result result = RunRaw({command.name, "--help"});
     EXPECT_EQ(result.code, 0);
     EXPECT_THAT(result.out, HasSubstr(command.name));
+    EXPECT_THAT(result.out, HasSubstr("--server HOST:PORT"));
     EXPECT_EQ(result.err, "");
   }
 }

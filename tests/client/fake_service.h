@@ -19,9 +19,11 @@
 
 namespace strata {
 
-// A status as the real server sends it, with details.
+// A status as the real server sends it, with details; `field` is that of every
+// violation.
 inline grpc::Status BadRequestStatus(const std::string& message,
-                                     const std::vector<std::string>& violations) {
+                                     const std::vector<std::string>& violations,
+                                     const std::string& field = "data") {
   google::rpc::Status details;
   google::rpc::ErrorInfo info;
   info.set_reason("BAD_REQUEST");
@@ -29,7 +31,7 @@ inline grpc::Status BadRequestStatus(const std::string& message,
   google::rpc::BadRequest bad;
   for (const std::string& violation : violations) {
     auto* added = bad.add_field_violations();
-    added->set_field("data");
+    added->set_field(field);
     added->set_description(violation);
   }
   details.add_details()->PackFrom(bad);
@@ -144,6 +146,16 @@ class FakeTraining final : public v1::Training::Service {
 class FakeModels final : public v1::Models::Service {
  public:
   v1::SetAliasRequest aliased;
+  v1::Model model;  // the only one that GetModel knows
+
+  grpc::Status GetModel(grpc::ServerContext*, const v1::GetModelRequest* request,
+                        v1::Model* response) override {
+    if (request->name() != model.name()) {
+      return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such model");
+    }
+    *response = model;
+    return grpc::Status::OK;
+  }
 
   grpc::Status ListModels(grpc::ServerContext*, const v1::ListModelsRequest*,
                           v1::ListModelsResponse* response) override {

@@ -104,6 +104,31 @@ def test_errors_are_one_line_and_a_code(serve):
         assert len(result.stderr.decode().strip().splitlines()) == 1
 
 
+def test_errors_name_the_option(serve, tmp_path):
+    server = serve()
+    result = cli(server, "generate", "--model", "tiny", "--prompt", "a",
+                 "--max-tokens", "0", check=False)
+    assert result.stderr.startswith(b"error: --max-tokens is 0; must be in ")
+    file = tmp_path / "data.txt"
+    file.write_bytes(b"some text to train on\n" * 100)
+    result = cli(server, "train", "--base", "block-1m", "--data", str(file),
+                 "--name", "mine", "--steps", "5", "--lr", "0", check=False)
+    assert b"--lr is 0; must be in (0, 10]" in result.stderr
+
+
+def test_chat_checks_the_model_before_it_reads(serve):
+    server = serve()
+    for model in ["nobody", "tiny", "tiny@9"]:
+        chat = subprocess.run(
+            [str(CLIENT), "chat", "--server", server.grpc, "--model", model],
+            input=b"", capture_output=True, timeout=60)
+        assert chat.returncode == 1
+        assert len(chat.stderr.decode().strip().splitlines()) == 1
+    talk = cli(server, "chat", "--model", "talk", "--max-tokens", "5",
+               input=b"say 7\n")
+    assert talk.stdout
+
+
 def test_bench(serve):
     result = json_lines(cli(serve(), "bench", "--model", "tiny",
                             "--concurrency", "4", "--requests", "8",

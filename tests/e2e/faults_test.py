@@ -1,14 +1,16 @@
-"""Faults of the disk: corrupt newest checkpoint, corrupt model, disk full."""
+"""Faults of the disk: corrupt newest checkpoint, corrupt model, disk full; and a
+port that is taken."""
 import hashlib
 import os
 import signal
+import socket
 import subprocess
 import time
 
 import grpc
 import pytest
 
-from harness import Server, collect, training, models
+from harness import SERVER, Server, collect, training, models
 from kill_test import SPEC, final_hash, trainer_pid, uninterrupted  # noqa: F401
 
 
@@ -17,6 +19,18 @@ def wait_for_checkpoint(server, name, step):
         if event.HasField("checkpoint") and event.checkpoint.step >= step:
             return
     raise AssertionError("no such checkpoint")
+
+
+def test_a_taken_port_is_one_line(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        result = subprocess.run(
+            [str(SERVER), "--models", str(tmp_path / "models"), "--data",
+             str(tmp_path / "data"), "--listen", address, "--http",
+             "127.0.0.1:0"], capture_output=True, timeout=60)
+    assert result.returncode == 1
+    assert result.stderr.decode() == (
+        f"strata-server: listen is {address}; this address cannot be bound\n")
 
 
 def test_corrupt_newest_checkpoint_falls_back(tmp_path, text, uninterrupted):

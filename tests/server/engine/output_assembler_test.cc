@@ -181,9 +181,9 @@ TEST(Utf8Stream, EverySplitGivesTheSameTextInWholeCharacters) {
 TEST(ValidateStops, NamesTheFieldTheValueAndTheLimit) {
   EXPECT_TRUE(ValidateStops(std::vector<std::string>(16, "x")).ok());
   EXPECT_EQ(ValidateStops(std::vector<std::string>(17, "x")).message(),
-            "stop has 17 strings; at most 16");
+            "stop has 17 strings; at most 16 are allowed");
   EXPECT_EQ(ValidateStops({"a", ""}).message(),
-            "stop[1] has 0 bytes; must have 1 to 256");
+            "stop[1] is 0 bytes; must be in [1, 256]");
   EXPECT_FALSE(ValidateStops({std::string(257, 'a')}).ok());
 }
 

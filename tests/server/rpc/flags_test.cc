@@ -24,6 +24,7 @@ TEST(FlagsTest, DefaultsAreValid) {
   EXPECT_EQ(flags->workers, 1);
   EXPECT_EQ(flags->max_queued_bytes, 64 << 20);
   EXPECT_EQ(flags->drain_timeout, std::chrono::seconds(45));
+  EXPECT_EQ(flags->stream_interval, std::chrono::milliseconds(10));
 }
 
 TEST(FlagsTest, BothSyntaxesAndTheEnvironmentWork) {
@@ -53,7 +54,7 @@ TEST(FlagsTest, HelpNamesEveryVariableItsUnitAndItsDefault) {
   for (const char* name :
        {"models", "data", "listen", "http", "port-file", "workers", "threads",
         "trainer-threads", "max-batch", "max-queued-requests", "max-queued-bytes",
-        "state-memory", "drain-delay", "drain-timeout"}) {
+        "state-memory", "stream-interval", "drain-delay", "drain-timeout"}) {
     EXPECT_NE(help.find(std::string("  --") + name + "  ("), std::string::npos) << name;
   }
   EXPECT_NE(help.find("(duration, default \"45s\", STRATA_DRAIN_TIMEOUT)"),

@@ -1,0 +1,25 @@
+// An address that is taken.
+
+#include "tests/server/rpc/rpc_fixture.h"
+
+namespace strata {
+namespace {
+
+class ListenTest : public RpcFixture {};
+
+TEST_F(ListenTest, ATakenPortIsAStatusAndNothingOnStandardError) {
+  Start();
+  RpcOptions options;
+  options.address = rpc_->address();
+  testing::internal::CaptureStderr();
+  const auto second = RpcServer::Start(options, {engine_.get(), registry_.get(), jobs_.get(),
+                                                 datasets_.get(), &state_, nullptr});
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(second.status().message(),
+            absl::StrCat("listen is ", rpc_->address(), "; this address cannot be bound"));
+  EXPECT_TRUE(Generate(Request()).status.ok());  // the first one goes on
+}
+
+}  // namespace
+}  // namespace strata
