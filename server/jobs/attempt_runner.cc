@@ -26,11 +26,6 @@ constexpr auto kStoreRetry = milliseconds(1000);
 
 MonotonicTime RealNow() { return Clock::System()->Now(); }
 
-void RemoveFolder(const std::string& path) {
-  std::error_code ignored;
-  fs::remove_all(path, ignored);
-}
-
 }  // namespace
 
 AttemptRunner::AttemptRunner(JobContext* context, JobRecord claimed)
@@ -97,8 +92,8 @@ absl::Status AttemptRunner::Prepare() {
   if (error) return ErrnoStatus(error.value(), "create folder", dir);
   STRATA_RETURN_IF_ERROR(
       context_->executor->WaitUntilGone(dir, RealNow() + kOldChildGrace));
-  RemoveTemporaryDirs(dir);
-  RemoveTemporaryDirs(dir + "/checkpoints");
+  RemoveTemporaries(dir);
+  RemoveTemporaries(dir + "/checkpoints");
   return WriteFileAtomically(dir + "/spec.json",
                              TrainSpecToJson(claimed_.spec));
 }
@@ -308,7 +303,8 @@ void AttemptRunner::Publish() {
   if (!published.ok()) {
     const AttemptVerdict verdict = JudgePublish(published.status());
     if (verdict.code == "RESULT_CORRUPT") {
-      RemoveFolder(context_->ResultDir(claimed_.id));  // made again from the last
+      // Made again from the last checkpoint.
+      RemoveFolder(context_->ResultDir(claimed_.id)).IgnoreError();
     }
     return StoreEnd(verdict, std::string(published.status().message()));
   }
@@ -324,7 +320,7 @@ void AttemptRunner::Publish() {
       },
       nullptr);
   if (!stored) return;
-  RemoveFolder(context_->JobDir(claimed_.id) + "/checkpoints");
+  RemoveFolder(context_->JobDir(claimed_.id) + "/checkpoints").IgnoreError();
   context_->AttemptEnded("succeeded");
 }
 

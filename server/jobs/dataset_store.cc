@@ -162,7 +162,7 @@ DatasetStore::DatasetStore(std::string root, int64_t max_bytes)
     : root_(std::move(root)), max_bytes_(max_bytes) {
   std::error_code ignored;  // StartUpload will tell
   fs::create_directories(root_, ignored);
-  RemoveTemporaryDirs(root_);  // uploads that an earlier process left
+  RemoveTemporaries(root_);  // uploads that an earlier process left
 }
 
 absl::StatusOr<std::unique_ptr<DatasetStore::Upload>>

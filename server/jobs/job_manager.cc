@@ -40,7 +40,7 @@ absl::Status JobManager::Start() {
   if (error) return ErrnoStatus(error.value(), "create folder", dir);
   STRATA_RETURN_IF_ERROR(RecoverOrphans(
       &impl_->context, [](absl::string_view) { return false; }));
-  RemoveSpentCheckpoints(impl_->context);
+  SweepEndedJobs(impl_->context);
   impl_->context.Changed("");  // the first report of the states
   impl_->slots.Start();
   return absl::OkStatus();

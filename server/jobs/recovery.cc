@@ -5,6 +5,7 @@
 
 #include "model/base/log.h"
 #include "model/base/status_macros.h"
+#include "model/version_dir.h"
 #include "server/jobs/event_payload.h"
 
 namespace strata {
@@ -76,17 +77,18 @@ absl::Status RecoverOrphans(
   return absl::OkStatus();
 }
 
-void RemoveSpentCheckpoints(const JobContext& context) {
+void SweepEndedJobs(const JobContext& context) {
   std::error_code error;
   for (fs::directory_iterator it(context.options.jobs_dir, error), end;
        !error && it != end; it.increment(error)) {
-    const fs::path checkpoints = it->path() / "checkpoints";
-    std::error_code ignored;
-    if (!fs::is_directory(checkpoints, ignored)) continue;
+    const std::string dir = it->path().string();
     const auto job = context.store->Get(it->path().filename().string());
-    if (job.ok() && job->state == JobState::kSucceeded) {
-      fs::remove_all(checkpoints, ignored);
+    if (!job.ok() || !IsTerminal(job->state)) continue;
+    if (job->state == JobState::kSucceeded) {
+      RemoveFolder(dir + "/checkpoints").IgnoreError();
     }
+    RemoveTemporaries(dir);
+    RemoveTemporaries(dir + "/checkpoints");
   }
 }
 

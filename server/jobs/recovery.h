@@ -18,7 +18,9 @@ absl::Status RecoverOrphans(
     JobContext* context,
     const std::function<bool(absl::string_view)>& is_running);
 
-// Deletes the checkpoints of jobs that have succeeded.
-void RemoveSpentCheckpoints(const JobContext& context);
+// In the folders of jobs that have ended: deletes the checkpoints of those that
+// have succeeded, and what killed writers left in any. (That of other jobs goes
+// when their next attempt begins, which waits until the last one is gone.)
+void SweepEndedJobs(const JobContext& context);
 
 }  // namespace strata

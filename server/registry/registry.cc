@@ -80,9 +80,10 @@ absl::Status ModelRegistry::LoadAll() {
   }
   const auto models = ListModelDirs(root_);
   if (models.ok()) {
-    RemoveTemporaryDirs(root_);
+    MutexLock disk(&disk_mu_);  // what somebody writes now is not swept away
+    RemoveTemporaries(root_);
     for (const std::string& model : *models) {
-      RemoveTemporaryDirs(ModelDir(model));
+      RemoveTemporaries(ModelDir(model));
       Rescan(model);
     }
   }

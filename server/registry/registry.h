@@ -7,8 +7,9 @@
 //   MODELS/NAME/aliases.json   {"live": "3"}; `live` is what plain NAME means;
 //                          without the file, the highest version is live
 //
-// A change is on disk before it is in memory. Temporary folders (`.tmp-*`) are
-// what a crash left of a publish; they are ignored, and removed by LoadAll.
+// A change is on disk before it is in memory. Temporary files and folders
+// (`.tmp-*`) are what a crash left of one; they are ignored, and removed by
+// LoadAll.
 // A request pins its version with a shared_ptr: unloading or moving an alias
 // never touches running streams, and the weights go when the last one ends.
 // Thread-safe. Loading happens outside the lock, one load per version at a time.

@@ -8,6 +8,7 @@
 #include "model/base/log.h"
 #include "model/base/status_macros.h"
 #include "model/file_io.h"
+#include "model/version_dir.h"
 #include "server/registry/registry.h"
 #include "server/registry/repository.h"
 #include "server/registry/smoke_test.h"
@@ -264,7 +265,13 @@ absl::StatusOr<ModelRegistry::Place> ModelRegistry::Install(
     if (fresh) models_.erase(model);
   }
   // What exists already is somebody else's.
-  if (!absl::IsAlreadyExists(status)) RemoveVersion(DirOf(place));
+  if (!absl::IsAlreadyExists(status)) {
+    const absl::Status removed = RemoveFolder(DirOf(place));
+    if (!removed.ok()) {
+      Log(Severity::kWarning, "version cannot be removed",
+          {{"folder", DirOf(place)}, {"error", removed.message()}});
+    }
+  }
   if (fresh) std::filesystem::remove(ModelDir(model), error);  // if empty
   return status;
 }

@@ -161,19 +161,4 @@ absl::Status InstallVersion(const std::string& source,
   return writer.Commit(std::move(manifest.attributes));
 }
 
-void RemoveVersion(const std::string& version_dir) {
-  const fs::path path(version_dir);
-  const fs::path gone =
-      path.parent_path() / absl::StrCat(".tmp-", path.filename().string(),
-                                        "-removed-", getpid());
-  std::error_code error;
-  if (!fs::exists(path, error)) return;
-  fs::rename(path, gone, error);
-  if (!error) fs::remove_all(gone, error);
-  if (error) {
-    Log(Severity::kWarning, "version cannot be removed",
-        {{"folder", version_dir}, {"error", error.message()}});
-  }
-}
-
 }  // namespace strata

@@ -57,7 +57,4 @@ absl::StatusOr<TemplateKind> ReadTemplate(const std::string& version_dir);
 absl::Status InstallVersion(const std::string& source,
                             const std::string& target, absl::string_view job);
 
-// Takes a version away in one step, then deletes it.
-void RemoveVersion(const std::string& version_dir);
-
 }  // namespace strata

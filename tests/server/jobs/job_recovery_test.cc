@@ -142,6 +142,29 @@ TEST_F(JobRecoveryTest, JobsThatHaveEndedStayAsTheyAre) {
   EXPECT_FALSE(fs::exists(dir / ("jobs/" + job.id + "/checkpoints")));
 }
 
+TEST_F(JobRecoveryTest, WhatAKilledWriterLeftIsSweptInEveryJob) {
+  const JobRecord cancelled =
+      LeaveIn({JobState::kRunning, JobState::kCancelling});
+  const JobRecord running = LeaveIn({JobState::kRunning});
+  for (const JobRecord& job : {cancelled, running}) {
+    const std::string folder = dir / ("jobs/" + job.id);
+    fs::create_directories(folder + "/checkpoints/.tmp-step-5-1-9");
+    fs::create_directories(folder + "/checkpoints/step-4");
+    for (const char* name : {"/.tmp-child.json-9-0", "/.tmp-run.json-9-1"}) {
+      ASSERT_TRUE(WriteFileAtomically(folder + name, "half").ok());
+    }
+  }
+  Restart();
+  EXPECT_EQ(WaitForEnd(running.id).state, JobState::kSucceeded);
+  EXPECT_EQ(WaitForEnd(cancelled.id).state, JobState::kCancelled);
+  for (const auto& entry : fs::recursive_directory_iterator(dir / "jobs")) {
+    EXPECT_NE(entry.path().filename().string().substr(0, 5), ".tmp-")
+        << entry.path();
+  }
+  EXPECT_TRUE(
+      fs::exists(dir / ("jobs/" + cancelled.id + "/checkpoints/step-4")));
+}
+
 TEST_F(JobRecoveryTest, RestartsNeverCountAsFailures) {
   executor.Play([](FakeAttempt* attempt) {
     attempt->Started();

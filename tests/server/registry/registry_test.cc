@@ -80,6 +80,7 @@ TEST_F(RegistryTest, TemporaryAndForeignFoldersAreIgnored) {
   fs::create_directories(temp / "models/a/02");
   fs::create_directories(temp / "models/a/notes");
   fs::create_directories(temp / "models/.tmp-x");
+  WriteText("models/a/.tmp-aliases.json-99-0", "{");
   fs::create_directories(temp / "models/Not A Model/1");
   fs::create_directories(temp / "models/block/1");
   ASSERT_TRUE(registry->LoadAll().ok());
@@ -87,6 +88,7 @@ TEST_F(RegistryTest, TemporaryAndForeignFoldersAreIgnored) {
   EXPECT_EQ(registry->Get("a")->versions.size(), 1u);
   EXPECT_FALSE(fs::exists(temp / "models/a/.tmp-2-publish-99"));
   EXPECT_FALSE(fs::exists(temp / "models/.tmp-x"));
+  EXPECT_FALSE(fs::exists(temp / "models/a/.tmp-aliases.json-99-0"));
   EXPECT_TRUE(fs::exists(temp / "models/a/notes"));
 }
 
