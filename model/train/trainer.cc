@@ -49,8 +49,9 @@ absl::StatusOr<Dataset> LoadData(const TrainRun& run) {
                           Sha256HexOfFile(run.dataset_path));
   if (!run.spec.dataset_sha256.empty() && sha256 != run.spec.dataset_sha256) {
     return absl::InvalidArgumentError(
-        absl::StrCat("spec.dataset_sha256 is ", run.spec.dataset_sha256,
-                     " but the file's is ", sha256));
+        absl::StrCat("the stored dataset is damaged: its SHA-256 is ", sha256,
+                     ", not ", run.spec.dataset_sha256,
+                     "; upload the same file again"));
   }
   return ReadDataset(run.dataset_path);
 }
