@@ -64,6 +64,7 @@ TEST_F(JobRecoveryTest, AStartingJobRunsAgain) {
   EXPECT_EQ(done.attempt, 2);
   EXPECT_GT(done.fence, job.fence + 1);  // its old attempt is shut out
   EXPECT_EQ(done.no_progress_attempts, 0);
+  EXPECT_EQ(done.lost_servers, 1);
 }
 
 TEST_F(JobRecoveryTest, ARunningJobRunsAgain) {
@@ -163,6 +164,27 @@ TEST_F(JobRecoveryTest, WhatAKilledWriterLeftIsSweptInEveryJob) {
   }
   EXPECT_TRUE(
       fs::exists(dir / ("jobs/" + cancelled.id + "/checkpoints/step-4")));
+}
+
+// As by a job that exhausts the memory of its server, each time it runs.
+TEST_F(JobRecoveryTest, AJobWhoseServersKeepDyingFails) {
+  slots = 0;  // these servers recover the job; how it runs does not matter
+  const JobRecord job = LeaveIn({JobState::kRunning});
+  const int limit = 2 * Options().max_attempts_without_progress;
+  for (int server = 1; server < limit; ++server) {
+    Restart();
+    const JobRecord queued = *manager->Get(job.id);
+    ASSERT_EQ(queued.state, JobState::kQueued);
+    EXPECT_EQ(queued.lost_servers, server);
+    EXPECT_EQ(queued.no_progress_attempts, 0);
+    ASSERT_TRUE(store->Claim("dead too", queued.not_before_ms, 30'000).ok());
+  }
+  Restart();
+  const JobRecord failed = *manager->Get(job.id);
+  EXPECT_EQ(failed.state, JobState::kFailed);
+  EXPECT_EQ(failed.error.code, "SERVER_RESTARTED");
+  EXPECT_GT(failed.finished_ms, 0);
+  EXPECT_EQ(CountEvents(job.id, kEventFailed), 1);
 }
 
 TEST_F(JobRecoveryTest, RestartsNeverCountAsFailures) {
