@@ -158,6 +158,8 @@ TEST_F(JobRecoveryTest, WhatAKilledWriterLeftIsSweptInEveryJob) {
   Restart();
   EXPECT_EQ(WaitForEnd(running.id).state, JobState::kSucceeded);
   EXPECT_EQ(WaitForEnd(cancelled.id).state, JobState::kCancelled);
+  // The end is told before the last folder is gone.
+  manager->Stop(MonotonicTime::clock::now() + std::chrono::seconds(60));
   for (const auto& entry : fs::recursive_directory_iterator(dir / "jobs")) {
     EXPECT_NE(entry.path().filename().string().substr(0, 5), ".tmp-")
         << entry.path();
