@@ -156,7 +156,11 @@ MonotonicTime AttemptRunner::Tend(Attempt* attempt, MonotonicTime now) {
     cancel = cancel_ && !cancel_sent_;
     drain = drain_ && !drain_sent_ && !cancel_;
     stalls_at = heard_ + milliseconds(context_->options.stall_timeout_ms);
-    if (kill_) kill_at_ = std::min(kill_at_, now);
+    // Before it has begun it has nothing to save, and may need long to listen:
+    // on a crowded host its priority is no match for the serving's.
+    if (kill_ || ((cancel || drain) && !started_)) {
+      kill_at_ = std::min(kill_at_, now);
+    }
     drain_sent_ = drain_sent_ || drain_;
     cancel_sent_ = cancel_sent_ || cancel_;
   }
@@ -193,6 +197,10 @@ void AttemptRunner::Heard() {
 
 void AttemptRunner::OnStarted(int64_t resumed_from_step, int threads,
                               const std::string& environment_json) {
+  {
+    MutexLock lock(&mu_);
+    started_ = true;
+  }
   events_.Started(resumed_from_step, threads, environment_json);
   Heard();
 }
@@ -272,6 +280,11 @@ void AttemptRunner::StoreEnd(const AttemptVerdict& verdict,
         return absl::OkStatus();
       },
       nullptr);
+  if (cause == "CANCELLED") {
+    // No attempt follows that would.
+    RemoveTemporaries(context_->JobDir(claimed_.id));
+    RemoveTemporaries(context_->JobDir(claimed_.id) + "/checkpoints");
+  }
   context_->AttemptEnded(cause);
 }
 

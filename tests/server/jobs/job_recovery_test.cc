@@ -237,6 +237,23 @@ TEST_F(JobRecoveryTest, ADrainStopsAtACheckpointAndTheNextProcessGoesOn) {
   EXPECT_EQ(WaitForEnd(waiting.id).state, JobState::kSucceeded);
 }
 
+// It has nothing to save; on a crowded host it may need minutes to begin.
+TEST_F(JobRecoveryTest, ADrainDoesNotWaitForATrainerThatHasNotBegun) {
+  executor.Play([](FakeAttempt* attempt) {
+    attempt->WaitForKill();
+    return absl::OkStatus();
+  });
+  StartManager();
+  const JobRecord job = Submit();
+  WaitForState(job.id, JobState::kStarting);
+  const auto begin = MonotonicTime::clock::now();
+  manager->Stop(begin + std::chrono::seconds(120));
+  EXPECT_LT(Seconds(MonotonicTime::clock::now() - begin), 60);
+  const JobRecord stopped = *manager->Get(job.id);
+  EXPECT_EQ(stopped.state, JobState::kQueued);
+  EXPECT_EQ(stopped.no_progress_attempts, 0);
+}
+
 TEST_F(JobRecoveryTest, ADrainThatTakesTooLongIsCutShort) {
   executor.Play([](FakeAttempt* attempt) {
     attempt->Started();
