@@ -1,8 +1,9 @@
 #pragma once
 // What a trainer process and its supervisor say to each other, torch-free.
 //
-//   in   --run FILE: one JSON TrainRun; then lines on standard input: "cancel",
-//        "stop" (checkpoint and stop). End of input = the supervisor is gone.
+//   in   --run FILE: one JSON TrainRun; then lines on standard input: "cancel"
+//        (end at once, also within a step or a save), "stop" (checkpoint and
+//        stop). End of input = the supervisor is gone.
 //   out  one JSON event a line. "type" is started, progress, eval, checkpoint,
 //        warning or ended; the other members are named as the fields of
 //        TrainProgress and TrainEval, or as below. `ended` is the last.

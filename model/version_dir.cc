@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -194,15 +195,13 @@ absl::StatusOr<Manifest> ReadManifest(const std::string& dir, bool verify) {
   return manifest;
 }
 
-int RemoveTemporaryDirs(const std::string& parent) {
+int RemoveTemporaries(const std::string& parent) {
   int removed = 0;
   std::vector<fs::path> found;
   std::error_code error;
   for (fs::directory_iterator it(parent, error), end; !error && it != end;
        it.increment(error)) {
-    const bool temporary =
-        absl::StartsWith(it->path().filename().string(), kTempPrefix);
-    if (temporary && fs::is_directory(it->symlink_status())) {
+    if (absl::StartsWith(it->path().filename().string(), kTempPrefix)) {
       found.push_back(it->path());
     }
   }
@@ -211,6 +210,22 @@ int RemoveTemporaryDirs(const std::string& parent) {
     if (!error) ++removed;
   }
   return removed;
+}
+
+absl::Status RemoveFolder(const std::string& path) {
+  static std::atomic<uint64_t> counter{0};
+  const std::string folder = WithoutSlash(path);
+  const std::string doomed =
+      absl::StrCat(ParentOf(folder), "/", kTempPrefix, BaseOf(folder),
+                   "-removed-", getpid(), "-", counter.fetch_add(1));
+  if (rename(folder.c_str(), doomed.c_str()) != 0) {
+    return errno == ENOENT ? absl::OkStatus()
+                           : ErrnoStatus(errno, "remove", folder);
+  }
+  std::error_code error;
+  fs::remove_all(doomed, error);
+  return error ? ErrnoStatus(error.value(), "remove", doomed)
+               : absl::OkStatus();
 }
 
 }  // namespace strata

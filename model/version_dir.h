@@ -57,8 +57,14 @@ class DirWriter {
 // Reads the manifest; with `verify`, checks every size and SHA-256 (DATA_LOSS).
 absl::StatusOr<Manifest> ReadManifest(const std::string& dir, bool verify);
 
-// Deletes `.tmp-*` folders in `parent`; returns how many.
-int RemoveTemporaryDirs(const std::string& parent);
+// Deletes the `.tmp-*` files and folders in `parent` that killed writers left;
+// returns how many. REQUIRES that nobody writes there.
+int RemoveTemporaries(const std::string& parent);
+
+// Takes a folder away in one step, by a rename to `.tmp-*` beside it, then
+// deletes it: a kill in between leaves nothing half there. OK also where there
+// is none.
+absl::Status RemoveFolder(const std::string& path);
 
 absl::StatusOr<std::string> ReadFile(const std::string& path);
 // Write to a temporary, fsync, rename, fsync the parent.

@@ -42,16 +42,6 @@ absl::Status CheckSpace(const std::string& folder, int64_t expected) {
                    " bytes free, ", static_cast<int64_t>(needed), " wanted"));
 }
 
-// Renames first, so that a kill in between leaves nothing half there.
-void RemoveFolder(const std::string& path) {
-  std::error_code ignored;
-  const std::string doomed =
-      absl::StrCat(fs::path(path).parent_path().string(), "/.tmp-removed-",
-                   fs::path(path).filename().string(), "-", getpid());
-  fs::rename(path, doomed, ignored);
-  fs::remove_all(doomed, ignored);
-}
-
 int64_t FolderBytes(const Manifest& manifest) {
   int64_t bytes = 0;
   for (const ManifestFile& file : manifest.files) bytes += file.bytes;
@@ -69,7 +59,7 @@ absl::StatusOr<CheckpointStore> CheckpointStore::Open(
     return absl::InternalError(
         absl::StrCat("cannot create ", root, ": ", error.message()));
   }
-  RemoveTemporaryDirs(root);
+  RemoveTemporaries(root);
   return CheckpointStore(root, fence, std::max(keep, 1));
 }
 
@@ -103,7 +93,7 @@ absl::StatusOr<SavedCheckpoint> CheckpointStore::Save(
   if (fs::exists(path, ignored)) {
     const auto manifest = ReadManifest(path, /*verify=*/true);
     if (manifest.ok()) return SavedCheckpoint{path, FolderBytes(*manifest)};
-    RemoveFolder(path);
+    RemoveFolder(path).IgnoreError();  // Commit tells if it is still there
   }
   // Weights are half of the optimizer's two tensors each.
   STRATA_RETURN_IF_ERROR(CheckSpace(root_, TotalBytes(optimizer) / 2 * 3));
@@ -157,7 +147,7 @@ void CheckpointStore::Prune(int64_t newest) const {
   int kept = 0;
   for (const int64_t step : Steps()) {
     // Newer than the newest: only one that did not verify when this run began.
-    if (step > newest || ++kept > keep_) RemoveFolder(Path(step));
+    if (step > newest || ++kept > keep_) RemoveFolder(Path(step)).IgnoreError();
   }
 }
 

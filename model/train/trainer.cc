@@ -4,10 +4,8 @@
 
 #include <unistd.h>
 
-#include <filesystem>
 #include <map>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -51,8 +49,9 @@ absl::StatusOr<Dataset> LoadData(const TrainRun& run) {
                           Sha256HexOfFile(run.dataset_path));
   if (!run.spec.dataset_sha256.empty() && sha256 != run.spec.dataset_sha256) {
     return absl::InvalidArgumentError(
-        absl::StrCat("spec.dataset_sha256 is ", run.spec.dataset_sha256,
-                     " but the file's is ", sha256));
+        absl::StrCat("the stored dataset is damaged: its SHA-256 is ", sha256,
+                     ", not ", run.spec.dataset_sha256,
+                     "; upload the same file again"));
   }
   return ReadDataset(run.dataset_path);
 }
@@ -71,8 +70,7 @@ absl::Status WriteResult(const TrainRun& run, const TrainedModel& model,
     return absl::FailedPreconditionError(
         "NON_FINITE: a weight of the result is not finite");
   }
-  std::error_code ignored;
-  std::filesystem::remove_all(ResultPath(run), ignored);  // did not verify
+  RemoveFolder(ResultPath(run)).IgnoreError();  // it did not verify
   STRATA_ASSIGN_OR_RETURN(
       DirWriter writer,
       DirWriter::Create(ResultPath(run),
@@ -113,7 +111,7 @@ absl::Status Train(const TrainRun& run, TrainObserver* observer,
                    const TrainHooks& hooks) {
   STRATA_RETURN_IF_ERROR(ValidateTrainSpec(run.spec));
   STRATA_RETURN_IF_ERROR(CheckResolved(run.spec));
-  RemoveTemporaryDirs(run.job_dir);
+  RemoveTemporaries(run.job_dir);
   if (ReadManifest(ResultPath(run), /*verify=*/true).ok()) {
     return absl::OkStatus();  // a run before this one finished, unheard
   }

@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "model/base/clock.h"
+#include "model/base/mutex.h"
 #include "model/base/status_macros.h"
 #include "model/trainer.h"
 #include "model/trainer_wire.h"
@@ -70,12 +71,30 @@ absl::StatusOr<Flags> ParseFlags(int argc, char** argv) {
   return flags;
 }
 
-// Writes events; one thread.
+// Writes events. Thread-safe.
 class EventWriter {
  public:
   explicit EventWriter(int fd) : fd_(fd) {}
 
   void Write(const TrainEvent& event) {
+    MutexLock lock(&mu_);
+    WriteLine(event);
+  }
+
+  // The last event, and the end of the process. No destructors: the watching
+  // thread reads from std::cin, the training thread may be in the middle of a
+  // step. What was being saved is garbage with a temporary name.
+  [[noreturn]] void End(const absl::Status& status) {
+    TrainEvent e;
+    e.type = TrainEvent::Type::kEnded;
+    e.status = status;
+    MutexLock lock(&mu_);
+    WriteLine(e);
+    _exit(TrainerExitCode(status));
+  }
+
+ private:
+  void WriteLine(const TrainEvent& event) STRATA_REQUIRES(mu_) {
     const std::string line = TrainEventToJson(event) + "\n";
     size_t done = 0;
     while (done < line.size()) {
@@ -86,20 +105,18 @@ class EventWriter {
     }
   }
 
- private:
+  Mutex mu_;
   const int fd_;
 };
 
-// Follows standard input for the life of the process.
-void WatchInput(std::atomic<Signal>* signal) {
+// Follows standard input for the life of the process. A cancel is answered here,
+// whatever the training thread does: a step, a save or a load may take long, and
+// nothing of it is wanted any more.
+void WatchInput(std::atomic<Signal>* signal, EventWriter* writer) {
   std::string line;
   while (std::getline(std::cin, line)) {
-    if (line == "cancel") signal->store(Signal::kCancel);
-    // A cancel is never taken back by a stop.
-    Signal expected = Signal::kContinue;
-    if (line == "stop") {
-      signal->compare_exchange_strong(expected, Signal::kCheckpointAndStop);
-    }
+    if (line == "cancel") writer->End(absl::CancelledError("cancelled by request"));
+    if (line == "stop") signal->store(Signal::kCheckpointAndStop);
   }
   _exit(kTrainerExitTemporary);
 }
@@ -158,11 +175,9 @@ class WireObserver : public TrainObserver {
 
   Signal Poll() override { return signal_->load(); }
 
-  void Ended(const absl::Status& status) {
-    TrainEvent e;
-    e.type = TrainEvent::Type::kEnded;
-    e.status = status;
-    Send(e);
+  [[noreturn]] void End(const absl::Status& status) {
+    Flush();
+    writer_->End(status);
   }
 
  private:
@@ -199,16 +214,14 @@ int TrainerMain(int argc, char** argv) {
   setpriority(PRIO_PROCESS, 0, flags->nice);
   // Both outlive the watching thread, which ends with the process.
   static std::atomic<Signal> signal_now{Signal::kContinue};
-  std::thread(WatchInput, &signal_now).detach();
+  static EventWriter writer(flags->events_fd);
+  std::thread(WatchInput, &signal_now, &writer).detach();
 
-  EventWriter writer(flags->events_fd);
   WireObserver observer(&writer, &signal_now);
   const absl::StatusOr<TrainRun> run = ReadRun(flags->run_file);
   const absl::Status status =
       run.ok() ? RunTraining(*run, &observer) : run.status();
-  observer.Ended(status);
-  // No destructors: the watching thread still reads from std::cin.
-  _exit(TrainerExitCode(status));
+  observer.End(status);
 }
 
 }  // namespace strata

@@ -145,7 +145,6 @@ class AppImpl final : public App {
     SetPhase(Phase::kDraining);
     Drain(Clock::System()->Now() + flags_.drain_timeout);
     Leave();
-    Log(Severity::kInfo, "server stopped");
     return 0;
   }
 

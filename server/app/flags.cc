@@ -61,7 +61,9 @@ const std::vector<Flag>& Table() {
       {"job-retry-base", Duration{&F::job_retry_base}, "10s", "duration",
        "Before an attempt that was lost is made anew; doubled each time."},
       {"job-attempts", Count{&F::job_attempts, 1, 1 << 20}, "5", "attempts",
-       "Lost in a row without a new checkpoint, after which a job fails."},
+       "Lost in a row without a new checkpoint, after which a job fails. A server "
+       "that crashes or is killed while it runs the job counts apart, up to twice "
+       "as many; one that shuts down does not count."},
       {"max-batch", Count{&F::max_batch, 1, 65536}, "64", "sequences",
        "A worker steps at most so many together."},
       {"prefill-chunk", Count{&F::prefill_chunk, 1, 8192}, "512", "items a step",

@@ -30,6 +30,34 @@ uint64_t HashOf(const std::string& text) {
   return hash;
 }
 
+int64_t DelayMs(const JobRecord& job, int losses, int64_t base_ms) {
+  const int doublings = std::clamp(losses - 1, 0, 20);
+  const int64_t delay =
+      std::min(kMaxDelayMs, std::min(base_ms, kMaxDelayMs) << doublings);
+  const double u = RandomUniform(HashOf(job.id), 0, job.attempt);
+  return delay / 2 + static_cast<int64_t>(u * static_cast<double>(delay) / 2);
+}
+
+// Whether the attempt saved what none before it had; then old losses are
+// forgiven.
+bool MadeProgress(JobRecord* job) {
+  if (job->checkpoint_step <= job->attempt_base_step) return false;
+  job->no_progress_attempts = 0;
+  job->lost_servers = 0;
+  return true;
+}
+
+void Fail(absl::string_view code, const std::string& message, int64_t now_ms,
+          JobRecord* job, std::vector<JobEvent>* events) {
+  job->state = JobState::kFailed;
+  job->phase.clear();
+  job->finished_ms = now_ms;
+  job->error.code = std::string(code);
+  job->error.message = message;
+  events->push_back(ErrorEvent(kEventFailed, job->error.code,
+                               job->error.message));
+}
+
 }  // namespace
 
 AttemptVerdict JudgeTraining(const absl::Status& status, bool asked) {
@@ -76,22 +104,14 @@ AttemptVerdict JudgePublish(const absl::Status& status) {
 }
 
 int64_t RetryDelayMs(const JobRecord& job, int64_t base_ms) {
-  const int doublings = std::clamp(job.no_progress_attempts - 1, 0, 20);
-  const int64_t delay =
-      std::min(kMaxDelayMs, std::min(base_ms, kMaxDelayMs) << doublings);
-  const double u = RandomUniform(HashOf(job.id), 0, job.attempt);
-  return delay / 2 + static_cast<int64_t>(u * static_cast<double>(delay) / 2);
+  return DelayMs(job, job.no_progress_attempts, base_ms);
 }
 
 void ApplyVerdict(const AttemptVerdict& verdict, const std::string& message,
                   const RetryLimits& limits, int64_t now_ms, JobRecord* job,
                   std::vector<JobEvent>* events) {
   events->push_back(ErrorEvent(kEventAttemptEnded, verdict.code, message));
-  if (job->checkpoint_step > job->attempt_base_step) {
-    job->no_progress_attempts = 0;
-  } else if (verdict.counts) {
-    ++job->no_progress_attempts;
-  }
+  if (!MadeProgress(job) && verdict.counts) ++job->no_progress_attempts;
   const bool used_up = verdict.counts && job->no_progress_attempts >=
                                              limits.max_attempts_without_progress;
   if (verdict.next == Next::kRetry && !used_up) {
@@ -102,19 +122,34 @@ void ApplyVerdict(const AttemptVerdict& verdict, const std::string& message,
             : now_ms;
     return;
   }
-  job->state = JobState::kFailed;
-  job->phase.clear();
-  job->finished_ms = now_ms;
-  job->error.code = verdict.code;
-  job->error.message =
-      verdict.next == Next::kFail
-          ? message
-          : absl::StrCat(job->no_progress_attempts,
-                         " attempts in a row ended without a new checkpoint; "
-                         "the last: ",
-                         message);
-  events->push_back(ErrorEvent(kEventFailed, job->error.code,
-                               job->error.message));
+  Fail(verdict.code,
+       verdict.next == Next::kFail
+           ? message
+           : absl::StrCat(job->no_progress_attempts,
+                          " attempts in a row ended without a new checkpoint; "
+                          "the last: ",
+                          message),
+       now_ms, job, events);
+}
+
+void ApplyServerLoss(const RetryLimits& limits, int64_t now_ms, JobRecord* job,
+                     std::vector<JobEvent>* events) {
+  events->push_back(ErrorEvent(kEventAttemptEnded, kServerRestarted,
+                               "the server that ran the attempt is gone"));
+  if (!MadeProgress(job)) ++job->lost_servers;
+  if (job->lost_servers >= limits.max_lost_servers()) {
+    return Fail(kServerRestarted,
+                absl::StrCat(job->lost_servers,
+                             " servers in a row ended while they ran this job, "
+                             "without a new checkpoint"),
+                now_ms, job, events);
+  }
+  job->state = JobState::kQueued;
+  job->not_before_ms = now_ms;
+  if (job->lost_servers > 1) {
+    job->not_before_ms +=
+        DelayMs(*job, job->lost_servers - 1, limits.retry_base_ms);
+  }
 }
 
 }  // namespace strata

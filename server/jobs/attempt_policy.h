@@ -24,18 +24,29 @@ AttemptVerdict JudgeTraining(const absl::Status& status, bool asked);
 // As above, for an error of ModelRegistry::Publish.
 AttemptVerdict JudgePublish(const absl::Status& status);
 
-// base_ms * 2^(n-1), at most 10 minutes, of which the second half is random by
-// (job, attempt): jobs that fell together do not come back together.
+// base_ms * 2^(n-1) for the n-th attempt in a row without progress, at most 10
+// minutes, of which the second half is random by (job, attempt): jobs that fell
+// together do not come back together.
 int64_t RetryDelayMs(const JobRecord& job, int64_t base_ms);
 
-// Edits `job` (QUEUED with a delay, or FAILED with the error) and appends
-// attempt_ended, and failed if it is.
 struct RetryLimits {
   int max_attempts_without_progress = 3;
   int64_t retry_base_ms = 10'000;
+  int max_lost_servers() const { return 2 * max_attempts_without_progress; }
 };
+
+// Edits `job` (QUEUED with a delay, or FAILED with the error) and appends
+// attempt_ended, and failed if it is.
 void ApplyVerdict(const AttemptVerdict& verdict, const std::string& message,
                   const RetryLimits& limits, int64_t now_ms, JobRecord* job,
                   std::vector<JobEvent>* events);
+
+// As above, after a server that ended while it ran the attempt. A server that
+// shuts down drains first, so this one crashed or was killed: perhaps by the
+// job, perhaps not. So the first loss costs nothing, the next ones a delay, and
+// twice as many are allowed as of attempts; a new checkpoint forgives them all.
+inline constexpr char kServerRestarted[] = "SERVER_RESTARTED";
+void ApplyServerLoss(const RetryLimits& limits, int64_t now_ms, JobRecord* job,
+                     std::vector<JobEvent>* events);
 
 }  // namespace strata

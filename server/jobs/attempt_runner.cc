@@ -26,11 +26,6 @@ constexpr auto kStoreRetry = milliseconds(1000);
 
 MonotonicTime RealNow() { return Clock::System()->Now(); }
 
-void RemoveFolder(const std::string& path) {
-  std::error_code ignored;
-  fs::remove_all(path, ignored);
-}
-
 }  // namespace
 
 AttemptRunner::AttemptRunner(JobContext* context, JobRecord claimed)
@@ -97,8 +92,8 @@ absl::Status AttemptRunner::Prepare() {
   if (error) return ErrnoStatus(error.value(), "create folder", dir);
   STRATA_RETURN_IF_ERROR(
       context_->executor->WaitUntilGone(dir, RealNow() + kOldChildGrace));
-  RemoveTemporaryDirs(dir);
-  RemoveTemporaryDirs(dir + "/checkpoints");
+  RemoveTemporaries(dir);
+  RemoveTemporaries(dir + "/checkpoints");
   return WriteFileAtomically(dir + "/spec.json",
                              TrainSpecToJson(claimed_.spec));
 }
@@ -161,7 +156,11 @@ MonotonicTime AttemptRunner::Tend(Attempt* attempt, MonotonicTime now) {
     cancel = cancel_ && !cancel_sent_;
     drain = drain_ && !drain_sent_ && !cancel_;
     stalls_at = heard_ + milliseconds(context_->options.stall_timeout_ms);
-    if (kill_) kill_at_ = std::min(kill_at_, now);
+    // Before it has begun it has nothing to save, and may need long to listen:
+    // on a crowded host its priority is no match for the serving's.
+    if (kill_ || ((cancel || drain) && !started_)) {
+      kill_at_ = std::min(kill_at_, now);
+    }
     drain_sent_ = drain_sent_ || drain_;
     cancel_sent_ = cancel_sent_ || cancel_;
   }
@@ -198,6 +197,10 @@ void AttemptRunner::Heard() {
 
 void AttemptRunner::OnStarted(int64_t resumed_from_step, int threads,
                               const std::string& environment_json) {
+  {
+    MutexLock lock(&mu_);
+    started_ = true;
+  }
   events_.Started(resumed_from_step, threads, environment_json);
   Heard();
 }
@@ -277,6 +280,11 @@ void AttemptRunner::StoreEnd(const AttemptVerdict& verdict,
         return absl::OkStatus();
       },
       nullptr);
+  if (cause == "CANCELLED") {
+    // No attempt follows that would.
+    RemoveTemporaries(context_->JobDir(claimed_.id));
+    RemoveTemporaries(context_->JobDir(claimed_.id) + "/checkpoints");
+  }
   context_->AttemptEnded(cause);
 }
 
@@ -308,7 +316,8 @@ void AttemptRunner::Publish() {
   if (!published.ok()) {
     const AttemptVerdict verdict = JudgePublish(published.status());
     if (verdict.code == "RESULT_CORRUPT") {
-      RemoveFolder(context_->ResultDir(claimed_.id));  // made again from the last
+      // Made again from the last checkpoint.
+      RemoveFolder(context_->ResultDir(claimed_.id)).IgnoreError();
     }
     return StoreEnd(verdict, std::string(published.status().message()));
   }
@@ -324,7 +333,7 @@ void AttemptRunner::Publish() {
       },
       nullptr);
   if (!stored) return;
-  RemoveFolder(context_->JobDir(claimed_.id) + "/checkpoints");
+  RemoveFolder(context_->JobDir(claimed_.id) + "/checkpoints").IgnoreError();
   context_->AttemptEnded("succeeded");
 }
 

@@ -59,6 +59,7 @@ class AttemptRunner final : private AttemptListener {
   bool cancel_ STRATA_GUARDED_BY(mu_) = false;
   bool drain_ STRATA_GUARDED_BY(mu_) = false;
   bool kill_ STRATA_GUARDED_BY(mu_) = false;
+  bool started_ STRATA_GUARDED_BY(mu_) = false;  // the trainer said so
   MonotonicTime heard_ STRATA_GUARDED_BY(mu_);
   std::optional<absl::Status> ended_ STRATA_GUARDED_BY(mu_);
   // Of the slot's thread.

@@ -74,6 +74,20 @@ absl::StatusOr<StoredDataset> ReadStored(const std::string& root,
   return dataset;
 }
 
+// Whether the dataset is there, with the bytes that its name promises.
+bool IsWhole(const std::string& root, const std::string& sha256) {
+  const auto stored = ReadStored(root, sha256);
+  if (!stored.ok()) return false;
+  const auto found = Sha256HexOfFile(stored->path);
+  return found.ok() && *found == sha256;
+}
+
+absl::Status Rename(const std::string& from, const std::string& to) {
+  return std::rename(from.c_str(), to.c_str()) == 0
+             ? absl::OkStatus()
+             : ErrnoStatus(errno, "rename to", to);
+}
+
 class FileUpload final : public DatasetStore::Upload {
  public:
   FileUpload(std::string root, std::string temp, FileSink sink,
@@ -123,23 +137,29 @@ class FileUpload final : public DatasetStore::Upload {
       return WithReason(absl::InvalidArgumentError(message), "DATASET_INVALID");
     }
     STRATA_ASSIGN_OR_RETURN(const std::string sha256, Sha256HexOfFile(data));
-    auto present = ReadStored(root_, sha256);
-    if (present.ok()) return present;
-    STRATA_RETURN_IF_ERROR(
-        WriteFileAtomically(temp_ + "/report.json", ReportToJson(report)));
-    return Publish(sha256);
+    if (!IsWhole(root_, sha256)) {
+      STRATA_RETURN_IF_ERROR(
+          WriteFileAtomically(temp_ + "/report.json", ReportToJson(report)));
+      STRATA_RETURN_IF_ERROR(Publish(sha256));
+    }
+    return ReadStored(root_, sha256);
   }
 
-  absl::StatusOr<StoredDataset> Publish(const std::string& sha256) {
+  absl::Status Publish(const std::string& sha256) {
     STRATA_RETURN_IF_ERROR(SyncPath(temp_));
     const std::string target = absl::StrCat(root_, "/", sha256);
-    // Another upload of the same bytes may have come first: that one stays.
-    if (std::rename(temp_.c_str(), target.c_str()) != 0 && errno != EEXIST &&
-        errno != ENOTEMPTY) {
-      return ErrnoStatus(errno, "rename to", target);
+    const absl::Status renamed = Rename(temp_, target);
+    if (absl::IsAlreadyExists(renamed)) {
+      // Another upload of the same bytes has just come first, or what is there
+      // was damaged. File by file: who reads the old one keeps it.
+      for (const char* file : {"/data", "/report.json"}) {
+        STRATA_RETURN_IF_ERROR(Rename(temp_ + file, target + file));
+      }
+      STRATA_RETURN_IF_ERROR(SyncPath(target));
+    } else {
+      STRATA_RETURN_IF_ERROR(renamed);
     }
-    STRATA_RETURN_IF_ERROR(SyncPath(root_));
-    return ReadStored(root_, sha256);
+    return SyncPath(root_);
   }
 
   // Also after a rename: the temporary name is never used again.
@@ -162,7 +182,7 @@ DatasetStore::DatasetStore(std::string root, int64_t max_bytes)
     : root_(std::move(root)), max_bytes_(max_bytes) {
   std::error_code ignored;  // StartUpload will tell
   fs::create_directories(root_, ignored);
-  RemoveTemporaryDirs(root_);  // uploads that an earlier process left
+  RemoveTemporaries(root_);  // uploads that an earlier process left
 }
 
 absl::StatusOr<std::unique_ptr<DatasetStore::Upload>>

@@ -1,8 +1,9 @@
 #pragma once
 // DatasetStore: uploaded training data, named by the SHA-256 of its bytes, so
 // that the same upload is the same dataset. DATA/datasets/SHA256/{data,report.json},
-// atomic: a dataset is whole and validated, or absent. Thread-safe; an Upload is
-// used by one thread at a time.
+// atomic: a dataset is whole and validated, or absent. One whose file was damaged
+// later is found out by the trainer, which hashes it, and mended by uploading the
+// same bytes again. Thread-safe; an Upload is used by one thread at a time.
 
 #include <cstdint>
 #include <memory>

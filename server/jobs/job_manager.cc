@@ -39,8 +39,9 @@ absl::Status JobManager::Start() {
   std::filesystem::create_directories(dir, error);
   if (error) return ErrnoStatus(error.value(), "create folder", dir);
   STRATA_RETURN_IF_ERROR(RecoverOrphans(
-      &impl_->context, [](absl::string_view) { return false; }));
-  RemoveSpentCheckpoints(impl_->context);
+      &impl_->context, /*server_lost=*/true,
+      [](absl::string_view) { return false; }));
+  SweepEndedJobs(impl_->context);
   impl_->context.Changed("");  // the first report of the states
   impl_->slots.Start();
   return absl::OkStatus();

@@ -30,6 +30,8 @@ struct JobManagerOptions {
   std::string jobs_dir;       // DATA/jobs; one folder per job
   int slots = 1;              // jobs that run at the same time
   int trainer_threads = 1;    // default of TrainSpec.threads
+  // Lost in a row without a new checkpoint, after which a job fails; of servers
+  // that end while they run it, twice as many (attempt_policy.h).
   int max_attempts_without_progress = 5;
   int64_t retry_base_ms = 10'000;  // doubled each time, at most 10 minutes
   // An attempt that tells nothing for so long is killed and tried again.

@@ -65,6 +65,9 @@ CREATE TABLE checkpoints (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+const char kAddLostServers[] =
+    "ALTER TABLE jobs ADD COLUMN lost_servers INTEGER NOT NULL DEFAULT 0";
+
 namespace {
 
 absl::Status Damaged(absl::string_view id, absl::string_view what) {
@@ -110,6 +113,7 @@ absl::StatusOr<JobRecord> ReadJob(const SqliteStatement& row) {
   job.started_ms = row.Int(18);
   job.finished_ms = row.Int(19);
   job.last_sequence = row.Int(20);
+  job.lost_servers = static_cast<int>(row.Int(21));
   return job;
 }
 
@@ -138,7 +142,7 @@ absl::Status UpdateJobRow(const JobRecord& job, SqliteDb* db) {
       " attempt = ?, no_progress_attempts = ?, checkpoint_step = ?,"
       " attempt_base_step = ?, fence = ?, not_before_ms = ?, progress = ?,"
       " eval = ?, error_code = ?, error_message = ?, published = ?,"
-      " started_ms = ?, finished_ms = ?, last_sequence = ?,"
+      " started_ms = ?, finished_ms = ?, last_sequence = ?, lost_servers = ?,"
       " lease_owner = CASE WHEN ? THEN lease_owner END,"
       " lease_until_ms = CASE WHEN ? THEN lease_until_ms ELSE 0 END"
       " WHERE id = ?");
@@ -164,6 +168,7 @@ absl::Status UpdateJobRow(const JobRecord& job, SqliteDb* db) {
       .Bind(job.started_ms)
       .Bind(job.finished_ms)
       .Bind(job.last_sequence)
+      .Bind(int64_t{job.lost_servers})
       .Bind(leased)
       .Bind(leased)
       .Bind(job.id)

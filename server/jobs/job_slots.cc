@@ -117,10 +117,11 @@ void JobSlots::SweepIfDue() {
     sweep_at_ = now + kSweepInterval;
   }
   const absl::Status swept =
-      RecoverOrphans(context_, [this](absl::string_view id) {
-        MutexLock lock(&mu_);
-        return running_.count(std::string(id)) > 0;
-      });
+      RecoverOrphans(context_, /*server_lost=*/false,
+                     [this](absl::string_view id) {
+                       MutexLock lock(&mu_);
+                       return running_.count(std::string(id)) > 0;
+                     });
   if (!swept.ok()) {
     Log(Severity::kError, "orphans were not looked for",
         {{"error", swept.message()}});

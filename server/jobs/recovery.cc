@@ -5,6 +5,7 @@
 
 #include "model/base/log.h"
 #include "model/base/status_macros.h"
+#include "model/version_dir.h"
 #include "server/jobs/event_payload.h"
 
 namespace strata {
@@ -12,10 +13,36 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kCode[] = "SERVER_RESTARTED";
-constexpr char kMessage[] = "the server that ran the attempt is gone";
+constexpr char kSlotLost[] = "SLOT_LOST";
 
-absl::Status Recover(JobContext* context, const JobRecord& orphan) {
+// Edits `job`, whose attempt is gone, and appends attempt_ended.
+void EndAttempt(const JobContext& context, bool server_lost, JobRecord* job,
+                std::vector<JobEvent>* events) {
+  const int64_t now_ms = context.NowMs();
+  if (job->state == JobState::kFinalizing) job->phase = kPhasePublishing;
+  if (job->phase != kPhasePublishing) job->phase.clear();
+  if (server_lost && job->state != JobState::kCancelling &&
+      job->state != JobState::kPausing) {
+    return ApplyServerLoss(context.retry_limits(), now_ms, job, events);
+  }
+  events->push_back(ErrorEvent(kEventAttemptEnded,
+                               server_lost ? kServerRestarted : kSlotLost,
+                               "what ran the attempt is gone"));
+  if (job->state == JobState::kCancelling) {
+    job->state = JobState::kCancelled;
+    job->phase.clear();
+    job->finished_ms = now_ms;
+  } else if (job->state == JobState::kPausing) {
+    job->state = JobState::kPaused;
+    job->phase.clear();
+  } else {
+    job->state = JobState::kQueued;
+    job->not_before_ms = now_ms;
+  }
+}
+
+absl::Status Recover(JobContext* context, bool server_lost,
+                     const JobRecord& orphan) {
   if (orphan.state == JobState::kCancelling) {
     // Nobody may take a job for cancelled that still computes.
     STRATA_RETURN_IF_ERROR(context->executor->WaitUntilGone(
@@ -29,45 +56,26 @@ absl::Status Recover(JobContext* context, const JobRecord& orphan) {
         if (!HasAttempt(job->state)) return absl::OkStatus();
         recovered = true;
         ++job->fence;  // should its attempt still write, it is refused
-        events->push_back(ErrorEvent(kEventAttemptEnded, kCode, kMessage));
-        switch (job->state) {
-          case JobState::kCancelling:
-            job->state = JobState::kCancelled;
-            job->phase.clear();
-            job->finished_ms = context->NowMs();
-            return absl::OkStatus();
-          case JobState::kPausing:
-            job->state = JobState::kPaused;
-            job->phase.clear();
-            return absl::OkStatus();
-          case JobState::kFinalizing:
-            job->phase = kPhasePublishing;
-            break;
-          default:
-            if (job->phase != kPhasePublishing) job->phase.clear();
-        }
-        job->state = JobState::kQueued;
-        job->not_before_ms = context->NowMs();
-        if (job->checkpoint_step > job->attempt_base_step) {
-          job->no_progress_attempts = 0;
-        }
+        EndAttempt(*context, server_lost, job, events);
         return absl::OkStatus();
       });
-  if (changed.ok() && recovered) context->AttemptEnded(kCode);
+  if (changed.ok() && recovered) {
+    context->AttemptEnded(server_lost ? kServerRestarted : kSlotLost);
+  }
   return changed.status();
 }
 
 }  // namespace
 
 absl::Status RecoverOrphans(
-    JobContext* context,
+    JobContext* context, bool server_lost,
     const std::function<bool(absl::string_view)>& is_running) {
   STRATA_ASSIGN_OR_RETURN(
       const std::vector<JobRecord> orphans,
       context->store->Orphans(context->owner, context->NowMs()));
   for (const JobRecord& orphan : orphans) {
     if (is_running(orphan.id)) continue;
-    const absl::Status status = Recover(context, orphan);
+    const absl::Status status = Recover(context, server_lost, orphan);
     if (status.ok()) continue;
     // The others need not wait for this one; the next sweep tries again.
     Log(Severity::kError, "a job was not recovered",
@@ -76,17 +84,18 @@ absl::Status RecoverOrphans(
   return absl::OkStatus();
 }
 
-void RemoveSpentCheckpoints(const JobContext& context) {
+void SweepEndedJobs(const JobContext& context) {
   std::error_code error;
   for (fs::directory_iterator it(context.options.jobs_dir, error), end;
        !error && it != end; it.increment(error)) {
-    const fs::path checkpoints = it->path() / "checkpoints";
-    std::error_code ignored;
-    if (!fs::is_directory(checkpoints, ignored)) continue;
+    const std::string dir = it->path().string();
     const auto job = context.store->Get(it->path().filename().string());
-    if (job.ok() && job->state == JobState::kSucceeded) {
-      fs::remove_all(checkpoints, ignored);
+    if (!job.ok() || !IsTerminal(job->state)) continue;
+    if (job->state == JobState::kSucceeded) {
+      RemoveFolder(dir + "/checkpoints").IgnoreError();
     }
+    RemoveTemporaries(dir);
+    RemoveTemporaries(dir + "/checkpoints");
   }
 }
 

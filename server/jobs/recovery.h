@@ -12,13 +12,17 @@
 namespace strata {
 
 // Jobs whose attempt is gone go where the table of states sends them: QUEUED
-// (from FINALIZING to be published without training again), CANCELLED, PAUSED.
+// (from FINALIZING to be published without training again), CANCELLED, PAUSED;
+// or FAILED, when their servers keep ending (ApplyServerLoss).
 // `is_running`: an attempt of this process, whatever its lease says.
+// `server_lost`: an earlier process left them, not a slot of this one.
 absl::Status RecoverOrphans(
-    JobContext* context,
+    JobContext* context, bool server_lost,
     const std::function<bool(absl::string_view)>& is_running);
 
-// Deletes the checkpoints of jobs that have succeeded.
-void RemoveSpentCheckpoints(const JobContext& context);
+// In the folders of jobs that have ended: deletes the checkpoints of those that
+// have succeeded, and what killed writers left in any. (That of other jobs goes
+// when their next attempt begins, which waits until the last one is gone.)
+void SweepEndedJobs(const JobContext& context);
 
 }  // namespace strata

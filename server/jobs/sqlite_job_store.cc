@@ -1,6 +1,7 @@
 #include "server/jobs/sqlite_job_store.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,7 +12,9 @@
 namespace strata {
 namespace {
 
-constexpr int kSchemaVersion = 1;
+// The statements that bring a file from each version to the next.
+constexpr const char* kMigrations[] = {kJobSchema, kAddLostServers};
+constexpr int64_t kSchemaVersion = std::size(kMigrations);
 
 absl::Status NoSuchJob(absl::string_view id) {
   return absl::NotFoundError(absl::StrCat("there is no job ", id));
@@ -62,12 +65,14 @@ absl::Status SqliteJobStore::Migrate() {
         absl::StrCat("job store: the file has schema ", version,
                      "; this program knows up to ", kSchemaVersion));
   }
-  if (version == kSchemaVersion) return absl::OkStatus();
-  STRATA_RETURN_IF_ERROR(db_->Exec(kJobSchema));
-  STRATA_RETURN_IF_ERROR(db_->Use("INSERT INTO schema_migrations VALUES (?, ?)")
-                             .Bind(int64_t{kSchemaVersion})
-                             .Bind(clock_->WallMillis())
-                             .Run());
+  for (; version < kSchemaVersion; ++version) {
+    STRATA_RETURN_IF_ERROR(db_->Exec(kMigrations[version]));
+    STRATA_RETURN_IF_ERROR(
+        db_->Use("INSERT INTO schema_migrations VALUES (?, ?)")
+            .Bind(version + 1)
+            .Bind(clock_->WallMillis())
+            .Run());
+  }
   return transaction.Commit();
 }
 
@@ -104,7 +109,7 @@ absl::StatusOr<JobRecord> SqliteJobStore::FindByKeyLocked(
   STRATA_ASSIGN_OR_RETURN(const bool row, query.Step());
   if (!row) return absl::NotFoundError("no job has this idempotency_key");
   STRATA_ASSIGN_OR_RETURN(JobRecord job, ReadJob(query));
-  if (query.Text(21) == spec_hash) return job;
+  if (query.Text(kJobColumns) == spec_hash) return job;
   return absl::AlreadyExistsError(
       absl::StrCat("idempotency_key \"", key, "\" belongs to job ", job.id,
                    ", which has another spec"));

@@ -80,9 +80,10 @@ absl::Status ModelRegistry::LoadAll() {
   }
   const auto models = ListModelDirs(root_);
   if (models.ok()) {
-    RemoveTemporaryDirs(root_);
+    MutexLock disk(&disk_mu_);  // what somebody writes now is not swept away
+    RemoveTemporaries(root_);
     for (const std::string& model : *models) {
-      RemoveTemporaryDirs(ModelDir(model));
+      RemoveTemporaries(ModelDir(model));
       Rescan(model);
     }
   }
@@ -111,7 +112,7 @@ absl::Status ModelRegistry::LoadAll() {
 void ModelRegistry::Rescan(const std::string& model) {
   const std::vector<VersionOnDisk> found = ListVersions(ModelDir(model));
   if (found.empty()) return;
-  const absl::StatusOr<Aliases> aliases = ReadAliases(ModelDir(model), found);
+  const absl::StatusOr<AliasFile> file = ReadAliases(ModelDir(model), found);
   MutexLock lock(&mu_);
   const auto [it, fresh] = models_.try_emplace(model);
   for (const VersionOnDisk& disk : found) {
@@ -126,8 +127,11 @@ void ModelRegistry::Rescan(const std::string& model) {
         disk.status.ok() ? VersionState::kUnloaded : VersionState::kBroken;
   }
   if (!fresh) return;  // aliases in memory are newer than what was read
-  if (aliases.ok()) it->second.aliases = *aliases;
-  it->second.alias_error = Unshared(aliases.status());
+  if (file.ok()) {
+    it->second.aliases = file->aliases;
+    it->second.live_chosen_from = file->live_chosen_from;
+  }
+  it->second.alias_error = Unshared(file.status());
 }
 
 absl::StatusOr<ModelRegistry::Place> ModelRegistry::Find(

@@ -5,10 +5,13 @@
 //   MODELS/NAME/VERSION/   a version folder (model/version_dir.h); VERSION is a
 //                          positive integer
 //   MODELS/NAME/aliases.json   {"live": "3"}; `live` is what plain NAME means;
-//                          without the file, the highest version is live
+//                          without the file, the highest version is live.
+//                          "@live-chosen-from" is no alias: the highest version
+//                          that was there when `live` was moved last
 //
-// A change is on disk before it is in memory. Temporary folders (`.tmp-*`) are
-// what a crash left of a publish; they are ignored, and removed by LoadAll.
+// A change is on disk before it is in memory. Temporary files and folders
+// (`.tmp-*`) are what a crash left of one; they are ignored, and removed by
+// LoadAll.
 // A request pins its version with a shared_ptr: unloading or moving an alias
 // never touches running streams, and the weights go when the last one ends.
 // Thread-safe. Loading happens outside the lock, one load per version at a time.
@@ -94,6 +97,8 @@ class ModelRegistry {
   // generate (server/registry/smoke_test.h).
   // Exactly once per `job` (the manifest's attribute "job"): a version that the
   // same job made is found again and returned, also when `version_dir` is gone.
+  // Then `live` moves only if nobody moved it since that version is there: who
+  // set it back after a publish has the last word.
   // Returns NAME@VERSION. On error the repository is unchanged. `version_dir`
   // stays, for the caller to delete (its files are linked, not copied, where
   // both lie in one file system).
@@ -115,6 +120,7 @@ class ModelRegistry {
   struct Model {
     std::map<int64_t, Version> versions;
     std::map<std::string, std::string> aliases;
+    int64_t live_chosen_from = 0;  // see AliasFile in repository.h
     absl::Status alias_error;
   };
   struct Place {  // of a version

@@ -8,6 +8,7 @@
 #include "model/base/log.h"
 #include "model/base/status_macros.h"
 #include "model/file_io.h"
+#include "model/version_dir.h"
 #include "server/registry/registry.h"
 #include "server/registry/repository.h"
 #include "server/registry/smoke_test.h"
@@ -146,7 +147,8 @@ absl::Status ModelRegistry::SetAlias(absl::string_view model,
 
 absl::Status ModelRegistry::MoveAlias(const Place& place,
                                       const std::string& alias) {
-  Aliases aliases;
+  const int64_t newest = NextVersion(place.model) - 1;
+  AliasFile file;
   {
     MutexLock lock(&mu_);
     const Version* version = VersionAt(place);
@@ -155,13 +157,16 @@ absl::Status ModelRegistry::MoveAlias(const Place& place,
           absl::StrCat("version ", place.version, " of model \"", place.model,
                        "\" was unloaded meanwhile"));
     }
-    aliases = models_.at(place.model).aliases;
+    const Model& model = models_.at(place.model);
+    file = {model.aliases, model.live_chosen_from};
   }
-  aliases[alias] = absl::StrCat(place.version);
-  STRATA_RETURN_IF_ERROR(WriteAliases(ModelDir(place.model), aliases));
+  file.aliases[alias] = absl::StrCat(place.version);
+  if (alias == kLiveAlias) file.live_chosen_from = newest;
+  STRATA_RETURN_IF_ERROR(WriteAliases(ModelDir(place.model), file));
   MutexLock lock(&mu_);
   Model& model = models_.at(place.model);
-  model.aliases = std::move(aliases);
+  model.aliases = std::move(file.aliases);
+  model.live_chosen_from = file.live_chosen_from;
   model.alias_error = absl::OkStatus();
   return absl::OkStatus();
 }
@@ -207,20 +212,21 @@ absl::StatusOr<std::string> ModelRegistry::Publish(
 
 // The job's version is there: a crash came between its rename and the end of the
 // publish, or the caller asks twice. An alias that went on to a later version
-// stays.
+// stays; so does one that somebody moved while this version was there.
 absl::StatusOr<std::string> ModelRegistry::PublishAgain(const Place& place) {
   const std::string name = absl::StrCat(place.model, "@", place.version);
   STRATA_RETURN_IF_ERROR(Load(name));
   {
     MutexLock disk(&disk_mu_);
-    int64_t live = 0;
     {
       MutexLock lock(&mu_);
-      const auto& aliases = models_.at(place.model).aliases;
-      const auto it = aliases.find(kLiveAlias);
-      if (it != aliases.end()) live = ParseVersionNumber(it->second).value_or(0);
+      const Model& model = models_.at(place.model);
+      const auto it = model.aliases.find(kLiveAlias);
+      const bool later =
+          it != model.aliases.end() &&
+          ParseVersionNumber(it->second).value_or(0) >= place.version;
+      if (later || model.live_chosen_from >= place.version) return name;
     }
-    if (live >= place.version) return name;
     STRATA_RETURN_IF_ERROR(MoveAlias(place, kLiveAlias));
   }
   NotifyListener();
@@ -264,7 +270,13 @@ absl::StatusOr<ModelRegistry::Place> ModelRegistry::Install(
     if (fresh) models_.erase(model);
   }
   // What exists already is somebody else's.
-  if (!absl::IsAlreadyExists(status)) RemoveVersion(DirOf(place));
+  if (!absl::IsAlreadyExists(status)) {
+    const absl::Status removed = RemoveFolder(DirOf(place));
+    if (!removed.ok()) {
+      Log(Severity::kWarning, "version cannot be removed",
+          {{"folder", DirOf(place)}, {"error", removed.message()}});
+    }
+  }
   if (fresh) std::filesystem::remove(ModelDir(model), error);  // if empty
   return status;
 }

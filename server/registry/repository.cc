@@ -23,6 +23,8 @@ using Json = nlohmann::json;
 
 constexpr char kAliasFile[] = "/aliases.json";
 constexpr char kJobAttribute[] = "job";
+// In the alias file beside the aliases; no alias has such a name.
+constexpr char kLiveChosenFrom[] = "@live-chosen-from";
 
 std::vector<std::string> Subfolders(const std::string& dir) {
   std::vector<std::string> names;
@@ -105,36 +107,48 @@ std::vector<VersionOnDisk> ListVersions(const std::string& model_dir) {
   return versions;
 }
 
-absl::StatusOr<Aliases> ReadAliases(
+absl::StatusOr<AliasFile> ReadAliases(
     const std::string& model_dir, const std::vector<VersionOnDisk>& versions) {
-  Aliases aliases;
+  AliasFile file;
   const absl::StatusOr<std::string> text =
       ReadFile(absl::StrCat(model_dir, kAliasFile));
   if (absl::IsNotFound(text.status())) {
     for (const VersionOnDisk& version : versions) {
-      if (version.status.ok()) aliases[kLiveAlias] = absl::StrCat(version.number);
+      if (!version.status.ok()) continue;
+      file.aliases[kLiveAlias] = absl::StrCat(version.number);
     }
-    return aliases;
+    return file;
   }
   STRATA_RETURN_IF_ERROR(text.status());
   const Json json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return BadAliases(model_dir, "is no JSON object");
   for (const auto& [alias, version] : json.items()) {
-    if (!ValidateAliasName(alias).ok() || !version.is_string() ||
-        !ParseVersionNumber(version.get_ref<const std::string&>())
-             .has_value()) {
+    const bool chosen_from = alias == kLiveChosenFrom;
+    const std::optional<int64_t> number =
+        version.is_string()
+            ? ParseVersionNumber(version.get_ref<const std::string&>())
+            : std::nullopt;
+    if (!number.has_value() ||
+        !(chosen_from || ValidateAliasName(alias).ok())) {
       return BadAliases(model_dir, absl::StrCat("\"", alias,
                                                 "\" must name a version"));
     }
-    aliases[alias] = version.get<std::string>();
+    if (chosen_from) {
+      file.live_chosen_from = *number;
+    } else {
+      file.aliases[alias] = version.get<std::string>();
+    }
   }
-  return aliases;
+  return file;
 }
 
-absl::Status WriteAliases(const std::string& model_dir,
-                          const Aliases& aliases) {
+absl::Status WriteAliases(const std::string& model_dir, const AliasFile& file) {
+  Json json(file.aliases);
+  if (file.live_chosen_from > 0) {
+    json[kLiveChosenFrom] = absl::StrCat(file.live_chosen_from);
+  }
   return WriteFileAtomically(absl::StrCat(model_dir, kAliasFile),
-                             Json(aliases).dump(2) + "\n");
+                             json.dump(2) + "\n");
 }
 
 absl::StatusOr<TemplateKind> ReadTemplate(const std::string& version_dir) {
@@ -159,21 +173,6 @@ absl::Status InstallVersion(const std::string& source,
   }
   manifest.attributes[kJobAttribute] = std::string(job);
   return writer.Commit(std::move(manifest.attributes));
-}
-
-void RemoveVersion(const std::string& version_dir) {
-  const fs::path path(version_dir);
-  const fs::path gone =
-      path.parent_path() / absl::StrCat(".tmp-", path.filename().string(),
-                                        "-removed-", getpid());
-  std::error_code error;
-  if (!fs::exists(path, error)) return;
-  fs::rename(path, gone, error);
-  if (!error) fs::remove_all(gone, error);
-  if (error) {
-    Log(Severity::kWarning, "version cannot be removed",
-        {{"folder", version_dir}, {"error", error.message()}});
-  }
 }
 
 }  // namespace strata

@@ -18,6 +18,14 @@ namespace strata {
 
 using Aliases = std::map<std::string, std::string>;  // alias -> version
 
+// The contents of aliases.json.
+struct AliasFile {
+  Aliases aliases;
+  // Whoever moved `live` last knew of the versions up to this one, and chose
+  // among them; 0: nobody did yet.
+  int64_t live_chosen_from = 0;
+};
+
 struct VersionOnDisk {
   int64_t number = 0;
   absl::Status status;  // not OK: the manifest cannot be read
@@ -44,9 +52,9 @@ absl::StatusOr<std::vector<std::string>> ListModelDirs(const std::string& root);
 std::vector<VersionOnDisk> ListVersions(const std::string& model_dir);
 
 // Without a file: the highest sound version is live. DATA_LOSS: not as written.
-absl::StatusOr<Aliases> ReadAliases(const std::string& model_dir,
-                                    const std::vector<VersionOnDisk>& versions);
-absl::Status WriteAliases(const std::string& model_dir, const Aliases& aliases);
+absl::StatusOr<AliasFile> ReadAliases(
+    const std::string& model_dir, const std::vector<VersionOnDisk>& versions);
+absl::Status WriteAliases(const std::string& model_dir, const AliasFile& file);
 
 // A version without a template is one of plain text.
 absl::StatusOr<TemplateKind> ReadTemplate(const std::string& version_dir);
@@ -56,8 +64,5 @@ absl::StatusOr<TemplateKind> ReadTemplate(const std::string& version_dir);
 // allows it, copies elsewhere; `source` stays.
 absl::Status InstallVersion(const std::string& source,
                             const std::string& target, absl::string_view job);
-
-// Takes a version away in one step, then deletes it.
-void RemoveVersion(const std::string& version_dir);
 
 }  // namespace strata

@@ -1,6 +1,10 @@
 """SIGTERM: every admitted stream finishes, queued ones too; new ones are told."""
 import concurrent.futures
+import contextlib
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -8,6 +12,19 @@ import grpc
 import pytest
 
 from harness import collect, error_reason
+
+
+@contextlib.contextmanager
+def crowded_host(processes):
+    """Busy processes, so that a second of computing takes many."""
+    busy = [subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"])
+            for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
 
 
 def test_no_admitted_stream_fails(serve):
@@ -66,3 +83,21 @@ def test_drain_timeout_cuts_what_is_left(serve):
     with pytest.raises(grpc.RpcError) as caught:
         collect(call)
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+def test_exit_follows_the_last_line_on_a_crowded_host(serve):
+    """The last line comes when everything of ours is closed; what then still
+    runs in the process (once: LibTorch's statics, for a minute) is a hang."""
+    server = serve()
+    for _ in range(2):
+        server.text("tiny", b"a", max_tokens=5)
+        begin = len(server.log_text())
+        with crowded_host(24 * os.cpu_count()):
+            server.process.send_signal(signal.SIGTERM)
+            deadline = time.monotonic() + 60
+            while "server stopped" not in server.log_text()[begin:]:
+                assert time.monotonic() < deadline, server.log_text()[begin:]
+                time.sleep(0.02)
+            assert server.process.wait(5) == 0
+        server.channel.close()
+        server.start()

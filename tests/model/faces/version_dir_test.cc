@@ -80,12 +80,25 @@ TEST_F(VersionDirTest, LeftoversAreIgnoredAndSwept) {
   dir_.Put(".tmp-v-1/weights", "half");
   dir_.Put(".tmp-v-1/stale", "half");
   fs::create_directory(dir_ / ".tmp-other-9");
+  dir_.Put(".tmp-aliases.json-9-0", "half");  // of WriteFileAtomically
+  dir_.Put("tmp-mine", "not ours");
   ASSERT_TRUE(Commit(dir_ / "v", "1").ok());
   EXPECT_EQ(ReadManifest(dir_ / "v", true)->files.size(), 2u);
-  EXPECT_EQ(RemoveTemporaryDirs(dir_.path()), 1);
-  EXPECT_EQ(RemoveTemporaryDirs(dir_.path()), 0);
+  EXPECT_EQ(RemoveTemporaries(dir_.path()), 2);
+  EXPECT_EQ(RemoveTemporaries(dir_.path()), 0);
   EXPECT_TRUE(ReadManifest(dir_ / "v", true).ok());
-  EXPECT_EQ(RemoveTemporaryDirs(dir_ / "absent"), 0);
+  EXPECT_EQ(Slurp(dir_ / "tmp-mine"), "not ours");
+  EXPECT_EQ(RemoveTemporaries(dir_ / "absent"), 0);
+}
+
+TEST_F(VersionDirTest, AFolderIsRemovedWithWhatIsInIt) {
+  ASSERT_TRUE(Commit(dir_ / "v", "1").ok());
+  fs::create_directories(dir_ / "v/deep/er");
+  EXPECT_EQ(RemoveFolder(dir_ / "v/"), absl::OkStatus());
+  EXPECT_EQ(Entries(), 0);
+  EXPECT_EQ(RemoveFolder(dir_ / "v"), absl::OkStatus());
+  EXPECT_EQ(RemoveFolder(dir_ / "absent/v"), absl::OkStatus());
+  EXPECT_TRUE(Commit(dir_ / "v", "1").ok());  // the name is free again
 }
 
 TEST_F(VersionDirTest, AnyFlippedBitIsDataLoss) {

@@ -75,6 +75,22 @@ TEST(TrainerProcess, CancelsAndStops) {
   EXPECT_EQ(trainer.Wait(), kTrainerExitUserError);
 }
 
+TEST(TrainerProcess, ACancelDoesNotWaitForTheStep) {
+  TempDir dir;
+  TrainRun run = LongRun(dir.path());
+  run.spec.batch = 4096;  // one step is one micro-batch of many seconds
+  run.spec.micro_batch = run.spec.batch;
+  TrainerProcess trainer(run);
+  const auto started = trainer.Next();
+  ASSERT_TRUE(started.has_value());
+  ASSERT_EQ(started->type, Type::kStarted);
+  trainer.Write("cancel\n");
+  std::vector<TrainEvent> events;
+  EXPECT_EQ(trainer.Finish(&events).code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(trainer.Wait(), kTrainerExitUserError);
+  EXPECT_EQ(events.size(), 1u);  // the end, and no progress before it
+}
+
 TEST(TrainerProcess, EndsWhenItsInputEnds) {
   TempDir dir;
   const TrainRun run = LongRun(dir.path());

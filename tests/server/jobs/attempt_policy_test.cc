@@ -90,6 +90,55 @@ TEST(AttemptPolicyTest, ThreeAttemptsWithoutProgressEndACrashLoop) {
   EXPECT_EQ(AttemptsUntilFailure([](int n) { return n % 3 == 0; }, 500), 501);
 }
 
+// Servers until the job fails, or `limit`.
+int ServersUntilFailure(const std::function<bool(int)>& saves, int limit) {
+  JobRecord job;
+  for (int n = 1; n <= limit; ++n) {
+    job.state = JobState::kRunning;
+    job.attempt = n;
+    job.attempt_base_step = job.checkpoint_step;
+    if (saves(n)) ++job.checkpoint_step;
+    std::vector<JobEvent> events;
+    ApplyServerLoss({3, 10}, 1000, &job, &events);
+    if (job.state == JobState::kFailed) {
+      EXPECT_EQ(events.back().type, kEventFailed);
+      EXPECT_EQ(job.error.code, kServerRestarted);
+      return n;
+    }
+    EXPECT_EQ(job.state, JobState::kQueued);
+    // An innocent job goes on at once; one that may be guilty waits.
+    EXPECT_EQ(job.not_before_ms > 1000, job.lost_servers > 1);
+  }
+  return limit + 1;
+}
+
+TEST(AttemptPolicyTest, AJobThatTakesItsServersDownFailsInTheEnd) {
+  EXPECT_EQ(ServersUntilFailure([](int) { return false; }, 20), 6);
+  EXPECT_EQ(ServersUntilFailure([](int n) { return n == 2; }, 20), 8);
+  EXPECT_EQ(ServersUntilFailure([](int n) { return n % 6 == 0; }, 500), 501);
+}
+
+TEST(AttemptPolicyTest, LostServersAndLostAttemptsAreCountedApart) {
+  JobRecord job;
+  std::vector<JobEvent> events;
+  for (int i = 0; i < 5; ++i) {
+    job.state = JobState::kRunning;
+    ApplyServerLoss({3, 10}, 0, &job, &events);
+  }
+  job.state = JobState::kRunning;
+  ApplyVerdict({Next::kRetry, true, "WORKER_LOST"}, "gone", {3, 10}, 0, &job,
+               &events);
+  EXPECT_EQ(job.state, JobState::kQueued);
+  EXPECT_EQ(job.no_progress_attempts, 1);
+  EXPECT_EQ(job.lost_servers, 5);
+  job.checkpoint_step = 1;
+  job.state = JobState::kRunning;
+  ApplyVerdict({Next::kRetry, true, "WORKER_LOST"}, "gone", {3, 10}, 0, &job,
+               &events);
+  EXPECT_EQ(job.no_progress_attempts, 0);
+  EXPECT_EQ(job.lost_servers, 0);
+}
+
 TEST(AttemptPolicyTest, ADrainNeverCounts) {
   JobRecord job;
   std::vector<JobEvent> events;

@@ -79,6 +79,35 @@ TEST_F(DatasetStoreTest, TheSameBytesAreStoredOnce) {
   EXPECT_EQ(Entries(), entries);
 }
 
+TEST_F(DatasetStoreTest, UploadingAgainMendsADamagedDataset) {
+  const auto stored = Upload(kGood);
+  ASSERT_TRUE(stored.ok());
+  const std::string report = stored->path.substr(0, stored->path.rfind('/')) +
+                             "/report.json";
+  const auto damages = {
+      +[](const std::string& data, const std::string&) {
+        std::ofstream(data) << std::string(sizeof(kGood) - 1, 'x');
+      },
+      +[](const std::string& data, const std::string&) {
+        fs::resize_file(data, 3);
+      },
+      +[](const std::string& data, const std::string&) { fs::remove(data); },
+      +[](const std::string&, const std::string& report) {
+        std::ofstream(report) << "{";
+      },
+      +[](const std::string&, const std::string& report) { fs::remove(report); },
+  };
+  for (const auto& damage : damages) {
+    damage(stored->path, report);
+    const auto again = Upload(kGood);
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(again->sha256, stored->sha256);
+    EXPECT_EQ(again->report.documents, 2);
+    EXPECT_EQ(ReadFile(stored->path).value_or(""), kGood);
+    EXPECT_EQ(Entries(), 3);  // the folder, data, report.json
+  }
+}
+
 TEST_F(DatasetStoreTest, UploadsAtTheSameTimeAgree) {
   std::vector<std::thread> threads;
   std::vector<std::string> names(8);

@@ -1,6 +1,7 @@
 // Cancel, in each state that a job can be in.
 
 #include <atomic>
+#include <filesystem>
 #include <thread>
 
 #include "tests/server/jobs/jobs_fixture.h"
@@ -31,6 +32,38 @@ TEST_F(JobCancelTest, CancelOfAStartingJob) {
   EXPECT_EQ(cancelled->state, JobState::kCancelling);
   EXPECT_EQ(WaitForEnd(job.id).state, JobState::kCancelled);
   EXPECT_EQ(StatesOf(job.id), "QUEUED STARTING CANCELLING CANCELLED");
+}
+
+// Whether it listens or not: nothing of it is worth waiting for.
+TEST_F(JobCancelTest, CancelDoesNotWaitForATrainerThatHasNotBegun) {
+  cancel_grace_ms = 120'000;
+  executor.Play([](FakeAttempt* attempt) {
+    attempt->WaitForKill();
+    return absl::OkStatus();
+  });
+  StartManager();
+  const JobRecord job = Submit();
+  WaitForState(job.id, JobState::kStarting);
+  ASSERT_TRUE(manager->Cancel(job.id).ok());
+  EXPECT_EQ(WaitForEnd(job.id).state, JobState::kCancelled);  // within 60 s
+}
+
+TEST_F(JobCancelTest, WhatACancelledAttemptWasWritingIsSwept) {
+  executor.Play([](FakeAttempt* attempt) {
+    std::filesystem::create_directories(attempt->run.job_dir +
+                                        "/checkpoints/.tmp-step-5-1-9");
+    std::filesystem::create_directories(attempt->run.job_dir + "/.tmp-result-1");
+    return TrainUntilTold(attempt);
+  });
+  StartManager();
+  const JobRecord job = Submit();
+  WaitForState(job.id, JobState::kRunning);
+  ASSERT_TRUE(manager->Cancel(job.id).ok());
+  WaitForEnd(job.id);
+  manager->Stop(MonotonicTime::clock::now() + std::chrono::seconds(60));
+  const std::string folder = dir / ("jobs/" + job.id);
+  EXPECT_TRUE(std::filesystem::is_empty(folder + "/checkpoints"));
+  EXPECT_FALSE(std::filesystem::exists(folder + "/.tmp-result-1"));
 }
 
 TEST_F(JobCancelTest, CancelOfARunningJob) {

@@ -64,6 +64,7 @@ TEST_F(JobRecoveryTest, AStartingJobRunsAgain) {
   EXPECT_EQ(done.attempt, 2);
   EXPECT_GT(done.fence, job.fence + 1);  // its old attempt is shut out
   EXPECT_EQ(done.no_progress_attempts, 0);
+  EXPECT_EQ(done.lost_servers, 1);
 }
 
 TEST_F(JobRecoveryTest, ARunningJobRunsAgain) {
@@ -142,6 +143,52 @@ TEST_F(JobRecoveryTest, JobsThatHaveEndedStayAsTheyAre) {
   EXPECT_FALSE(fs::exists(dir / ("jobs/" + job.id + "/checkpoints")));
 }
 
+TEST_F(JobRecoveryTest, WhatAKilledWriterLeftIsSweptInEveryJob) {
+  const JobRecord cancelled =
+      LeaveIn({JobState::kRunning, JobState::kCancelling});
+  const JobRecord running = LeaveIn({JobState::kRunning});
+  for (const JobRecord& job : {cancelled, running}) {
+    const std::string folder = dir / ("jobs/" + job.id);
+    fs::create_directories(folder + "/checkpoints/.tmp-step-5-1-9");
+    fs::create_directories(folder + "/checkpoints/step-4");
+    for (const char* name : {"/.tmp-child.json-9-0", "/.tmp-run.json-9-1"}) {
+      ASSERT_TRUE(WriteFileAtomically(folder + name, "half").ok());
+    }
+  }
+  Restart();
+  EXPECT_EQ(WaitForEnd(running.id).state, JobState::kSucceeded);
+  EXPECT_EQ(WaitForEnd(cancelled.id).state, JobState::kCancelled);
+  // The end is told before the last folder is gone.
+  manager->Stop(MonotonicTime::clock::now() + std::chrono::seconds(60));
+  for (const auto& entry : fs::recursive_directory_iterator(dir / "jobs")) {
+    EXPECT_NE(entry.path().filename().string().substr(0, 5), ".tmp-")
+        << entry.path();
+  }
+  EXPECT_TRUE(
+      fs::exists(dir / ("jobs/" + cancelled.id + "/checkpoints/step-4")));
+}
+
+// As by a job that exhausts the memory of its server, each time it runs.
+TEST_F(JobRecoveryTest, AJobWhoseServersKeepDyingFails) {
+  slots = 0;  // these servers recover the job; how it runs does not matter
+  const JobRecord job = LeaveIn({JobState::kRunning});
+  const int limit = 2 * Options().max_attempts_without_progress;
+  for (int server = 1; server < limit; ++server) {
+    Restart();
+    const JobRecord queued = *manager->Get(job.id);
+    ASSERT_EQ(queued.state, JobState::kQueued);
+    EXPECT_EQ(queued.lost_servers, server);
+    EXPECT_EQ(queued.no_progress_attempts, 0);
+    ASSERT_TRUE(store->Claim("dead too", queued.not_before_ms, 30'000).ok());
+  }
+  Restart();
+  const JobRecord failed = *manager->Get(job.id);
+  EXPECT_EQ(failed.state, JobState::kFailed);
+  EXPECT_EQ(failed.error.code, "SERVER_RESTARTED");
+  EXPECT_GT(failed.finished_ms, 0);
+  EXPECT_EQ(CountEvents(job.id, kEventFailed), 1);
+}
+
 TEST_F(JobRecoveryTest, RestartsNeverCountAsFailures) {
   executor.Play([](FakeAttempt* attempt) {
     attempt->Started();
@@ -188,6 +235,23 @@ TEST_F(JobRecoveryTest, ADrainStopsAtACheckpointAndTheNextProcessGoesOn) {
   Restart();
   EXPECT_EQ(WaitForEnd(job.id).state, JobState::kSucceeded);
   EXPECT_EQ(WaitForEnd(waiting.id).state, JobState::kSucceeded);
+}
+
+// It has nothing to save; on a crowded host it may need minutes to begin.
+TEST_F(JobRecoveryTest, ADrainDoesNotWaitForATrainerThatHasNotBegun) {
+  executor.Play([](FakeAttempt* attempt) {
+    attempt->WaitForKill();
+    return absl::OkStatus();
+  });
+  StartManager();
+  const JobRecord job = Submit();
+  WaitForState(job.id, JobState::kStarting);
+  const auto begin = MonotonicTime::clock::now();
+  manager->Stop(begin + std::chrono::seconds(120));
+  EXPECT_LT(Seconds(MonotonicTime::clock::now() - begin), 60);
+  const JobRecord stopped = *manager->Get(job.id);
+  EXPECT_EQ(stopped.state, JobState::kQueued);
+  EXPECT_EQ(stopped.no_progress_attempts, 0);
 }
 
 TEST_F(JobRecoveryTest, ADrainThatTakesTooLongIsCutShort) {

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "gmock/gmock.h"
+#include "server/jobs/job_row.h"
 #include "tests/server/jobs/job_store_contract.h"
 
 namespace strata {
@@ -296,6 +297,32 @@ TEST_P(JobStoreContract, JobsAreCountedByState) {
 absl::StatusOr<std::unique_ptr<JobStore>> OpenSqlite(const std::string& dir,
                                                      const Clock* clock) {
   return OpenSqliteJobStore(dir + "/jobs.sqlite", clock);
+}
+
+TEST(SqliteJobStore, AFileOfTheFirstSchemaIsBroughtUpToDate) {
+  TempDir dir;
+  const std::string path = dir / "jobs.sqlite";
+  {
+    auto db = SqliteDb::Open(path);
+    ASSERT_TRUE(db.ok());
+    ASSERT_TRUE((*db)->Exec(kJobSchema).ok());
+    ASSERT_TRUE((*db)->Exec("INSERT INTO schema_migrations VALUES (1, 5)").ok());
+    JobRecord job;
+    job.id = "old";
+    ASSERT_TRUE(InsertJobRow(job, "hash", db->get()).ok());
+  }
+  for (int i = 0; i < 2; ++i) {
+    auto store = OpenSqliteJobStore(path);
+    ASSERT_TRUE(store.ok()) << store.status();
+    EXPECT_EQ((*store)->Get("old")->lost_servers, i);
+    ASSERT_TRUE((*store)
+                    ->Update("old", -1, Durability::kFull,
+                             [](JobRecord* job, std::vector<JobEvent>*) {
+                               ++job->lost_servers;
+                               return absl::OkStatus();
+                             })
+                    .ok());
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, JobStoreContract,

@@ -60,7 +60,8 @@ class JobsTest : public ::testing::Test {
     JobManagerOptions options;
     options.jobs_dir = dir / "jobs";
     options.retry_base_ms = 20;
-    options.cancel_grace_ms = 100;
+    options.cancel_grace_ms = cancel_grace_ms;
+    options.slots = slots;
     return options;
   }
   void MakeManager() {
@@ -158,6 +159,8 @@ class JobsTest : public ::testing::Test {
   }
 
   TempDir dir;
+  int slots = 1;
+  int64_t cancel_grace_ms = 100;
   std::string dataset;
   std::function<absl::Status(const std::string&)> on_load;
   FakeExecutor executor;

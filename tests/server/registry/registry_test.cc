@@ -80,6 +80,7 @@ TEST_F(RegistryTest, TemporaryAndForeignFoldersAreIgnored) {
   fs::create_directories(temp / "models/a/02");
   fs::create_directories(temp / "models/a/notes");
   fs::create_directories(temp / "models/.tmp-x");
+  WriteText("models/a/.tmp-aliases.json-99-0", "{");
   fs::create_directories(temp / "models/Not A Model/1");
   fs::create_directories(temp / "models/block/1");
   ASSERT_TRUE(registry->LoadAll().ok());
@@ -87,6 +88,7 @@ TEST_F(RegistryTest, TemporaryAndForeignFoldersAreIgnored) {
   EXPECT_EQ(registry->Get("a")->versions.size(), 1u);
   EXPECT_FALSE(fs::exists(temp / "models/a/.tmp-2-publish-99"));
   EXPECT_FALSE(fs::exists(temp / "models/.tmp-x"));
+  EXPECT_FALSE(fs::exists(temp / "models/a/.tmp-aliases.json-99-0"));
   EXPECT_TRUE(fs::exists(temp / "models/a/notes"));
 }
 
@@ -137,6 +139,40 @@ TEST_F(RegistryTest, ACrashBeforeTheAliasIsRepairedByPublishingAgain) {
   // An older job that asks again takes nothing back.
   EXPECT_EQ(Publish("m", temp / "gone", "job-1"), "m@1");
   EXPECT_EQ(LiveOf("m"), "m@2");
+}
+
+// Whoever set `live` back meanwhile knows better than the end of an old publish.
+TEST_F(RegistryTest, PublishingAgainDoesNotUndoAnOperatorsChoice) {
+  ASSERT_TRUE(registry->LoadAll().ok());
+  Publish("m", Result("r1", "one"), "job-1");
+  Publish("m", Result("r2", "two"), "job-2");
+  ASSERT_TRUE(registry->SetAlias("m", "live", "1").ok());
+  EXPECT_EQ(Publish("m", temp / "gone", "job-2"), "m@2");
+  EXPECT_EQ(LiveOf("m"), "m@1");
+  Restart();  // the choice outlives the process
+  ASSERT_TRUE(registry->LoadAll().ok());
+  EXPECT_EQ(Publish("m", temp / "gone", "job-2"), "m@2");
+  EXPECT_EQ(LiveOf("m"), "m@1");
+  EXPECT_EQ(registry->Get("m")->aliases.size(), 1u);
+  // The choice was among what was there: a new result goes live as ever.
+  EXPECT_EQ(Publish("m", Result("r3", "three"), "job-3"), "m@3");
+  EXPECT_EQ(LiveOf("m"), "m@3");
+}
+
+TEST_F(RegistryTest, AChoiceAfterACrashBeforeTheAliasCountsToo) {
+  ASSERT_TRUE(registry->LoadAll().ok());
+  Publish("m", Result("r1", "one"), "job-1");
+  const std::string before = *ReadFile(temp / "models/m/aliases.json");
+  Publish("m", Result("r2", "two"), "job-2");
+  // As if the second publish had died right after its rename.
+  ASSERT_TRUE(WriteFileAtomically(temp / "models/m/aliases.json", before).ok());
+  Restart();
+  ASSERT_TRUE(registry->LoadAll().ok());
+  // Another alias says nothing about `live`.
+  ASSERT_TRUE(registry->SetAlias("m", "canary", "1").ok());
+  ASSERT_TRUE(registry->SetAlias("m", "live", "1").ok());
+  EXPECT_EQ(Publish("m", temp / "gone", "job-2"), "m@2");
+  EXPECT_EQ(LiveOf("m"), "m@1");
 }
 
 TEST_F(RegistryTest, AFailedPublishLeavesTheRepositoryAsItWas) {
