@@ -5,8 +5,8 @@
 // A Sequence that holds items x[0..t-1] also holds the context that predicts
 // x[t]. Step feeds items and returns the logits that follow them. Level 0 runs
 // for every row; an upper level only for the rows that completed a block.
-// The same items give bitwise the same logits on a CPU however they are cut
-// into steps and whoever shares the batch (reference: model/README.md).
+// The CPU executor gives bitwise the same logits for the same items however they
+// are cut into steps and whoever shares the batch (reference: model/README.md).
 
 #include <cstdint>
 #include <functional>
@@ -57,7 +57,9 @@ class Generator {
   virtual absl::Status Restore(const Sequence& snapshot,
                                Sequence* sequence) = 0;
 
-  // One ragged batch: each sequence at most once. On error no row advanced.
+  // One ragged batch: each sequence at most once. On INVALID_ARGUMENT nothing
+  // has changed. After another error no row's size has grown, but a sequence may
+  // be damaged; it then refuses steps with FAILED_PRECONDITION until a Restore.
   virtual absl::Status Step(absl::Span<const StepRow> rows) = 0;
 };
 

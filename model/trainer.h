@@ -65,6 +65,8 @@ struct TrainRun {
   std::string base_dir;   // version folder, or empty when base is a preset
   TrainSpec spec;         // resolved
   int64_t fence = 0;      // in the names of temporary folders
+  // > 0: a checkpoint at least so often, whatever the spec says.
+  double save_within_seconds = 0;
 };
 
 // OK: `job_dir/result` is durable. CANCELLED after kCancel; ABORTED after

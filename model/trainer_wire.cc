@@ -222,6 +222,7 @@ std::string TrainRunToJson(const TrainRun& run) {
                {"dataset_path", run.dataset_path},
                {"base_dir", run.base_dir},
                {"fence", run.fence},
+               {"save_within_seconds", run.save_within_seconds},
                {"spec", Json::parse(TrainSpecToJson(run.spec))}});
 }
 
@@ -235,6 +236,7 @@ absl::StatusOr<TrainRun> ParseTrainRun(absl::string_view text) {
   reader.Get("dataset_path", &run.dataset_path);
   reader.Get("base_dir", &run.base_dir);
   reader.Get("fence", &run.fence);
+  reader.Get("save_within_seconds", &run.save_within_seconds);
   reader.GetObject("spec", &spec);
   STRATA_RETURN_IF_ERROR(reader.status());
   STRATA_ASSIGN_OR_RETURN(run.spec, ParseTrainSpec(spec));

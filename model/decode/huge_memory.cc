@@ -64,13 +64,7 @@ class SlabPool {
     MutexLock lock(&mu_);
     const auto it = --slabs_.upper_bound(p);
     char* const base = it->first;
-    const Range free = it->second.Give(p - base, bytes);
-    if (free.count == kSlab) {
-      munmap(base, kSlab);
-      slabs_.erase(it);
-    } else {
-      Discard(base, free, p - base, bytes);
-    }
+    Discard(base, it->second.Give(p - base, bytes), p - base, bytes);
   }
 
  private:

@@ -5,8 +5,9 @@
 // huge pages unasked.
 //
 // Large requests get a mapping of their own; middling ones share slabs, so that
-// many small states share huge pages too; small ones come from malloc. What is
-// freed goes back to the system. Thread-safe.
+// many small states share huge pages too; small ones come from malloc. The memory
+// of what is freed goes back to the system; the addresses of slabs are kept.
+// Thread-safe.
 
 #include <cstdint>
 

@@ -284,9 +284,11 @@ absl::Status TrainLoop::SaveIfDue() {
   const MonotonicTime now = Clock::System()->Now();
   const bool by_step = spec.checkpoint_every_steps > 0 &&
                        state_.step % spec.checkpoint_every_steps == 0;
+  const double since = Seconds(now - last_save_);
   const bool by_time =
-      spec.checkpoint_every_seconds > 0 &&
-      Seconds(now - last_save_) >= spec.checkpoint_every_seconds;
+      (spec.checkpoint_every_seconds > 0 &&
+       since >= spec.checkpoint_every_seconds) ||
+      (run_.save_within_seconds > 0 && since >= run_.save_within_seconds);
   const bool retry = save_failed_ && now >= retry_save_at_;
   if (!(by_step || by_time || retry) || !policy_.healthy() ||
       state_.step == saved_step_ || state_.step >= spec.steps) {

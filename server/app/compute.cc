@@ -25,7 +25,8 @@ absl::Status BadDevices(const std::string& devices, absl::string_view why) {
       absl::StrCat("--devices: \"", devices, "\": ", why));
 }
 
-// Those of the machine; where the CPU will do, a broken CUDA is a warning.
+// Those of the machine, tried out; where the CPU will do, a broken one is a
+// warning.
 absl::StatusOr<std::vector<std::string>> FindCuda(const std::string& devices) {
   if (devices == "cpu" || devices == "tensor") return std::vector<std::string>();
   auto found = CudaDevices();
@@ -35,26 +36,24 @@ absl::StatusOr<std::vector<std::string>> FindCuda(const std::string& devices) {
   return std::vector<std::string>();
 }
 
-// Every worker has a device of its own, so the tightest decides.
+// Every worker has a device of its own, so the tightest decides. A quarter of
+// what is free: the pool of states is there twice and a half while it grows.
 absl::StatusOr<int64_t> DeviceBudget(const std::vector<std::string>& devices) {
   int64_t least = std::numeric_limits<int64_t>::max();
   for (const std::string& device : devices) {
     STRATA_ASSIGN_OR_RETURN(const int64_t bytes, FreeDeviceBytes(device));
     least = std::min(least, bytes);
   }
-  return least / 2;
+  return least / 4;
 }
 
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> ChooseDevices(
-    const std::string& devices, int64_t cpu_workers,
-    const std::vector<std::string>& cuda) {
+    const std::string& devices, const std::vector<std::string>& cuda) {
   if (devices == "cpu") return std::vector<std::string>();
   if (devices == "auto") return cuda;
-  if (devices == "tensor") {
-    return std::vector<std::string>(cpu_workers, kTensorCpu);
-  }
+  if (devices == "tensor") return std::vector<std::string>{kTensorCpu};
   if (devices == "cuda") {
     if (cuda.empty()) return BadDevices(devices, "there is no CUDA device");
     return cuda;
@@ -80,11 +79,11 @@ absl::StatusOr<std::vector<std::string>> ChooseDevices(
 absl::StatusOr<Compute> PlanCompute(const Flags& flags) {
   STRATA_ASSIGN_OR_RETURN(const auto cuda, FindCuda(flags.devices));
   STRATA_ASSIGN_OR_RETURN(const auto devices,
-                          ChooseDevices(flags.devices, flags.workers, cuda));
+                          ChooseDevices(flags.devices, cuda));
   const bool on_cuda = !devices.empty() && devices[0] != kTensorCpu;
   Compute compute;
   EngineOptions& engine = compute.engine;
-  engine.workers = on_cuda ? devices.size() : flags.workers;
+  engine.workers = devices.empty() ? flags.workers : devices.size();
   engine.threads_per_worker =
       flags.threads > 0 ? flags.threads
                         : std::max<int64_t>(1, CpuLimit() / engine.workers);
@@ -95,10 +94,8 @@ absl::StatusOr<Compute> PlanCompute(const Flags& flags) {
   } else if (flags.state_memory == 0) {
     engine.state_memory_bytes = MemoryLimitBytes() / 2;
   }
-  // Workers of the CPU share one replica.
   compute.loader = devices.empty() ? ModelLoader(LoadCpuModel)
-                   : on_cuda       ? TensorModelLoader(devices)
-                                   : TensorModelLoader({kTensorCpu});
+                                   : TensorModelLoader(devices);
   return compute;
 }
 

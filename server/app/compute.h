@@ -17,8 +17,7 @@ namespace strata {
 // devices: names for LibTorch, one a worker; empty: the CPU's own executor.
 // INVALID_ARGUMENT names the flag, and a device that is not there.
 absl::StatusOr<std::vector<std::string>> ChooseDevices(
-    const std::string& devices, int64_t cpu_workers,
-    const std::vector<std::string>& cuda);
+    const std::string& devices, const std::vector<std::string>& cuda);
 
 struct Compute {
   ModelLoader loader;

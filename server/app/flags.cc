@@ -46,8 +46,8 @@ const std::vector<Flag>& Table() {
        "Gets the lines grpc=HOST:PORT and http=HOST:PORT once both accept."},
       {"devices", Text{&F::devices}, "auto", "list",
        "What decodes: cpu; cuda, every CUDA device; cuda:0,cuda:1, these; auto: "
-       "cuda where there is a device, else cpu; tensor: LibTorch on the CPU, slower "
-       "than cpu."},
+       "cuda where there is a device that works, else cpu; tensor: LibTorch on the "
+       "CPU with one worker, slower than cpu."},
       {"workers", Count{&F::workers, 1, 256}, "1", "count",
        "Workers on the CPU, each stepping a batch of its own; a CUDA device has one."},
       {"threads", Count{&F::threads, 0, 1024}, "0", "threads a worker",
@@ -73,8 +73,8 @@ const std::vector<Flag>& Table() {
       {"max-queued-bytes", Bytes{&F::max_queued_bytes, 1}, "64MiB", "bytes",
        "Of prompts in the queue; more are refused with RESOURCE_EXHAUSTED."},
       {"state-memory", Bytes{&F::state_memory, 0}, "0", "bytes",
-       "Decoding state of all running requests, of each CUDA device where there "
-       "are; 0: half of the cgroup's memory limit or of the machine's memory, or half "
+       "Decoding state of all running requests, of each CUDA device where there are; "
+       "0: half of the cgroup's memory limit or of the machine's memory, or a quarter "
        "of what is free on the device."},
       {"max-dataset-bytes", Bytes{&F::max_dataset_bytes, 1}, "4GiB", "bytes",
        "Of one uploaded dataset."},

@@ -98,13 +98,16 @@ bool AdmissionQueue::Cancel(absl::string_view id, LiveRequestPtr* removed) {
   return true;
 }
 
-bool AdmissionQueue::MayTake(int worker) const {
+bool AdmissionQueue::MayTake(int worker, int64_t state_bytes) const {
   const int64_t running = workers_[worker].running;
-  if (running >= options_.max_batch) return false;
+  if (running >= options_.max_batch || !Fits(worker, state_bytes)) return false;
   const MonotonicTime now = options_.clock->Now();
+  // Those that could have it instead: a worker that is stuck in a step, or has
+  // no memory of its own left, is not waited for.
   std::vector<int64_t> others;
   for (int w = 0; w < options_.workers; ++w) {
-    if (w != worker && InStep(workers_[w], now) < kSlowStep) {
+    if (w != worker && InStep(workers_[w], now) < kSlowStep &&
+        Fits(w, state_bytes)) {
       others.push_back(workers_[w].running);
     }
   }
@@ -123,10 +126,9 @@ void AdmissionQueue::Fill(int worker, Intake* intake) {
   while (!expiries_.empty() && expiries_.begin()->first <= now) {
     intake->expired.push_back(RemoveFromQueue(expiries_.begin()->second));
   }
-  while (!queue_.empty() && MayTake(worker)) {
-    const LiveRequest& head = *queue_.begin()->second;
-    if (!Fits(worker, head.state_bytes)) break;
-    LiveRequestPtr live = RemoveFromQueue(head.ticket);
+  while (!queue_.empty() &&
+         MayTake(worker, queue_.begin()->second->state_bytes)) {
+    LiveRequestPtr live = RemoveFromQueue(queue_.begin()->first);
     ++workers_[worker].running;
     workers_[worker].state_bytes += live->state_bytes;
     ++levels_.running;

@@ -87,7 +87,7 @@ class AdmissionQueue {
 
   void Release(int worker, int64_t state_bytes);
   LiveRequestPtr RemoveFromQueue(uint64_t ticket) STRATA_REQUIRES(mu_);
-  bool MayTake(int worker) const STRATA_REQUIRES(mu_);
+  bool MayTake(int worker, int64_t state_bytes) const STRATA_REQUIRES(mu_);
   bool Fits(int worker, int64_t state_bytes) const STRATA_REQUIRES(mu_);
   void Fill(int worker, Intake* intake) STRATA_REQUIRES(mu_);
   // Waits for a change, at most until `until` (real time) or the first expiry.

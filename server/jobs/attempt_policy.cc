@@ -38,15 +38,6 @@ int64_t DelayMs(const JobRecord& job, int losses, int64_t base_ms) {
   return delay / 2 + static_cast<int64_t>(u * static_cast<double>(delay) / 2);
 }
 
-// Whether the attempt saved what none before it had; then old losses are
-// forgiven.
-bool MadeProgress(JobRecord* job) {
-  if (job->checkpoint_step <= job->attempt_base_step) return false;
-  job->no_progress_attempts = 0;
-  job->lost_servers = 0;
-  return true;
-}
-
 void Fail(absl::string_view code, const std::string& message, int64_t now_ms,
           JobRecord* job, std::vector<JobEvent>* events) {
   job->state = JobState::kFailed;
@@ -59,6 +50,13 @@ void Fail(absl::string_view code, const std::string& message, int64_t now_ms,
 }
 
 }  // namespace
+
+bool MadeProgress(JobRecord* job) {
+  if (job->checkpoint_step <= job->attempt_base_step) return false;
+  job->no_progress_attempts = 0;
+  job->lost_servers = 0;
+  return true;
+}
 
 AttemptVerdict JudgeTraining(const absl::Status& status, bool asked) {
   switch (status.code()) {

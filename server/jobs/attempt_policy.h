@@ -29,6 +29,15 @@ AttemptVerdict JudgePublish(const absl::Status& status);
 // together do not come back together.
 int64_t RetryDelayMs(const JobRecord& job, int64_t base_ms);
 
+// Edits the counters of `job`, whose attempt is gone, if that one left a new
+// checkpoint: what was lost before is forgiven. Whether it did.
+bool MadeProgress(JobRecord* job);
+
+// How often an attempt saves whose predecessor fell with its server, whatever
+// its spec says: soon enough to get ahead of servers that fall for reasons of
+// their own. When it saves changes no result.
+inline constexpr double kEarlySaveSeconds = 30;
+
 struct RetryLimits {
   int max_attempts_without_progress = 3;
   int64_t retry_base_ms = 10'000;

@@ -36,6 +36,7 @@ void EndAttempt(const JobContext& context, bool server_lost, JobRecord* job,
     job->state = JobState::kPaused;
     job->phase.clear();
   } else {
+    MadeProgress(job);
     job->state = JobState::kQueued;
     job->not_before_ms = now_ms;
   }
@@ -43,8 +44,9 @@ void EndAttempt(const JobContext& context, bool server_lost, JobRecord* job,
 
 absl::Status Recover(JobContext* context, bool server_lost,
                      const JobRecord& orphan) {
-  if (orphan.state == JobState::kCancelling) {
-    // Nobody may take a job for cancelled that still computes.
+  if (server_lost || orphan.state == JobState::kCancelling) {
+    // Nobody may take a job for ended that still computes; and what a dead
+    // server's trainer still does is lost, its input has ended.
     STRATA_RETURN_IF_ERROR(context->executor->WaitUntilGone(
         context->JobDir(orphan.id), Clock::System()->Now()));
   }

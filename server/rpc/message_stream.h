@@ -7,8 +7,9 @@
 // let it hold megabytes for ever.
 //
 // A stream with an interval is paced: Push and Close only leave work for the
-// thread of LiveStreams, and messages that CanWait go out once an interval at
-// most, the first of them at once.
+// thread of LiveStreams, and messages that CanWait go out about once an interval
+// (streams that wait at the same time go together, when the first of them is due),
+// the first of them at once.
 //
 // Owned by shared_ptr (Start keeps one until gRPC calls OnDone). Thread-safe.
 
@@ -117,6 +118,7 @@ class MessageStream : public grpc::ServerWriteReactor<M>,
     }
     Do(next);
     if (idle) OnIdle();
+    if (!ok) OnGone();  // OnCancel may come late, or to a finished call
   }
 
   void OnCancel() override {
@@ -217,7 +219,8 @@ class MessageStream : public grpc::ServerWriteReactor<M>,
   // Wants a Flush at `when`, unless one comes by then, or what waits is written
   // after the write in flight anyway.
   Next Ask(MonotonicTime when) STRATA_REQUIRES(mu_) {
-    if (due_ || when >= flush_at_ || (writing_ && closing_.has_value())) return {};
+    if (finished_ || due_ || when >= flush_at_) return {};
+    if (writing_ && closing_.has_value()) return {};
     flush_at_ = when;
     return {Next::kAskForFlush, when};
   }

@@ -118,6 +118,23 @@ def test_cancel_by_the_client_frees_everything(serve):
     wait_for(lambda: idle(server))
 
 
+def test_clients_that_are_killed_free_everything(serve):
+    # With many writes in flight: the transport tells of it by a failed write.
+    server = serve("--stream-interval", "0s")
+    for _ in range(5):
+        clients = [subprocess.Popen(
+            [str(CLIENT), "--server", server.grpc, "generate", "--model", "tiny",
+             "--prompt", "a", "--max-tokens", "60000", "--ignore-eos"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(6)]
+        for client in clients:
+            assert client.stdout.read(1)
+        for client in clients:
+            client.kill()
+            client.wait()
+            client.stdout.close()
+        wait_for(lambda: idle(server))
+
+
 def test_cancel_rpc_ends_the_stream(serve):
     server = serve()
     call = server.generate("tiny", b"a", max_tokens=60_000, request_id="mine",

@@ -8,19 +8,13 @@
 namespace strata {
 namespace {
 
-HierarchicalTransformer Replica(const HierarchicalTransformer& weights,
-                                const torch::Device& device,
-                                torch::ScalarType type) {
-  torch::NoGradGuard no_grad;
-  HierarchicalTransformer copy(weights->config());
-  const auto from = weights->named_parameters();
-  for (auto& entry : copy->named_parameters()) {
-    entry.value().copy_(from[entry.key()]);
-    entry.value().set_requires_grad(false);
-  }
-  copy->to(device, type);
-  copy->eval();
-  return copy;
+HierarchicalTransformer OnDevice(HierarchicalTransformer net,
+                                 const torch::Device& device,
+                                 torch::ScalarType type) {
+  for (auto& parameter : net->parameters()) parameter.set_requires_grad(false);
+  net->to(device, type);
+  net->eval();
+  return net;
 }
 
 // What is there before item 0: position 0 of every decoder layer, and the
@@ -37,11 +31,11 @@ std::vector<int64_t> OriginRows(const LevelConfig& level,
 
 }  // namespace
 
-DeviceModel::DeviceModel(const HierarchicalTransformer& weights,
+DeviceModel::DeviceModel(HierarchicalTransformer net,
                          const torch::Device& device, torch::ScalarType type)
-    : config_(weights->config()),
+    : config_(net->config()),
       device_(device),
-      net_(Replica(weights, device, type)),
+      net_(OnDevice(std::move(net), device, type)),
       pool_(config_, torch::TensorOptions().device(device).dtype(type)) {
   for (int l = 0; l < static_cast<int>(config_.levels.size()); ++l) {
     const LevelConfig& level = config_.levels[l];
@@ -53,11 +47,11 @@ DeviceModel::DeviceModel(const HierarchicalTransformer& weights,
 }
 
 absl::StatusOr<std::unique_ptr<DeviceModel>> DeviceModel::Create(
-    const HierarchicalTransformer& weights, const torch::Device& device,
+    HierarchicalTransformer net, const torch::Device& device,
     torch::ScalarType type) {
   return TorchGuard([&] {
     std::unique_ptr<DeviceModel> model(
-        new DeviceModel(weights, device, type));
+        new DeviceModel(std::move(net), device, type));
     model->MakeOrigin();
     return model;
   });
@@ -114,6 +108,7 @@ absl::Status DeviceModel::Copy(const TensorSequence& from,
   return TorchGuard([&] {
     torch::NoGradGuard no_grad;
     MutexLock lock(&mutex_);
+    to->set_damaged(true);  // until all of it is there
     for (int l = 0; l < static_cast<int>(config_.levels.size()); ++l) {
       auto& rows = pool_.level(l);
       rows.narrow(0, to->first_row(l), to->rows(l))

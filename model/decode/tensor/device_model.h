@@ -23,10 +23,10 @@ namespace strata {
 
 class DeviceModel {
  public:
-  // A copy of `weights` on `device`. `type`: kFloat in the product; kDouble lets
-  // tests state equality to 1e-12. RESOURCE_EXHAUSTED without memory.
+  // Takes `net`, which moves to `device`. `type`: kFloat in the product; kDouble
+  // lets tests state equality to 1e-12. RESOURCE_EXHAUSTED without memory.
   static absl::StatusOr<std::unique_ptr<DeviceModel>> Create(
-      const HierarchicalTransformer& weights, const torch::Device& device,
+      HierarchicalTransformer net, const torch::Device& device,
       torch::ScalarType type);
 
   const ModelConfig& config() const { return config_; }
@@ -51,8 +51,8 @@ class DeviceModel {
   torch::Tensor Upload(const std::vector<int64_t>& values) const;
 
  private:
-  DeviceModel(const HierarchicalTransformer& weights,
-              const torch::Device& device, torch::ScalarType type);
+  DeviceModel(HierarchicalTransformer net, const torch::Device& device,
+              torch::ScalarType type);
   void MakeOrigin();
 
   const ModelConfig config_;

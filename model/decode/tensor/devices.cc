@@ -39,20 +39,47 @@ absl::Status LoadCudaHalf() {
       absl::StrCat("LibTorch's CUDA half cannot be loaded: ", dlerror()));
 }
 
+// A product and a masked attention, as decoding has them, beside the CPU's.
+absl::Status CheckDevice(const torch::Device& device) {
+  torch::NoGradGuard no_grad;
+  auto generator = at::detail::createCPUGenerator(1);
+  const auto q = torch::randn({2, 4, 3, 32}, generator);
+  const auto keys = torch::randn({2, 4, 7, 32}, generator);
+  const auto weight = torch::randn({32, 32}, generator);
+  const auto mask = torch::ones({2, 1, 3, 7}, torch::kBool).tril(4);
+  const auto compute = [&](const torch::Device& on) {
+    const auto k = at::linear(keys.to(on), weight.to(on));
+    return at::scaled_dot_product_attention(q.to(on), k, k, mask.to(on)).cpu();
+  };
+  const auto want = compute(torch::kCPU);
+  const double off = (compute(device) - want).abs().max().item<double>();
+  if (off <= 1e-3 * want.abs().max().item<double>()) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(
+      device.str(), " computes other numbers than the CPU (off by ", off, ")"));
+}
+
+absl::StatusOr<std::vector<std::string>> ListDevices() {
+  std::vector<std::string> devices;
+  const int64_t count = at::hasCUDA() ? at::getNumGPUs() : 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const torch::Device device(torch::kCUDA, static_cast<c10::DeviceIndex>(i));
+    STRATA_RETURN_IF_ERROR(CheckDevice(device));
+    devices.push_back(device.str());
+  }
+  if (!devices.empty()) return devices;
+  return absl::UnavailableError(
+      "the driver is there, but LibTorch sees no CUDA device");
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> CudaDevices() {
-  std::vector<std::string> devices;
-  if (!DriverIsPresent()) return devices;
+  if (!DriverIsPresent()) return std::vector<std::string>();
   static const auto* const loaded = new absl::Status(LoadCudaHalf());
   STRATA_RETURN_IF_ERROR(*loaded);
-  return TorchGuard([&] {
-    const int64_t count = at::hasCUDA() ? at::getNumGPUs() : 0;
-    for (int64_t i = 0; i < count; ++i) {
-      devices.push_back(absl::StrCat("cuda:", i));
-    }
-    return devices;
-  });
+  const auto devices = TorchGuard([] { return ListDevices(); });
+  if (devices.ok() || absl::IsUnavailable(devices.status())) return devices;
+  return absl::UnavailableError(devices.status().message());
 }
 
 absl::StatusOr<int64_t> FreeDeviceBytes(const std::string& device) {

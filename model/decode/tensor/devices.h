@@ -1,8 +1,9 @@
 #pragma once
 // Which devices LibTorch can compute on here. Its CUDA half is a library of its
 // own that is loaded on first need, beside libtorch_cpu.so or by the loader's
-// path: machines without a GPU neither have nor want it. Torch-free to include.
-// Thread-safe.
+// path: machines without a GPU neither have nor want it. To be asked before
+// anything else asks LibTorch for CUDA: it keeps its first answer. Torch-free to
+// include. Thread-safe.
 
 #include <cstdint>
 #include <string>
@@ -13,7 +14,8 @@
 namespace strata {
 
 // "cuda:0", "cuda:1", …; empty where there is no CUDA device. UNAVAILABLE, with
-// the reason, where there is one but LibTorch's CUDA half cannot be loaded.
+// the reason, where there is one that cannot be used: LibTorch's CUDA half cannot
+// be loaded, or a device does not compute what the CPU does.
 absl::StatusOr<std::vector<std::string>> CudaDevices();
 
 // Memory of a CUDA device that nobody uses at present. REQUIRES: a device that

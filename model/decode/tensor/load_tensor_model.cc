@@ -7,7 +7,6 @@
 #include "model/base/status_macros.h"
 #include "model/decode/tensor/tensor_model.h"
 #include "model/decode/version_files.h"
-#include "model/hierarchy/weights.h"
 #include "model/nn/torch_guard.h"
 
 namespace strata {
@@ -27,12 +26,7 @@ absl::StatusOr<std::vector<torch::Device>> ParseDevices(
 absl::StatusOr<std::shared_ptr<const LoadedModel>> MakeModel(
     const VersionFiles& files, const std::vector<std::string>& names) {
   STRATA_ASSIGN_OR_RETURN(const auto devices, ParseDevices(names));
-  STRATA_ASSIGN_OR_RETURN(
-      HierarchicalTransformer weights,
-      TorchGuard([&] { return HierarchicalTransformer(files.config); }));
-  STRATA_RETURN_IF_ERROR(
-      LoadNamedTensors(files.weights->tensors(), weights.get()));
-  return TensorModel::Create(weights, devices);
+  return TensorModel::Create(files.config, files.weights->tensors(), devices);
 }
 
 }  // namespace

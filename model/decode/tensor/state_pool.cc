@@ -48,10 +48,17 @@ int64_t StatePool::TakeRows(Level* level, int64_t count) {
   return *begin;
 }
 
+// Half more, or, where that cannot be had, no more than is needed.
 void StatePool::Grow(Level* level, int64_t count) {
   const int64_t used = std::max<int64_t>(level->size, 1);
-  const int64_t size = std::max(used + count, used + used / 2);
-  auto values = at::empty({size, level->dim}, options_);
+  int64_t size = std::max(used + count, used + used / 2);
+  torch::Tensor values;
+  try {
+    values = at::empty({size, level->dim}, options_);
+  } catch (const c10::Error&) {
+    size = used + count;
+    values = at::empty({size, level->dim}, options_);
+  }
   if (level->size > 0) {
     values.narrow(0, 0, level->size).copy_(level->values);
   } else {

@@ -6,8 +6,9 @@
 // scatter writes, the caches of a whole batch.
 //
 // Row 0 of a level is zeros and nobody's: what padded places of a batch read.
-// Grows by half when full, and drops everything once nobody is left. Tensors are
-// replaced when it grows: nobody keeps one over a Take.
+// Grows by half when full (the old rows and the new ones are there together while
+// it copies), and drops everything once nobody is left. Tensors are replaced when
+// it grows: nobody keeps one over a Take.
 // Not thread-safe: its owner's lock (DeviceModel) is held. Memory that cannot be
 // had is a c10::Error, and then nothing has changed.
 

@@ -39,13 +39,14 @@ absl::Status TensorGenerator::Restore(const Sequence& snapshot,
 absl::Status TensorGenerator::Step(absl::Span<const StepRow> rows) {
   STRATA_ASSIGN_OR_RETURN(const torch::Tensor exact, StepExact(rows));
   if (!exact.defined()) return absl::OkStatus();
-  const auto logits = exact.to(torch::kFloat).contiguous();
-  const float* from = logits.const_data_ptr<float>();
-  for (const StepRow& row : rows) {
-    std::copy_n(from, row.logits.size(), row.logits.data());
-    from += row.logits.size();
-  }
-  return absl::OkStatus();
+  return TorchGuard([&] {
+    const auto logits = exact.to(torch::kFloat).contiguous();
+    const float* from = logits.const_data_ptr<float>();
+    for (const StepRow& row : rows) {
+      std::copy_n(from, row.logits.size(), row.logits.data());
+      from += row.logits.size();
+    }
+  });
 }
 
 absl::StatusOr<torch::Tensor> TensorGenerator::StepExact(

@@ -7,16 +7,24 @@
 #include "model/base/status_macros.h"
 #include "model/decode/step_check.h"
 #include "model/decode/tensor/tensor_generator.h"
+#include "model/hierarchy/weights.h"
+#include "model/nn/torch_guard.h"
 
 namespace strata {
 
 absl::StatusOr<std::shared_ptr<const TensorModel>> TensorModel::Create(
-    const HierarchicalTransformer& weights,
+    const ModelConfig& config, const std::map<std::string, TensorView>& weights,
     const std::vector<torch::Device>& devices, torch::ScalarType type) {
   std::shared_ptr<TensorModel> model(new TensorModel());
   for (const torch::Device& device : devices) {
+    STRATA_ASSIGN_OR_RETURN(HierarchicalTransformer net, TorchGuard([&] {
+                              HierarchicalTransformer made(config);
+                              made->to(type);
+                              return made;
+                            }));
+    STRATA_RETURN_IF_ERROR(LoadNamedTensors(weights, net.get()));
     STRATA_ASSIGN_OR_RETURN(auto replica,
-                            DeviceModel::Create(weights, device, type));
+                            DeviceModel::Create(std::move(net), device, type));
     model->replicas_.push_back(std::move(replica));
   }
   return std::shared_ptr<const TensorModel>(std::move(model));

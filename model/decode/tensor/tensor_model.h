@@ -4,6 +4,7 @@
 
 #include <torch/torch.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,15 +12,17 @@
 #include "absl/status/statusor.h"
 #include "model/decode/tensor/device_model.h"
 #include "model/generator.h"
-#include "model/hierarchy/hierarchical_transformer.h"
+#include "model/model_config.h"
+#include "model/safetensors.h"
 
 namespace strata {
 
 class TensorModel final : public LoadedModel {
  public:
-  // REQUIRES: at least one device.
+  // `weights`: of every replica. REQUIRES: at least one device.
   static absl::StatusOr<std::shared_ptr<const TensorModel>> Create(
-      const HierarchicalTransformer& weights,
+      const ModelConfig& config,
+      const std::map<std::string, TensorView>& weights,
       const std::vector<torch::Device>& devices,
       torch::ScalarType type = torch::kFloat);
 

@@ -12,7 +12,6 @@
 #include "model/base/random.h"
 #include "model/decode/tensor/tensor_generator.h"
 #include "model/decode/tensor/tensor_model.h"
-#include "model/hierarchy/weights.h"
 #include "tests/model/decode/test_model.h"
 
 namespace strata {
@@ -32,14 +31,9 @@ class TensorTest : public testing::TestWithParam<NamedConfig> {
   void Use(const ModelConfig& new_config, torch::ScalarType type) {
     config = new_config;
     weights = std::make_unique<TestWeights>(config, 7);
-    HierarchicalTransformer net(config);
-    net->to(type);
     const DType stored = type == torch::kDouble ? DType::kF64 : DType::kF32;
-    const absl::Status loaded =
-        LoadNamedTensors(weights->Views(stored), net.get());
-    ASSERT_TRUE(loaded.ok()) << loaded;
-    auto created =
-        TensorModel::Create(net, {torch::Device(torch::kCPU)}, type);
+    auto created = TensorModel::Create(config, weights->Views(stored),
+                                       {torch::Device(torch::kCPU)}, type);
     ASSERT_TRUE(created.ok()) << created.status();
     generator.reset();
     model = *created;

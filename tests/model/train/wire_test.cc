@@ -86,6 +86,7 @@ TEST(TrainerWire, RunsSurvive) {
   run.dataset_path = "/data";
   run.base_dir = "";
   run.fence = 12;
+  run.save_within_seconds = 30.5;
   run.spec.base = "block";
   run.spec.model = "m";
   run.spec.dataset_sha256 = std::string(64, 'a');
@@ -96,6 +97,7 @@ TEST(TrainerWire, RunsSurvive) {
   ASSERT_TRUE(back.ok()) << back.status();
   EXPECT_EQ(back->job_dir, run.job_dir);
   EXPECT_EQ(back->fence, 12);
+  EXPECT_EQ(back->save_within_seconds, 30.5);
   EXPECT_EQ(TrainSpecToJson(back->spec), TrainSpecToJson(run.spec));
   EXPECT_FALSE(ParseTrainRun("{}").ok());
 }

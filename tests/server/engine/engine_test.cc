@@ -279,5 +279,39 @@ TEST_F(EngineTest, ABudgetMayBeEachWorkersOwn) {
       absl::IsInvalidArgument(engine->Submit(std::move(large)).status()));
 }
 
+// A device whose memory is full runs less than the other, but is not waited for.
+TEST_F(EngineTest, AFullDeviceDoesNotHoldUpTheOther) {
+  StepGate big_gate, small_gate;
+  std::atomic<size_t> most{0};  // small ones in one step
+  Use({.bytes_per_item = 1,
+       .on_step =
+           [&](absl::Span<const StepRow> rows) {
+             if (rows[0].sequence->capacity() > 90) {
+               big_gate.Pass();
+             } else {
+               small_gate.Pass();
+               most = std::max<size_t>(most, rows.size());
+             }
+             return absl::OkStatus();
+           }},
+      {.workers = 2,
+       .state_memory_bytes = 100,
+       .state_memory_per_worker = true,
+       .clock = &clock});  // stands still: nobody is ever stuck in a step
+  big_gate.Close();
+  small_gate.Close();
+  std::vector<std::shared_ptr<RecordingSink>> sinks;
+  sinks.push_back(Submit(Request("big", 90)));  // 97 of its worker's 100
+  big_gate.WaitForHeld();
+  for (const char* id : {"a", "b", "c"}) {
+    sinks.push_back(Submit(Request(id, 20)));  // 27 each
+  }
+  small_gate.Open();
+  for (int i = 1; i < 4; ++i) EXPECT_TRUE(sinks[i]->Wait().status.ok());
+  EXPECT_EQ(most, 3u);
+  big_gate.Open();
+  EXPECT_TRUE(sinks[0]->Wait().status.ok());
+}
+
 }  // namespace
 }  // namespace strata

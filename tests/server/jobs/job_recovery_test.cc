@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "server/jobs/attempt_policy.h"
 #include "tests/server/jobs/jobs_fixture.h"
 
 namespace strata {
@@ -65,6 +66,9 @@ TEST_F(JobRecoveryTest, AStartingJobRunsAgain) {
   EXPECT_GT(done.fence, job.fence + 1);  // its old attempt is shut out
   EXPECT_EQ(done.no_progress_attempts, 0);
   EXPECT_EQ(done.lost_servers, 1);
+  // So that servers that fall for reasons of their own do not end the job.
+  ASSERT_EQ(executor.runs().size(), 1u);
+  EXPECT_EQ(executor.runs()[0].save_within_seconds, kEarlySaveSeconds);
 }
 
 TEST_F(JobRecoveryTest, ARunningJobRunsAgain) {

@@ -15,23 +15,23 @@ using testing::IsEmpty;
 const std::vector<std::string> kTwo = {"cuda:0", "cuda:1"};
 
 TEST(ComputeTest, AutoTakesWhatThereIs) {
-  EXPECT_THAT(*ChooseDevices("auto", 3, {}), IsEmpty());
-  EXPECT_THAT(*ChooseDevices("auto", 3, kTwo), ElementsAre("cuda:0", "cuda:1"));
-  EXPECT_THAT(*ChooseDevices("cpu", 3, kTwo), IsEmpty());
+  EXPECT_THAT(*ChooseDevices("auto", {}), IsEmpty());
+  EXPECT_THAT(*ChooseDevices("auto", kTwo), ElementsAre("cuda:0", "cuda:1"));
+  EXPECT_THAT(*ChooseDevices("cpu", kTwo), IsEmpty());
 }
 
-TEST(ComputeTest, OneWorkerADeviceAndTensorsOnTheCpuByWorkers) {
-  EXPECT_THAT(*ChooseDevices("cuda", 3, kTwo), ElementsAre("cuda:0", "cuda:1"));
-  EXPECT_THAT(*ChooseDevices("cuda:1", 3, kTwo), ElementsAre("cuda:1"));
-  EXPECT_THAT(*ChooseDevices("cuda:1,cuda:0", 3, kTwo),
+TEST(ComputeTest, OneWorkerADevice) {
+  EXPECT_THAT(*ChooseDevices("cuda", kTwo), ElementsAre("cuda:0", "cuda:1"));
+  EXPECT_THAT(*ChooseDevices("cuda:1", kTwo), ElementsAre("cuda:1"));
+  EXPECT_THAT(*ChooseDevices("cuda:1,cuda:0", kTwo),
               ElementsAre("cuda:1", "cuda:0"));
-  EXPECT_THAT(*ChooseDevices("tensor", 2, kTwo), ElementsAre("cpu", "cpu"));
+  EXPECT_THAT(*ChooseDevices("tensor", kTwo), ElementsAre("cpu"));
 }
 
 TEST(ComputeTest, WhatIsNotThereIsNamed) {
   const auto error = [](const std::string& devices,
                         const std::vector<std::string>& cuda) {
-    return std::string(ChooseDevices(devices, 1, cuda).status().message());
+    return std::string(ChooseDevices(devices, cuda).status().message());
   };
   EXPECT_THAT(error("cuda", {}), HasSubstr("no CUDA device"));
   EXPECT_THAT(error("cuda:2", kTwo), HasSubstr("only cuda:0,cuda:1"));
