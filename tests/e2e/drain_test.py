@@ -16,7 +16,7 @@ from harness import PB, collect, error_reason, generation
 
 # From the last stream's end to the exit; gRPC alone would wait for an idle
 # client until it is cut, 5 s later.
-EXIT_SECONDS = 3.5
+EXIT_SECONDS = 2
 
 
 def new_channel(server):
