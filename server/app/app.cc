@@ -30,7 +30,8 @@ namespace {
 
 using Phase = ServerState::Phase;
 
-// Time for gRPC to flush what is written and for the process to leave.
+// At most, after the drain: for calls that are still open to end, e.g. for slow
+// readers to take what is written.
 constexpr MonotonicDuration kFarewell = std::chrono::seconds(5);
 
 // The RPC layer's counts, as metrics; neither knows the other.

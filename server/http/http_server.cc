@@ -2,6 +2,8 @@
 
 #include <civetweb.h>
 
+#include <chrono>
+#include <future>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,7 +19,7 @@ class CivetHttpServer final : public HttpServer {
   }
 
   ~CivetHttpServer() override {
-    if (context_ != nullptr) mg_stop(context_);
+    if (context_ != nullptr) Stop();
     mg_exit_library();
   }
 
@@ -33,7 +35,9 @@ class CivetHttpServer final : public HttpServer {
       return absl::UnavailableError(
           absl::StrCat("http is ", address, "; this address cannot be bound"));
     }
-    address_ = absl::StrCat(address.substr(0, address.rfind(':')), ":", port.port);
+    host_ = address.substr(0, address.rfind(':'));
+    port_ = port.port;
+    address_ = absl::StrCat(host_, ":", port_);
     mg_set_request_handler(context_, "**", &CivetHttpServer::Serve, this);
     return absl::OkStatus();
   }
@@ -41,6 +45,19 @@ class CivetHttpServer final : public HttpServer {
   const std::string& address() const override { return address_; }
 
  private:
+  // civetweb's listener looks whether it shall stop when a connection comes, or
+  // else every 2 s: it gets connections until it has stopped.
+  void Stop() {
+    const auto stopped =
+        std::async(std::launch::async, [this] { mg_stop(context_); });
+    do {
+      char why[100];
+      mg_connection* knock = mg_connect_client(host_.c_str(), port_, 0, why, sizeof why);
+      if (knock != nullptr) mg_close_connection(knock);
+    } while (stopped.wait_for(std::chrono::milliseconds(10)) !=
+             std::future_status::ready);
+  }
+
   static int Serve(mg_connection* connection, void* self) {
     const mg_request_info* request = mg_get_request_info(connection);
     const bool head = std::string(request->request_method) == "HEAD";
@@ -68,6 +85,8 @@ class CivetHttpServer final : public HttpServer {
 
   const std::map<std::string, HttpHandler> handlers_;
   mg_context* context_ = nullptr;
+  std::string host_;
+  int port_ = 0;
   std::string address_;
 };
 

@@ -11,7 +11,7 @@ namespace strata {
 grpc::ServerWriteReactor<v1::GenerateResponse>* GenerationService::Generate(
     grpc::CallbackServerContext* context, const v1::GenerateRequest* request) {
   auto stream = std::make_shared<GenerateStream>(core_, context);
-  stream->Start(core_->streams);
+  stream->Start(core_->streams, core_->calls);
   stream->Submit(*request);
   return stream.get();
 }

@@ -72,7 +72,7 @@ grpc::ServerWriteReactor<HealthCheckResponse>* HealthService::Watch(
     grpc::CallbackServerContext* context, const HealthCheckRequest* request) {
   auto stream = std::make_shared<WatchHealth>(this, request->service(), context,
                                               core_->limits);
-  stream->Start(core_->streams);
+  stream->Start(core_->streams, core_->calls);
   stream->Tick(Clock::System()->Now());
   return stream.get();
 }

@@ -19,8 +19,14 @@ LiveStreams::~LiveStreams() {
 }
 
 void LiveStreams::Add(std::weak_ptr<LiveStream> stream) {
-  MutexLock lock(&mu_);
-  streams_.push_back(std::move(stream));
+  absl::Status end;
+  {
+    MutexLock lock(&mu_);
+    streams_.push_back(stream);
+    end = end_;
+  }
+  if (end.ok()) return;
+  if (const auto late = stream.lock()) late->Abort(end);
 }
 
 void LiveStreams::FlushAt(std::weak_ptr<LiveStream> stream, MonotonicTime due) {
@@ -53,6 +59,10 @@ std::vector<std::shared_ptr<LiveStream>> LiveStreams::Snapshot() {
 }
 
 void LiveStreams::AbortAll(const absl::Status& status) {
+  {
+    MutexLock lock(&mu_);
+    end_ = status;
+  }
   for (const auto& stream : Snapshot()) stream->Abort(status);
 }
 

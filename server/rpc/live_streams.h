@@ -34,11 +34,13 @@ class LiveStreams {
   explicit LiveStreams(MonotonicDuration period);
   ~LiveStreams();
 
-  // Held weakly: a stream that is gone needs no Remove.
+  // Held weakly: a stream that is gone needs no Remove. Aborted at once after
+  // AbortAll.
   void Add(std::weak_ptr<LiveStream> stream);
   // Flushes the stream on the thread: at once if `due` has passed, else at `due`
   // or earlier, together with others that are held. Cheap, never blocks.
   void FlushAt(std::weak_ptr<LiveStream> stream, MonotonicTime due);
+  // Each one, and each that is added from now on.
   void AbortAll(const absl::Status& status);
   // Ticks at once, e.g. after the server's state changed.
   void TickNow();
@@ -54,6 +56,7 @@ class LiveStreams {
   Mutex mu_;
   CondVar wake_;
   std::list<std::weak_ptr<LiveStream>> streams_ STRATA_GUARDED_BY(mu_);
+  absl::Status end_ STRATA_GUARDED_BY(mu_);  // of every stream, once not OK
   Batch due_ STRATA_GUARDED_BY(mu_);
   Batch held_ STRATA_GUARDED_BY(mu_);
   // The earliest that one of held_ is due: then all of them go.

@@ -21,6 +21,7 @@
 #include "grpcpp/grpcpp.h"
 #include "model/base/clock.h"
 #include "model/base/mutex.h"
+#include "server/rpc/live_calls.h"
 #include "server/rpc/live_streams.h"
 #include "server/rpc/status.h"
 
@@ -43,8 +44,10 @@ class MessageStream : public grpc::ServerWriteReactor<M>,
         interval_(interval),
         last_push_(Clock::System()->Now()) {}
 
-  void Start(LiveStreams* streams) {
+  void Start(LiveStreams* streams, LiveCalls* calls) {
     streams_ = streams;
+    calls_ = calls;
+    calls->Begin();
     self_ = this->shared_from_this();
     streams->Add(self_);
   }
@@ -136,6 +139,7 @@ class MessageStream : public grpc::ServerWriteReactor<M>,
 
   void OnDone() override {
     OnEnded(final_);
+    calls_->End();
     self_.reset();  // may delete this
   }
 
@@ -265,6 +269,7 @@ class MessageStream : public grpc::ServerWriteReactor<M>,
   const StreamLimits limits_;
   const std::optional<MonotonicDuration> interval_;
   LiveStreams* streams_ = nullptr;
+  LiveCalls* calls_ = nullptr;
   std::shared_ptr<MessageStream> self_;
 
   mutable Mutex mu_;

@@ -10,6 +10,7 @@
 #include "server/jobs/dataset_store.h"
 #include "server/jobs/job_manager.h"
 #include "server/registry/registry.h"
+#include "server/rpc/live_calls.h"
 #include "server/rpc/live_streams.h"
 #include "server/rpc/message_stream.h"
 #include "server/rpc/server_state.h"
@@ -43,6 +44,7 @@ struct RpcCore {
   ServerState* state = nullptr;
   RpcObserver* observer = nullptr;
   LiveStreams* streams = nullptr;
+  LiveCalls* calls = nullptr;
   TaskPool* store_pool = nullptr;   // jobs' database: milliseconds
   TaskPool* upload_pool = nullptr;  // files and their validation
   TaskPool* load_pool = nullptr;    // models: up to minutes

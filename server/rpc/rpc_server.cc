@@ -1,5 +1,6 @@
 #include "server/rpc/rpc_server.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -19,6 +20,10 @@ namespace strata {
 namespace {
 
 constexpr size_t kMaxWaitingTasks = 1024;
+
+// After the last call: for clients to read what is in the kernel and to leave.
+// One that reads goes within a round trip; one that sleeps is not waited for.
+constexpr MonotonicDuration kGrace = std::chrono::milliseconds(300);
 
 int Millis(MonotonicDuration duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
@@ -64,7 +69,7 @@ class RpcServerImpl final : public RpcServer {
   RpcServerImpl(const RpcOptions& options, const RpcBackends& backends)
       : streams_(options.tick),
         core_{backends.engine, backends.registry, backends.jobs, backends.datasets,
-              backends.state, backends.observer, &streams_, &store_pool_,
+              backends.state, backends.observer, &streams_, &calls_, &store_pool_,
               &upload_pool_, &load_pool_, options.limits, options.timing} {}
 
   ~RpcServerImpl() override { Shutdown(Clock::System()->Now()); }
@@ -100,7 +105,9 @@ class RpcServerImpl final : public RpcServer {
   void Shutdown(MonotonicTime deadline) override {
     if (server_ == nullptr) return;
     EndStreams();
-    const auto left = deadline - Clock::System()->Now();
+    calls_.WaitUntilNone(deadline);
+    const MonotonicTime now = Clock::System()->Now();
+    const MonotonicDuration left = std::min(deadline, now + kGrace) - now;
     server_->Shutdown(std::chrono::system_clock::now() +
                       std::chrono::duration_cast<std::chrono::microseconds>(left));
     server_.reset();
@@ -112,6 +119,7 @@ class RpcServerImpl final : public RpcServer {
 
  private:
   LiveStreams streams_;
+  LiveCalls calls_;
   TaskPool store_pool_{2, kMaxWaitingTasks};
   TaskPool upload_pool_{2, kMaxWaitingTasks};
   TaskPool load_pool_{2, kMaxWaitingTasks};

@@ -2,8 +2,9 @@
 // RpcServer: the gRPC listener with every service on it.
 //
 // Shutdown order: what the services use (engine, jobs) has ended or ends its
-// calls; Shutdown then ends the remaining streams, stops the pools (running
-// what is queued) and the listener. Thread-safe once started.
+// calls; Shutdown then ends the remaining streams, answers until no call is open,
+// closes the listener and the connections, and stops the pools (running what is
+// queued). Thread-safe once started.
 
 #include <memory>
 #include <string>
@@ -44,9 +45,11 @@ class RpcServer {
   virtual const std::string& address() const = 0;
   // Sends changes of health at once.
   virtual void StateChanged() = 0;
-  // Ends every open response stream with UNAVAILABLE, reason DRAINING.
+  // Ends every open response stream, and each that still comes, with UNAVAILABLE,
+  // reason DRAINING.
   virtual void EndStreams() = 0;
-  // Calls that are still open at `deadline` are cancelled. Idempotent.
+  // Takes as long as calls are open and, while clients stay connected, a moment
+  // more. Calls that are still open at `deadline` are cancelled. Idempotent.
   virtual void Shutdown(MonotonicTime deadline) = 0;
 };
 

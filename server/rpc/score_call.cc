@@ -34,6 +34,7 @@ ScoreCall::ScoreCall(const RpcCore* core, grpc::CallbackServerContext* context,
 
 void ScoreCall::Start(const v1::ScoreRequest& request) {
   self_ = shared_from_this();
+  core_->calls->Begin();
   const absl::Status status = TryStart(request);
   if (!status.ok()) End(status);
 }
@@ -86,6 +87,7 @@ void ScoreCall::OnDone() {
   if (core_->observer != nullptr) {
     core_->observer->OnCall("Score", code_, Seconds(Clock::System()->Now() - arrival_));
   }
+  core_->calls->End();
   self_.reset();  // may delete this
 }
 

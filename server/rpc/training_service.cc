@@ -81,7 +81,7 @@ grpc::ServerUnaryReactor* TrainingService::ListJobs(grpc::CallbackServerContext*
 grpc::ServerWriteReactor<v1::JobEvent>* TrainingService::WatchJob(
     grpc::CallbackServerContext* context, const v1::WatchJobRequest* request) {
   auto stream = std::make_shared<WatchStream>(core_, context);
-  stream->Start(core_->streams);
+  stream->Start(core_->streams, core_->calls);
   stream->Watch(*request);
   return stream.get();
 }

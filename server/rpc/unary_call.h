@@ -20,7 +20,9 @@ class UnaryCall : public grpc::ServerUnaryReactor {
  public:
   UnaryCall(const RpcCore* core, grpc::CallbackServerContext* context,
             absl::string_view method)
-      : core_(core), context_(context), method_(method) {}
+      : core_(core), context_(context), method_(method) {
+    core->calls->Begin();
+  }
 
   void End(const absl::Status& status) {
     if (ended_.exchange(true)) return;
@@ -33,6 +35,7 @@ class UnaryCall : public grpc::ServerUnaryReactor {
       core_->observer->OnCall(method_, code_,
                               Seconds(Clock::System()->Now() - start_));
     }
+    core_->calls->End();
     delete this;
   }
 

@@ -19,6 +19,7 @@ UploadCall::UploadCall(const RpcCore* core, grpc::CallbackServerContext* context
       start_(Clock::System()->Now()) {}
 
 void UploadCall::Start() {
+  core_->calls->Begin();
   const absl::Status admitted = core_->state->Admit();
   if (!admitted.ok()) return End(admitted);
   if (!core_->upload_pool->Run([this] { Open(); })) {
@@ -80,6 +81,7 @@ void UploadCall::OnDone() {
     core_->observer->OnCall("UploadDataset", code_,
                             Seconds(Clock::System()->Now() - start_));
   }
+  core_->calls->End();
   delete this;
 }
 

@@ -11,7 +11,24 @@ import time
 import grpc
 import pytest
 
-from harness import collect, error_reason
+from harness import PB, collect, error_reason, generation
+
+
+# From the last stream's end to the exit; gRPC alone would wait for an idle
+# client until it is cut, 5 s later.
+EXIT_SECONDS = 2
+
+
+def new_channel(server):
+    """A connection of its own: channels of one address share one else."""
+    return grpc.insecure_channel(server.grpc, [("grpc.use_local_subchannel_pool", 1)])
+
+
+def stream_from(channel, tokens):
+    request = generation.GenerateRequest(
+        model="tiny", prompt=b"a", max_tokens=tokens,
+        sampling=generation.SamplingParams(ignore_eos=True))
+    return PB["generation_grpc"].GenerationStub(channel).Generate(request)
 
 
 @contextlib.contextmanager
@@ -83,6 +100,32 @@ def test_drain_timeout_cuts_what_is_left(serve):
     with pytest.raises(grpc.RpcError) as caught:
         collect(call)
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+def test_an_idle_client_does_not_delay_the_exit(serve):
+    """Twenty times: one client that is connected and idle, and four that stream
+    and must get everything although the server leaves right after them."""
+    server = serve("--drain-timeout", "60s")
+    for _ in range(20):
+        server.text("tiny", b"a", max_tokens=1)  # from now on connected and idle
+        with contextlib.ExitStack() as stack:
+            pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(4))
+            channels = [stack.enter_context(new_channel(server)) for _ in range(4)]
+            calls = [stream_from(channel, 100 + 20 * i)
+                     for i, channel in enumerate(channels)]
+            for call in calls:
+                assert next(call).WhichOneof("event") == "accepted"
+            server.process.send_signal(signal.SIGTERM)
+            streams = [pool.submit(collect, call) for call in calls]
+            for i, stream in enumerate(streams):
+                data, _ = stream.result(60)
+                assert len(data) == 100 + 20 * i
+            last = time.monotonic()
+            assert server.process.wait(30) == 0
+            assert time.monotonic() - last < EXIT_SECONDS
+            assert all(call.code() == grpc.StatusCode.OK for call in calls)
+        server.channel.close()
+        server.start()
 
 
 def test_exit_follows_the_last_line_on_a_crowded_host(serve):

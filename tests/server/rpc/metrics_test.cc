@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "gtest/gtest.h"
+#include "model/base/clock.h"
 #include "server/http/http_server.h"
 
 namespace strata {
@@ -131,6 +132,17 @@ TEST(HttpTest, ATakenPortIsAnError) {
   ASSERT_TRUE(first.ok());
   EXPECT_EQ(HttpServer::Start((*first)->address(), {}).status().code(),
             absl::StatusCode::kUnavailable);
+}
+
+TEST(HttpTest, StopsAtOnce) {
+  const MonotonicTime start = Clock::System()->Now();
+  for (int i = 0; i < 10; ++i) {
+    const auto server = HttpServer::Start("127.0.0.1:0", ProbeHandlers(
+        [] { return true; }, [] { return true; }, [] { return std::string(); }));
+    ASSERT_TRUE(server.ok()) << server.status();
+    Get((*server)->address(), "/livez");
+  }
+  EXPECT_LT(Seconds(Clock::System()->Now() - start), 5);
 }
 
 }  // namespace
