@@ -43,11 +43,14 @@ def wait_for(what, condition, timeout=120):
 
 
 class ControlPlane:
-    def __init__(self, programs, folder):
+    def __init__(self, folder):
         self.folder = folder
         self.processes = []
         self.port = free_port()
         self.context = ssl._create_unverified_context()  # a certificate of its own
+
+    def start(self, programs):
+        folder = self.folder
         self._write_keys()
         self._start_etcd()
         self._start("apiserver", [
@@ -59,7 +62,7 @@ class ControlPlane:
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={folder}/key",
             f"--service-account-signing-key-file={folder}/key"])
-        wait_for("API server", self._ready)
+        wait_for("API server", self._ready, 300)
         self._start("controllers", [
             programs / "kube-controller-manager",
             f"--kubeconfig={folder}/kubeconfig", "--leader-elect=false",
@@ -96,11 +99,19 @@ class ControlPlane:
             peers, "--initial-cluster", f"default={peers}"])
 
     def _start(self, name, command):
-        log = open(self.folder / f"{name}.log", "wb")
-        self.processes.append(subprocess.Popen(
-            [str(c) for c in command], stdout=log, stderr=log))
+        with open(self.folder / f"{name}.log", "wb") as log:
+            self.processes.append(subprocess.Popen(
+                [str(c) for c in command], stdout=log, stderr=log))
+        self.processes[-1].log = log.name
+
+    def ending_of(self, process):
+        text = pathlib.Path(process.log).read_text(errors="replace")
+        return (f"{process.args[0]} ended with {process.returncode}:\n"
+                + "\n".join(text.splitlines()[-20:]))
 
     def _ready(self):
+        for process in self.processes:
+            assert process.poll() is None, self.ending_of(process)
         try:
             return self.request("GET", "readyz") is not None
         except (urllib.error.URLError, OSError):
@@ -136,6 +147,7 @@ class ControlPlane:
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
+                process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -149,9 +161,9 @@ def plane(tmp_path_factory):
     if built.returncode == CANNOT_BUILD:
         pytest.skip(f"SKIPPED: {built.stderr.strip()}")
     assert built.returncode == 0, built.stderr
-    plane = ControlPlane(pathlib.Path(built.stdout.strip()),
-                         tmp_path_factory.mktemp("plane"))
+    plane = ControlPlane(tmp_path_factory.mktemp("plane"))
     try:
+        plane.start(pathlib.Path(built.stdout.strip()))
         plane.request("POST", "api/v1/namespaces", {
             "apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": NAMESPACE, "labels": {
