@@ -56,6 +56,8 @@ class ControlPlane:
         self._start("apiserver", [
             programs / "kube-apiserver", f"--etcd-servers={self.etcd}",
             "--bind-address=127.0.0.1", f"--secure-port={self.port}",
+            # Without them it looks for a network, which need not be there.
+            "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
             f"--cert-dir={folder}/certs", "--authorization-mode=RBAC",
             f"--token-auth-file={folder}/tokens",
             "--service-cluster-ip-range=10.96.0.0/16",
