@@ -2,14 +2,24 @@
 #
 #   docker build -t strata .
 #   docker run -p 50051:50051 -p 9090:9090 -v strata:/var/lib/strata strata
+#
+# With LibTorch's CUDA half, 2.8 GB more, for hosts that have NVIDIA's driver and
+# container toolkit:
+#
+#   docker build --build-arg CUDA=1 -t strata:cuda .
+#   docker run --gpus all -e STRATA_DEVICES=cuda -p 50051:50051 -p 9090:9090 \
+#     -v strata:/var/lib/strata strata:cuda
 ARG BASE=debian:bookworm-slim
 
 # Dependencies first: they change least.
 FROM ${BASE} AS build
 ENV STRATA_CACHE=/opt/strata-cache
 WORKDIR /src
-COPY deploy/install_deps.sh deploy/progress.sh deploy/packages.txt deploy/libtorch.txt deploy/
+COPY deploy/install_deps.sh deploy/progress.sh deploy/packages.txt deploy/libtorch.txt \
+    deploy/libtorch-cuda.txt deploy/
 RUN deploy/install_deps.sh
+ARG CUDA=0
+RUN if [ "$CUDA" = 1 ]; then deploy/install_deps.sh --cuda; fi
 COPY CMakeLists.txt CMakePresets.json ./
 COPY deploy/cmake deploy/cmake
 COPY proto proto
@@ -17,7 +27,7 @@ COPY model model
 COPY server server
 COPY client client
 COPY tests tests
-RUN cmake --preset release \
+RUN cmake --preset release -DSTRATA_BUNDLE_CUDA=$CUDA \
     && cmake --build build/release --target strata-server strata \
     && cmake --install build/release --prefix /opt/strata --strip
 

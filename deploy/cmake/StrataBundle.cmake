@@ -1,5 +1,6 @@
-# Runs at install time: copies the shared libraries that `programs` load, and
-# theirs, into lib/ of the bundle.
+# Runs at install time: copies the shared libraries that `programs` load, those
+# that they load later by name (`loaded_later`), and theirs, into lib/ of the
+# bundle.
 
 # glibc belongs to the machine that the bundle runs on: its loader and its
 # libraries are one.
@@ -7,6 +8,7 @@ set(glibc "^(ld-linux.*|libc|libm|libmvec|libpthread|libdl|librt|libresolv|libut
 
 file(GET_RUNTIME_DEPENDENCIES
   EXECUTABLES ${programs}
+  LIBRARIES ${loaded_later}
   RESOLVED_DEPENDENCIES_VAR found
   UNRESOLVED_DEPENDENCIES_VAR missing
   CONFLICTING_DEPENDENCIES_PREFIX conflict
@@ -29,6 +31,9 @@ foreach(name ${conflict_FILENAMES})
   endif()
   list(APPEND found ${real})
 endforeach()
+
+list(APPEND found ${loaded_later})
+list(REMOVE_DUPLICATES found)
 
 set(lib ${CMAKE_INSTALL_PREFIX}/lib)
 foreach(library ${found})

@@ -175,9 +175,13 @@ def plane(tmp_path_factory):
         plane.close()
 
 
+def render_somehow(name):
+    return render.render_with_kubectl(name) or render.render_by_hand(name)
+
+
 @pytest.fixture(scope="module")
 def objects():
-    return render.render_with_kubectl() or render.render_by_hand()
+    return render_somehow("base")
 
 
 def test_a_mistake_is_refused(plane, objects):
@@ -188,6 +192,11 @@ def test_a_mistake_is_refused(plane, objects):
         plane.create(spoilt, "dryRun=All&fieldValidation=Strict")
     assert refusal.value.code == 400
     assert "unknown field" in refusal.value.read().decode()
+
+
+def test_every_object_of_the_gpu_overlay_is_taken(plane):
+    for obj in render_somehow("gpu"):
+        plane.create(obj, "dryRun=All&fieldValidation=Strict")
 
 
 def test_every_object_is_taken_and_the_controllers_make_the_pod(plane,

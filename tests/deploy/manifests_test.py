@@ -1,5 +1,5 @@
-"""The Kustomize base: good by the types of current Kubernetes, and true to the
-server's own contract."""
+"""The Kustomize base and its overlay: good by the types of current Kubernetes,
+and true to the server's own contract."""
 import copy
 import json
 import os
@@ -13,9 +13,14 @@ import kube_types
 import render
 
 
+@pytest.fixture(scope="module", params=["base", "gpu"])
+def variant(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def objects():
-    return render.render_by_hand()
+def objects(variant):
+    return render.render_by_hand(variant)
 
 
 def the(objects, kind, name=None):
@@ -53,8 +58,8 @@ def seconds(duration):
                for n, u in parts)
 
 
-def test_kubectl_renders_the_same(objects):
-    rendered = render.render_with_kubectl()
+def test_kubectl_renders_the_same(objects, variant):
+    rendered = render.render_with_kubectl(variant)
     if rendered is None:
         pytest.skip("no kubectl that renders: rendered by hand alone")
 
@@ -146,11 +151,11 @@ def test_what_the_server_writes_is_on_claims(workload, pod, server, config):
     assert set(mounts.values()) <= claims | volumes
     for flag in ("STRATA_MODELS", "STRATA_DATA"):
         assert mounts[config[flag]] in claims
-    # The root is read-only.
+    # The root is read-only, or another user's.
     assert mounts["/tmp"] in volumes
 
 
-def test_the_pod_has_no_privileges(pod, server):
+def test_the_pod_has_no_privileges(pod, server, variant):
     dockerfile = (render.ROOT / "Dockerfile").read_text()
     user = int(re.search(r"^USER (\d+)", dockerfile, re.M)[1])
     context = pod["securityContext"]
@@ -159,7 +164,8 @@ def test_the_pod_has_no_privileges(pod, server):
     assert context["seccompProfile"] == {"type": "RuntimeDefault"}
     assert pod["automountServiceAccountToken"] is False
     assert server["securityContext"] == {
-        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": variant == "base",
         "capabilities": {"drop": ["ALL"]}}
 
 
@@ -190,3 +196,17 @@ def test_the_image_sets_the_same_places(config):
     for name in ("STRATA_LISTEN", "STRATA_HTTP", "STRATA_MODELS",
                  "STRATA_DATA"):
         assert f"{name}={config[name]}" in dockerfile
+
+
+def test_the_gpu_overlay_adds_a_gpu_and_changes_nothing_else():
+    expected = render.render_by_hand("base")
+    the(expected, "ConfigMap")["data"]["STRATA_DEVICES"] = "cuda"
+    workload = the(expected, "StatefulSet")
+    workload["spec"]["template"]["spec"]["tolerations"] = [
+        {"key": "nvidia.com/gpu", "operator": "Exists",
+         "effect": "NoSchedule"}]
+    server = container_of(workload)
+    server["image"] += "-cuda"
+    server["resources"]["limits"]["nvidia.com/gpu"] = "1"
+    server["securityContext"]["readOnlyRootFilesystem"] = False
+    assert render.render_by_hand("gpu") == expected
