@@ -1,11 +1,12 @@
 """Generate: streams, finish reasons, stop strings, cancel, deadline, limits."""
+import subprocess
 import threading
 import time
 
 import grpc
 import pytest
 
-from harness import collect, error_reason, generation
+from harness import CLIENT, collect, error_reason, generation
 
 
 def test_stream_begins_with_accepted_and_ends_with_finished(serve):
