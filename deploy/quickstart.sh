@@ -8,7 +8,8 @@
 #
 # FILE is what to train on: plain text, or JSON lines of conversations. Without
 # it the text is the licences that every Debian machine carries, some 230 kB.
-# Models, jobs and logs live in $STRATA_HOME, by default build/quickstart.
+# Models, jobs and logs live in $STRATA_HOME, by default build/quickstart;
+# $STRATA_QUICKSTART_STEPS, by default 400, says how long it trains.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=progress.sh
@@ -99,15 +100,33 @@ show() {
   "$client" generate "$@"
 }
 
+# What the data has: messages, prompt (and completion), or text.
+data_kind() {
+  case $(head -c 4096 "$home/text" | head -n 1) in
+    '{'*'"messages"'*) echo messages ;;
+    '{'*'"prompt"'*) echo prompt ;;
+    *) echo text ;;
+  esac
+}
+
 # Prompts the model in the way that its data had it.
 first_words() {
   local common=(--model "$1" --max-tokens 300 --temperature 0.7 --top-k 40)
-  case $(head -c 4096 "$home/text" | head -n 1) in
-    '{'*'"messages"'*)
+  case $(data_kind) in
+    messages)
       echo '{"messages": [{"role": "user", "content": "Hello"}]}' >"$home/messages"
       show "${common[@]}" --messages-file "$home/messages" ;;
-    '{'*'"prompt"'*) show "${common[@]}" --completion --prompt Hello ;;
-    *) show "${common[@]}" --prompt "$opening" ;;
+    prompt) show "${common[@]}" --completion --prompt Hello ;;
+    text) show "${common[@]}" --prompt "$opening" ;;
+  esac
+}
+
+# The command to try next.
+next_words() {
+  case $(data_kind) in
+    messages) echo "$client chat --model quickstart" ;;
+    prompt) echo "$client generate --model quickstart --completion --prompt Hello" ;;
+    text) echo "$client generate --model quickstart --prompt ${opening@Q} --max-tokens 200" ;;
   esac
 }
 
@@ -158,7 +177,7 @@ cat >&2 <<END
 The server goes on: gRPC on $(port grpc), metrics on http://$(port http)/metrics.
 Next:
   export STRATA_SERVER=$(port grpc)
-  $client generate --model quickstart --prompt ${opening@Q} --max-tokens 200
+  $(next_words)
   $client models
   $client jobs
   $client bench --model quickstart --concurrency 8 --requests 32 --max-tokens 128
