@@ -73,7 +73,9 @@ struct TrainRun {
 // kCheckpointAndStop (the checkpoint is durable); INVALID_ARGUMENT for a bad
 // spec or data; DATA_LOSS when no base can be read; RESOURCE_EXHAUSTED when the
 // final save does not fit; FAILED_PRECONDITION "NON_FINITE …" after the policy
-// of model/train/non_finite.h gave up.
+// of model/train/non_finite.h gave up, or "LEAK …" when the result sees the
+// future (model/train/leak_probe.h). Warning LOSS_BELOW_FLOOR: the held-out loss
+// is better than prose allows.
 absl::Status RunTraining(const TrainRun& run, TrainObserver* observer);
 
 }  // namespace strata

@@ -19,6 +19,7 @@
 #include "model/train/checkpoint.h"
 #include "model/train/environment.h"
 #include "model/train/grad_norm.h"
+#include "model/train/leak_probe.h"
 #include "model/train/model_source.h"
 #include "model/train/split.h"
 #include "model/train/train_hooks.h"
@@ -100,6 +101,21 @@ absl::Status CheckResolved(const TrainSpec& spec) {
       "and eval_every_steps must be set");
 }
 
+// A result too good to be true is published all the same: the text may repeat
+// itself. One that sees the future is not.
+absl::Status CheckHonest(const TrainedModel& model, const TrainEval& eval,
+                         TrainObserver* observer) {
+  const double floor = LossFloorBitsPerByte(ParameterCount(model.config));
+  if (eval.items > 0 && eval.bits_per_byte < floor) {
+    observer->OnWarning(
+        "LOSS_BELOW_FLOOR",
+        absl::StrFormat("held-out %.3f bits per byte, below %.2f: is the held-out "
+                        "text in the training part too, or does it repeat itself?",
+                        eval.bits_per_byte, floor));
+  }
+  return ProbeForLeaks(model.model);
+}
+
 // The disk is full at the one save that must succeed.
 absl::Status NameFinalSave(absl::Status status) {
   if (!absl::IsResourceExhausted(status)) return status;
@@ -128,6 +144,7 @@ absl::Status Train(const TrainRun& run, TrainObserver* observer,
   STRATA_RETURN_IF_ERROR(PollWhileLoading(observer));
   TrainLoop loop(run, observer, hooks, data, &model, &checkpoints);
   STRATA_RETURN_IF_ERROR(loop.Run());
+  STRATA_RETURN_IF_ERROR(CheckHonest(model, loop.final_eval(), observer));
   return NameFinalSave(WriteResult(run, model, loop.final_eval()));
 }
 

@@ -66,7 +66,9 @@ AttemptVerdict JudgeTraining(const absl::Status& status, bool asked) {
                                                           : "DATASET_INVALID"};
     case absl::StatusCode::kFailedPrecondition:
       return {Next::kFail, true,
-              Says(status, "NON_FINITE") ? "NON_FINITE" : "FAILED_PRECONDITION"};
+              Says(status, "NON_FINITE") ? "NON_FINITE"
+              : Says(status, "LEAK")     ? "LEAK"
+                                         : "FAILED_PRECONDITION"};
     case absl::StatusCode::kResourceExhausted:
       return {Next::kFail, true,
               SaysDiskFull(status) ? "STORAGE_FULL" : "OUT_OF_MEMORY"};
