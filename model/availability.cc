@@ -99,11 +99,14 @@ class ShadowModel {
     return items;
   }
 
-  // A unit joins its whole block; the incomplete tail is never pooled.
-  ItemSets Pool(const ItemSets& h, int64_t block) const {
+  // A unit joins what its pool reads of its block; the incomplete tail is never
+  // pooled.
+  ItemSets Pool(const ItemSets& h, const LevelConfig& level) const {
+    const int64_t block = level.block;
+    const int64_t first = level.pool == PoolKind::kLast ? block - 1 : 0;
     ItemSets units(h.size() / block, Empty());
     for (size_t j = 0; j < units.size(); ++j) {
-      for (int64_t r = 0; r < block; ++r) Join(h[j * block + r], &units[j]);
+      for (int64_t r = first; r < block; ++r) Join(h[j * block + r], &units[j]);
     }
     return units;
   }
@@ -117,7 +120,7 @@ class ShadowModel {
     ItemSets u(n + 1, Empty());
     for (int64_t i = 1; i <= n; ++i) Join(skip[i - 1], &u[i]);
     if (l + 1 < config_.levels.size()) {
-      const ItemSets o = Level(l + 1, Pool(h, level.block));
+      const ItemSets o = Level(l + 1, Pool(h, level));
       const int64_t last = static_cast<int64_t>(o.size()) - 1;
       for (int64_t i = 0; i <= n; ++i) {
         const int64_t unit = i / level.block + (faults_.no_block_shift ? 1 : 0);

@@ -17,7 +17,8 @@ constexpr int kMaxUnitBytes = 1024;  // bounds the availability pass
 
 auto Fields(const LevelConfig& l) {
   return std::tie(l.dim, l.heads, l.ff_mult, l.enc_layers, l.enc_scope,
-                  l.dec_layers, l.dec_scope, l.window, l.block);
+                  l.dec_layers, l.dec_scope, l.window, l.block, l.pool,
+                  l.bridge);
 }
 
 auto Fields(const ModelConfig& c) {
@@ -74,6 +75,12 @@ absl::Status ValidateLevel(const LevelConfig& level, const std::string& at,
                                           "; must be 0 at the top level"));
   }
   if (!top) STRATA_RETURN_IF_ERROR(InRange(at + "block", level.block, 2, 256));
+  if (top && level.pool != PoolKind::kAttention) {
+    return Bad(at + "pool", "the top level has nothing to pool for");
+  }
+  if (top && level.bridge != BridgeKind::kLinear) {
+    return Bad(at + "bridge", "the top level has no level above");
+  }
   return ValidateScopes(level, at, top);
 }
 
@@ -97,6 +104,13 @@ absl::Status ValidateScalars(const ModelConfig& config) {
         InRange("reach", config.reach, 1, config.max_context));
   }
   return absl::OkStatus();
+}
+
+int64_t PoolParameters(const LevelConfig& level, int64_t up) {
+  const int64_t d = level.dim;
+  const int64_t norm_and_out = d + up * PoolWidth(level);
+  if (level.pool != PoolKind::kAttention) return norm_and_out;
+  return norm_and_out + level.block * d + d + 2 * d * d;  // offset, query, k, v
 }
 
 int64_t LayerParameters(const LevelConfig& level) {
@@ -151,9 +165,8 @@ int64_t ParameterCount(const ModelConfig& config) {
     total += (level.enc_layers + level.dec_layers) * LayerParameters(level);
     if (l + 1 == config.levels.size()) continue;
     const int64_t up = config.levels[l + 1].dim;
-    total += d + level.block * d + d;    // pool: norm, offset, query
-    total += 2 * d * d + up * d;         // pool: key, value, out
-    total += level.block * d * up;       // bridge
+    total += PoolParameters(level, up);
+    total += BridgeRows(level) * d * up;
   }
   return total;
 }

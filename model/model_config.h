@@ -32,6 +32,22 @@ enum class Scope {
   kBidirBlock,  // every item of its own block; encoders only
 };
 
+// How the items of a complete block become one item of the level above.
+// model/nn/pooling_layer.h has the formulas.
+enum class PoolKind {
+  kAttention,  // a learned query attends to them
+  kMean,
+  kLast,
+  kConcat,  // one after another; a linear map of all of them
+};
+
+// How a context of the level above enters the items of the block that it
+// predicts.
+enum class BridgeKind {
+  kLinear,  // a matrix of its own for each offset in the block
+  kRepeat,  // one matrix: every offset gets the same
+};
+
 struct LevelConfig {
   int dim = 0;         // D, a multiple of 2 * heads
   int heads = 0;       // H
@@ -42,10 +58,23 @@ struct LevelConfig {
   Scope dec_scope = Scope::kFull;
   int window = 0;      // items; for the kWindow scopes of this level
   int block = 0;       // items a unit of the level above covers; 0 at the top
+  // Below the top only; in JSON they may be left out.
+  PoolKind pool = PoolKind::kAttention;
+  BridgeKind bridge = BridgeKind::kLinear;
 };
 
+// Width of what a level's pool gives to its output matrix.
+inline int64_t PoolWidth(const LevelConfig& level) {
+  return (level.pool == PoolKind::kConcat ? int64_t{level.block} : 1) *
+         level.dim;
+}
+// Different contexts that a level's bridge makes for a block.
+inline int64_t BridgeRows(const LevelConfig& level) {
+  return level.bridge == BridgeKind::kRepeat ? 1 : level.block;
+}
+
 struct ModelConfig {
-  std::string architecture;     // preset family: "block", "block-literal", "flat"
+  std::string architecture;     // preset family: "block", "hourglass", …
   std::vector<LevelConfig> levels;
   int vocab = 260;
   double dropout = 0.1;         // training only

@@ -9,33 +9,54 @@
 namespace strata {
 namespace {
 
-constexpr struct {
-  Scope scope;
+template <typename E>
+struct Name {
+  E value;
   const char* name;
-} kScopes[] = {{Scope::kFull, "full"},
-               {Scope::kWindow, "window"},
-               {Scope::kBlock, "block"},
-               {Scope::kBidirBlock, "bidir_block"}};
+};
 
-const char* ScopeName(Scope scope) {
-  for (const auto& entry : kScopes) {
-    if (entry.scope == scope) return entry.name;
+constexpr Name<Scope> kScopes[] = {{Scope::kFull, "full"},
+                                   {Scope::kWindow, "window"},
+                                   {Scope::kBlock, "block"},
+                                   {Scope::kBidirBlock, "bidir_block"}};
+constexpr Name<PoolKind> kPools[] = {{PoolKind::kAttention, "attention"},
+                                     {PoolKind::kMean, "mean"},
+                                     {PoolKind::kLast, "last"},
+                                     {PoolKind::kConcat, "concat"}};
+constexpr Name<BridgeKind> kBridges[] = {{BridgeKind::kLinear, "linear"},
+                                         {BridgeKind::kRepeat, "repeat"}};
+
+template <typename E, size_t N>
+const char* NameOf(const Name<E> (&names)[N], E value) {
+  for (const Name<E>& entry : names) {
+    if (entry.value == value) return entry.name;
   }
   return "";
 }
 
-void GetScope(JsonObject* object, absl::string_view name, Scope* out) {
-  std::string text = ScopeName(*out);
-  object->Get(name, &text);
-  for (const auto& entry : kScopes) {
+// "a, b or c"
+template <typename E, size_t N>
+std::string Listed(const Name<E> (&names)[N]) {
+  std::string list = names[0].name;
+  for (size_t i = 1; i < N; ++i) {
+    absl::StrAppend(&list, i + 1 < N ? ", " : " or ", names[i].name);
+  }
+  return list;
+}
+
+template <typename E, size_t N>
+void GetName(JsonObject* object, absl::string_view member,
+             const Name<E> (&names)[N], E* out) {
+  std::string text = NameOf(names, *out);
+  object->Get(member, &text);
+  for (const Name<E>& entry : names) {
     if (text == entry.name) {
-      *out = entry.scope;
+      *out = entry.value;
       return;
     }
   }
-  object->Fault(name, absl::StrCat("is \"", text,
-                                   "\"; must be full, window, block or "
-                                   "bidir_block"));
+  object->Fault(member, absl::StrCat("is \"", text, "\"; must be ",
+                                     Listed(names)));
 }
 
 LevelConfig ReadLevel(JsonObject* object) {
@@ -44,11 +65,15 @@ LevelConfig ReadLevel(JsonObject* object) {
   object->Get("heads", &level.heads);
   object->Get("ff_mult", &level.ff_mult);
   object->Get("enc_layers", &level.enc_layers);
-  GetScope(object, "enc_scope", &level.enc_scope);
+  GetName(object, "enc_scope", kScopes, &level.enc_scope);
   object->Get("dec_layers", &level.dec_layers);
-  GetScope(object, "dec_scope", &level.dec_scope);
+  GetName(object, "dec_scope", kScopes, &level.dec_scope);
   object->Get("window", &level.window);
   object->Get("block", &level.block);
+  if (object->Has("pool")) GetName(object, "pool", kPools, &level.pool);
+  if (object->Has("bridge")) {
+    GetName(object, "bridge", kBridges, &level.bridge);
+  }
   return level;
 }
 
@@ -83,11 +108,18 @@ std::string ModelConfigToJson(const ModelConfig& config) {
     out["heads"] = level.heads;
     out["ff_mult"] = level.ff_mult;
     out["enc_layers"] = level.enc_layers;
-    out["enc_scope"] = ScopeName(level.enc_scope);
+    out["enc_scope"] = NameOf(kScopes, level.enc_scope);
     out["dec_layers"] = level.dec_layers;
-    out["dec_scope"] = ScopeName(level.dec_scope);
+    out["dec_scope"] = NameOf(kScopes, level.dec_scope);
     out["window"] = level.window;
     out["block"] = level.block;
+    // Only what is not the default, so that the text of a config, and its hash
+    // in a weights file, stays as it was before there was a choice.
+    const LevelConfig defaults;
+    if (level.pool != defaults.pool) out["pool"] = NameOf(kPools, level.pool);
+    if (level.bridge != defaults.bridge) {
+      out["bridge"] = NameOf(kBridges, level.bridge);
+    }
     json["levels"].push_back(std::move(out));
   }
   json["vocab"] = config.vocab;

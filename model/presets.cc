@@ -1,5 +1,8 @@
 #include "model/presets.h"
 
+#include <iterator>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -21,6 +24,13 @@ LevelConfig ByteLevel(int dim, int heads, int layers, int window) {
   return level;
 }
 
+LevelConfig MiddleLevel(int dim, int heads, int enc_layers, int dec_layers,
+                        int window) {
+  LevelConfig level = ByteLevel(dim, heads, dec_layers, window);
+  level.enc_layers = enc_layers;
+  return level;
+}
+
 LevelConfig GlobalLevel(int dim, int heads, int layers) {
   LevelConfig level;
   level.dim = dim;
@@ -30,18 +40,44 @@ LevelConfig GlobalLevel(int dim, int heads, int layers) {
   return level;
 }
 
-ModelConfig Block(LevelConfig bytes, LevelConfig global) {
+ModelConfig Model(const char* architecture, std::vector<LevelConfig> levels) {
   ModelConfig config;
-  config.architecture = "block";
-  config.levels = {bytes, global};
+  config.architecture = architecture;
+  config.levels = std::move(levels);
   return config;
 }
 
-ModelConfig Flat(LevelConfig level) {
-  ModelConfig config;
-  config.architecture = "flat";
-  config.levels = {level};
-  return config;
+ModelConfig Block(LevelConfig bytes, LevelConfig global) {
+  return Model("block", {bytes, global});
+}
+
+ModelConfig Flat(LevelConfig level) { return Model("flat", {level}); }
+
+// Blocks of 4 bytes, and blocks of 8 of those.
+ModelConfig ThreeLevel(LevelConfig bytes, LevelConfig middle,
+                       LevelConfig global) {
+  bytes.block = 4;
+  return Model("three-level", {bytes, middle, global});
+}
+
+// Yu et al. 2023: no encoder; the bytes of a block, one after another, are the
+// global model's item, and the local model sees its own block alone.
+ModelConfig Megabyte(LevelConfig bytes, LevelConfig global) {
+  bytes.enc_layers = 0;
+  bytes.dec_scope = Scope::kBlock;
+  bytes.window = 0;
+  bytes.pool = PoolKind::kConcat;
+  return Model("megabyte", {bytes, global});
+}
+
+// Nawrot et al. 2021: one width throughout, groups of 3 averaged on the way up
+// and repeated on the way down. The outer layers are windowed, which the paper's
+// are not: at full length they would be the whole cost of decoding.
+ModelConfig Hourglass(LevelConfig bytes, LevelConfig global) {
+  bytes.block = 3;
+  bytes.pool = PoolKind::kMean;
+  bytes.bridge = BridgeKind::kRepeat;
+  return Model("hourglass", {bytes, global});
 }
 
 ModelConfig BlockLiteral() {
@@ -58,8 +94,8 @@ struct Preset {
   ModelConfig config;
 };
 
-// Widths are multiples of 16 and heads 32 to 64 wide, which fill vector units;
-// a block model and the flat one of its size are within 3 % in parameters.
+// Widths are multiples of 16 and heads 32 to 64 wide, which fill vector units.
+// Models of one size are within 4 % of the flat one's parameters.
 const std::vector<Preset>& Presets() {
   static const auto* presets = new std::vector<Preset>{
       {"block-1m", Block(ByteLevel(128, 4, 1, 32), GlobalLevel(128, 4, 2))},
@@ -76,14 +112,35 @@ const std::vector<Preset>& Presets() {
       {"flat-25m", Flat(GlobalLevel(512, 8, 8))},
       {"flat-45m", Flat(GlobalLevel(512, 8, 15))},
       {"flat-124m", Flat(GlobalLevel(896, 14, 13))},
+      {"hourglass-1m",
+       Hourglass(ByteLevel(128, 4, 1, 64), GlobalLevel(128, 4, 3))},
+      {"hourglass-10m",
+       Hourglass(ByteLevel(384, 6, 1, 128), GlobalLevel(384, 6, 4))},
+      {"megabyte-1m", Megabyte(ByteLevel(96, 3, 2, 0), GlobalLevel(128, 4, 3))},
+      {"megabyte-10m",
+       Megabyte(ByteLevel(192, 6, 3, 0), GlobalLevel(384, 6, 5))},
+      {"three-level-1m",
+       ThreeLevel(ByteLevel(96, 3, 1, 32), ByteLevel(96, 3, 1, 32),
+                  GlobalLevel(128, 4, 2))},
+      {"three-level-10m",
+       ThreeLevel(ByteLevel(192, 6, 2, 32), ByteLevel(320, 10, 1, 32),
+                  GlobalLevel(384, 6, 3))},
+      {"three-level-45m",
+       ThreeLevel(ByteLevel(256, 8, 2, 32), MiddleLevel(512, 8, 1, 2, 64),
+                  GlobalLevel(768, 12, 4))},
   };
   return *presets;
 }
 
-absl::string_view FullName(absl::string_view name) {
-  if (name == "block") return "block-1m";
-  if (name == "flat") return "flat-1m";
-  return name;
+// A family's name alone means its smallest size.
+constexpr const char* kFamilies[] = {"block", "flat", "hourglass", "megabyte",
+                                     "three-level"};
+
+std::string FullName(absl::string_view name) {
+  for (const char* family : kFamilies) {
+    if (name == family) return absl::StrCat(name, "-1m");
+  }
+  return std::string(name);
 }
 
 }  // namespace
@@ -99,7 +156,7 @@ absl::StatusOr<ModelConfig> PresetConfig(absl::string_view name) {
 bool IsPresetName(absl::string_view name) { return PresetConfig(name).ok(); }
 
 std::vector<std::string> PresetNames() {
-  std::vector<std::string> names = {"block", "flat"};
+  std::vector<std::string> names(std::begin(kFamilies), std::end(kFamilies));
   for (const Preset& preset : Presets()) names.push_back(preset.name);
   return names;
 }

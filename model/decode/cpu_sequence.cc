@@ -79,10 +79,10 @@ void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
         CopyCache(from, Cache(l, stack, i), used);
       }
     }
-    const int64_t rows = int64_t{level.block} * level.dim;
+    const int64_t context = BridgeRows(level) * level.dim;
     const int64_t pending = level.block == 0 ? 0 : items % level.block;
     std::copy_n(other.PoolBuffer(l), pending * level.dim, PoolBuffer(l));
-    std::copy_n(other.Context(l), rows, Context(l));
+    std::copy_n(other.Context(l), context, Context(l));
   }
 }
 

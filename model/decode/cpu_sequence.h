@@ -50,7 +50,7 @@ class CpuSequence final : public Sequence {
   CacheView<T> Cache(int level, Stack stack, int layer) const;
   // [block][dim]: items of the incomplete unit; item i in row i % block.
   T* PoolBuffer(int level) const;
-  // [block][dim]: what the level above says about each offset of the unit.
+  // [BridgeRows][dim]: what the level above says about each offset of the unit.
   T* Context(int level) const;
 
   // Makes this a copy of `other`: same config, capacity() >= other.size().

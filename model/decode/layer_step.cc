@@ -1,5 +1,5 @@
-// LevelStep: the transformer layers of a level, the pool, and how their work is
-// cut over threads. No cut changes a result: each output element and each
+// LevelStep: the transformer layers of a level, and how their work is cut over
+// threads. No cut changes a result: each output element and each
 // (row, head) is computed by one thread in one order.
 
 #include <algorithm>
@@ -126,30 +126,6 @@ void LevelStep<T>::EncodeUnits(int l) {
     });
     ProjectOut(l, w, s.units_x.data(), m);
   }
-}
-
-// p = W_out softmax(query k) v of each unit: the items of the level above.
-template <typename T>
-void LevelStep<T>::PoolUnits(int l) {
-  LevelScratch<T>& s = scratch_[l];
-  const LevelConfig& level = level_config(l);
-  const LevelWeights<T>& w = model_->weights().levels[l];
-  const int64_t m = s.units * level.block;
-  const int64_t width = PaddedWidth(level.dim);
-  Norm(l, s.units_x.data(), m, w.pool_norm, s.norm.data());
-  for (int64_t i = 0; i < m; ++i) {
-    T* g = s.norm.data() + i * width;
-    const T* offset = w.pool_offset.data() + i % level.block * level.dim;
-    for (int64_t d = 0; d < level.dim; ++d) g[d] += offset[d];
-  }
-  MatMul(s.norm.data(), width, m, w.pool_kv, s.qkv.data(),
-         PaddedWidth(3 * level.dim), Epilogue::kStore);
-  pool_->ParallelFor(s.units * level.heads, [&](int thread, int64_t task) {
-    PoolUnit(l, task / level.heads, static_cast<int>(task % level.heads),
-             ThreadScratch(thread));
-  });
-  MatMul(s.att.data(), width, s.units, w.pool_out, scratch_[l + 1].x.data(),
-         PaddedWidth(level_config(l + 1).dim), Epilogue::kStore);
 }
 
 template class LevelStep<float>;

@@ -38,7 +38,7 @@ absl::Status LevelStep<T>::Prime(CpuSequence<T>* sequence) {
     std::copy_n(w.start.data(), dim, s.x.data());
     if (l < top()) {
       const LevelScratch<T>& above = scratch_[l + 1];
-      const int64_t width = level_config(l).block * dim;
+      const int64_t width = BridgeRows(level_config(l)) * dim;
       MatMul(above.norm.data(), PaddedWidth(level_config(l + 1).dim), 1,
              w.bridge, s.bridge.data(), PaddedWidth(width), Epilogue::kStore);
       std::copy_n(s.bridge.data(), width, sequence->Context(l));
@@ -82,7 +82,7 @@ absl::Status LevelStep<T>::Reserve() {
          s.ff.Reserve(n * PaddedWidth(level.ff_mult * level.dim)) &&
          s.rope.Reserve(n * (level.dim / level.heads)) &&
          s.units_x.Reserve(unit_rows * dim) &&
-         s.bridge.Reserve(s.units * PaddedWidth(level.block * level.dim));
+         s.bridge.Reserve(s.units * PaddedWidth(BridgeRows(level) * level.dim));
     for (const LevelRow<CpuSequence<T>>& row : s.rows) {
       for (const Stack stack : {Stack::kEncoder, Stack::kDecoder}) {
         longest = std::max(longest, row.sequence->Cache(l, stack, 0).slots);
@@ -131,7 +131,7 @@ void LevelStep<T>::Advance(int l) {
       Advance(l + 1);
       MatMul(scratch_[l + 1].norm.data(), PaddedWidth(level_config(l + 1).dim),
              s.units, model_->weights().levels[l].bridge, s.bridge.data(),
-             PaddedWidth(level.block * level.dim), Epilogue::kStore);
+             PaddedWidth(BridgeRows(level) * level.dim), Epilogue::kStore);
     }
     AddContexts(l);
   }
@@ -161,14 +161,15 @@ void LevelStep<T>::CollectUnits(int l) {
   }
 }
 
-// u[i + 1] = skip[i] + bridge(o[(i + 1) / block])[(i + 1) % block]; the newest
-// contexts stay in the sequence.
+// u[i + 1] = skip[i] + bridge(o[(i + 1) / block])[(i + 1) % block], or the one row
+// of a bridge that repeats; the newest contexts stay in the sequence.
 template <typename T>
 void LevelStep<T>::AddContexts(int l) {
   const LevelConfig& level = level_config(l);
   LevelScratch<T>& s = scratch_[l];
   const int64_t width = PaddedWidth(level.dim);
-  const int64_t bridge_width = PaddedWidth(level.block * level.dim);
+  const int64_t rows_each = BridgeRows(level);
+  const int64_t bridge_width = PaddedWidth(rows_each * level.dim);
   for (const LevelRow<CpuSequence<T>>& row : s.rows) {
     const T* context = row.sequence->Context(l);
     const T* next = s.bridge.data() + row.unit * bridge_width;
@@ -179,11 +180,11 @@ void LevelStep<T>::AddContexts(int l) {
         next += bridge_width;
       }
       T* x = s.x.data() + (row.offset + j) * width;
-      const T* c = context + r * level.dim;
+      const T* c = context + r % rows_each * level.dim;
       for (int64_t d = 0; d < level.dim; ++d) x[d] += c[d];
     }
     if (row.units > 0) {
-      std::copy_n(context, level.block * level.dim, row.sequence->Context(l));
+      std::copy_n(context, rows_each * level.dim, row.sequence->Context(l));
     }
   }
 }

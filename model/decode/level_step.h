@@ -39,7 +39,7 @@ struct LevelScratch : LevelBatch<CpuSequence<T>> {
   AlignedBuffer<T> ff;      // [...][ff_mult dim]
   AlignedBuffer<T> rope;    // [...][head_dim]
   AlignedBuffer<T> units_x;  // [units * block][dim]
-  AlignedBuffer<T> bridge;  // [units][block * dim]
+  AlignedBuffer<T> bridge;  // [units][BridgeRows * dim]
 };
 
 template <typename T>
@@ -75,6 +75,11 @@ class LevelStep {
   void CollectUnits(int l);
   void EncodeUnits(int l);
   void PoolUnits(int l);
+  // The rules of PoolUnits: from `norm` [units * block], `att` [units].
+  void MixAttention(int l);
+  void MixMean(int l);
+  void MixLast(int l);
+  void MixConcat(int l);
   void AddContexts(int l);
   void RunStack(const Job& job);
   void KeepWanted(int l);

@@ -151,6 +151,21 @@ std::vector<LayerWeights<T>> TakeLayers(Taker<T>* take, const LevelConfig& level
 }
 
 template <typename T>
+void TakePool(Taker<T>* take, const LevelConfig& level, const std::string& at,
+              int64_t up, LevelWeights<T>* out) {
+  const int64_t d = level.dim;
+  out->pool_norm = take->Take(at + "norm.weight", {d});
+  out->pool_out = take->TakeMatrix({at + "out.weight"}, up, PoolWidth(level));
+  if (level.pool != PoolKind::kAttention) return;
+  out->pool_offset = take->Take(at + "offset", {level.block, d});
+  out->pool_query = take->Take(at + "query", {d});
+  const T scale = T(1) / std::sqrt(static_cast<T>(d / level.heads));
+  for (T& q : out->pool_query) q *= scale;
+  out->pool_kv =
+      take->TakeMatrix({at + "key.weight", at + "value.weight"}, d, d);
+}
+
+template <typename T>
 LevelWeights<T> TakeLevel(Taker<T>* take, const ModelConfig& config, int l) {
   const LevelConfig& level = config.levels[l];
   const int64_t d = level.dim;
@@ -161,17 +176,10 @@ LevelWeights<T> TakeLevel(Taker<T>* take, const ModelConfig& config, int l) {
   out.enc = TakeLayers(take, level, p + "enc.", level.enc_layers);
   out.dec = TakeLayers(take, level, p + "dec.", level.dec_layers);
   if (l + 1 == static_cast<int>(config.levels.size())) return out;
-  const int64_t b = level.block;
   const int64_t up = config.levels[l + 1].dim;
-  out.pool_norm = take->Take(p + "pool.norm.weight", {d});
-  out.pool_offset = take->Take(p + "pool.offset", {b, d});
-  out.pool_query = take->Take(p + "pool.query", {d});
-  const T scale = T(1) / std::sqrt(static_cast<T>(d / level.heads));
-  for (T& q : out.pool_query) q *= scale;
-  out.pool_kv = take->TakeMatrix({p + "pool.key.weight", p + "pool.value.weight"},
-                                 d, d);
-  out.pool_out = take->TakeMatrix({p + "pool.out.weight"}, up, d);
-  out.bridge = take->TakeMatrix({p + "bridge.weight"}, b * d, up);
+  TakePool(take, level, p + "pool.", up, &out);
+  out.bridge = take->TakeMatrix({p + "bridge.weight"}, BridgeRows(level) * d,
+                                up);
   return out;
 }
 

@@ -36,7 +36,7 @@ template <typename T>
 struct LevelWeights {
   std::vector<T> start, norm;
   std::vector<LayerWeights<T>> enc, dec;
-  // Below the top only.
+  // Below the top only; offset, query and kv of an attention pool.
   std::vector<T> pool_norm;
   std::vector<T> pool_offset;  // [block][dim]
   std::vector<T> pool_query;   // times 1 / sqrt(head_dim)

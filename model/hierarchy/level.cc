@@ -27,10 +27,10 @@ LevelImpl::LevelImpl(const LevelConfig& config, int dim_above,
                            MakeStack(config.dec_layers, config, dropout))),
       norm_(register_module("norm", RmsNorm(config.dim))) {
   if (dim_above == 0) return;
-  pool_ = register_module(
-      "pool", PoolingLayer(config.dim, config.heads, config.block, dim_above));
+  pool_ = PoolingLayer(
+      register_module("pool", MakePoolingLayer(config, dim_above)));
   bridge_ = register_module("bridge",
-                            Linear(dim_above, config.block * config.dim));
+                            Linear(dim_above, BridgeRows(config) * config.dim));
 }
 
 torch::Tensor LevelImpl::forward(const torch::Tensor& z,
@@ -115,10 +115,19 @@ torch::Tensor LevelImpl::FromAbove(const torch::Tensor& h,
   if (faults_.no_block_shift && o.size(1) > 1) {
     o = at::cat({o.slice(1, 1), o.slice(1, -1)}, 1);
   }
-  // Row r of each context of the level above belongs to offset r of its block.
-  return bridge_->forward(o)
-      .view({o.size(0), o.size(1) * config_.block, config_.dim})
+  // Row r of each context of the level above belongs to offset r of its block,
+  // or one row to all of them.
+  return Bridge(o)
+      .expand({-1, -1, config_.block, -1})
+      .reshape({o.size(0), o.size(1) * config_.block, config_.dim})
       .narrow(1, 0, h.size(1) + 1);
+}
+
+torch::Tensor LevelImpl::Bridge(const torch::Tensor& o) {
+  auto shape = o.sizes().vec();
+  shape.back() = BridgeRows(config_);
+  shape.push_back(config_.dim);
+  return bridge_->forward(o).view(shape);
 }
 
 }  // namespace strata

@@ -50,8 +50,8 @@ class LevelImpl : public torch::nn::Module {
   TransformerLayerImpl& decoder(int layer);
   // h [B, n, D] -> [B, n / b, U].
   torch::Tensor Pool(const torch::Tensor& h) { return pool_->forward(h); }
-  // o [.., U] -> [.., b * D].
-  torch::Tensor Bridge(const torch::Tensor& o) { return bridge_->forward(o); }
+  // o [.., U] -> [.., BridgeRows, D].
+  torch::Tensor Bridge(const torch::Tensor& o);
   torch::Tensor Norm(const torch::Tensor& x) { return norm_->forward(x); }
   const torch::Tensor& start() const { return start_; }  // [D]
 

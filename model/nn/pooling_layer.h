@@ -1,16 +1,25 @@
 #pragma once
-// PoolingLayer: a learned query attends to the items of each complete block and
-// gives the one vector that stands for it in the level above.
+// PoolingLayer: turns each complete block into the one vector that stands for it
+// in the level above.
 //
-//   g[r] = norm(h[r]) + offset[r]
-//   p    = out(concat over heads of softmax_r(query . key g[r] / sqrt(K)) value g[r])
+//   p[j] = out(mix(norm(h[j b]), .., norm(h[j b + b - 1])))
 //
-// Computed with the query folded into the key matrix and the value matrix
-// applied after the sum over r: the same function with 1/block of the products.
+// `mix` is the pooling rule, one subclass each:
+//
+//   rule       mix(g)                               width   paper
+//   attention  model/nn/attention_pool.h            D       this project's source
+//   mean       sum_r g[r] / b                       D       Hourglass, 2110.13711
+//   last       g[b - 1]                             D       SpaceByte, 2404.14408
+//   concat     g[0] .. g[b - 1] one after another   b D     MEGABYTE, 2305.07185
+//
+// Shapes: h [B, n, D] -> p [B, n / b, U]; an incomplete tail is ignored.
 // Thread-compatible.
 
 #include <torch/torch.h>
 
+#include <memory>
+
+#include "model/model_config.h"
 #include "model/nn/linear.h"
 #include "model/nn/rms_norm.h"
 
@@ -18,23 +27,25 @@ namespace strata {
 
 class PoolingLayerImpl : public torch::nn::Module {
  public:
-  PoolingLayerImpl(int64_t dim, int64_t heads, int64_t block, int64_t dim_above);
+  PoolingLayerImpl(const LevelConfig& level, int64_t dim_above);
 
-  // h [B, n, dim] -> [B, n / block, dim_above]; an incomplete tail is ignored.
   torch::Tensor forward(const torch::Tensor& h);
 
+ protected:
+  // g [rows, b, D] -> [rows, PoolWidth(level)].
+  virtual torch::Tensor Mix(const torch::Tensor& g) = 0;
+
+  const LevelConfig level_;
+
  private:
-  int64_t dim_;
-  int64_t heads_;
-  int64_t block_;
   int64_t dim_above_;
   RmsNorm norm_;
-  Linear key_;
-  Linear value_;
   Linear out_;
-  torch::Tensor offset_;  // [block, dim]
-  torch::Tensor query_;   // [dim]
 };
 TORCH_MODULE(PoolingLayer);
+
+// The layer of `level.pool`.
+std::shared_ptr<PoolingLayerImpl> MakePoolingLayer(const LevelConfig& level,
+                                                   int64_t dim_above);
 
 }  // namespace strata

@@ -38,6 +38,18 @@ CONFIGS = {
               block=4),
         level(16)],
     "flat": [level(16, dec_layers=2)],
+    "hourglass": [
+        level(16, enc_layers=1, dec_scope="window", window=5, block=3,
+              pool="mean", bridge="repeat"),
+        level(16)],
+    "megabyte": [
+        level(16, dec_scope="block", block=4, pool="concat"),
+        level(24)],
+    "three-level": [
+        level(16, enc_layers=1, dec_scope="window", window=6, block=3),
+        level(16, enc_layers=1, dec_scope="window", window=4, block=2,
+              pool="last", bridge="repeat"),
+        level(24)],
 }
 
 
@@ -73,13 +85,16 @@ def shapes(levels):
                 found[q + "ff.down.weight"] = (d, f)
         if l + 1 < len(levels):
             u, b = levels[l + 1]["dim"], c["block"]
+            rule = c.get("pool", "attention")
             found[p + "pool.norm.weight"] = (d,)
-            found[p + "pool.offset"] = (b, d)
-            found[p + "pool.query"] = (d,)
-            found[p + "pool.key.weight"] = (d, d)
-            found[p + "pool.value.weight"] = (d, d)
-            found[p + "pool.out.weight"] = (u, d)
-            found[p + "bridge.weight"] = (b * d, u)
+            found[p + "pool.out.weight"] = (u, b * d if rule == "concat" else d)
+            found[p + "bridge.weight"] = (
+                d if c.get("bridge") == "repeat" else b * d, u)
+            if rule == "attention":
+                found[p + "pool.offset"] = (b, d)
+                found[p + "pool.query"] = (d,)
+                found[p + "pool.key.weight"] = (d, d)
+                found[p + "pool.value.weight"] = (d, d)
     return dict(sorted(found.items()))
 
 
@@ -155,14 +170,22 @@ def pool(w, c, l, h):
     p, b, heads = f"level.{l}.pool.", c["block"], c["heads"]
     batch, blocks, d = h.shape[0], h.shape[1] // b, h.shape[2]
     g = h[:, :blocks * b].reshape(batch, blocks, b, d)
-    g = norm(g, w[p + "norm.weight"]) + w[p + "offset"]
+    g = norm(g, w[p + "norm.weight"])
+    rule, out = c.get("pool", "attention"), w[p + "out.weight"].T
+    if rule == "mean":
+        return g.sum(2) / b @ out
+    if rule == "last":
+        return g[:, :, b - 1] @ out
+    if rule == "concat":
+        return jnp.concatenate([g[:, :, r] for r in range(b)], -1) @ out
+    g = g + w[p + "offset"]
     k = (g @ w[p + "key.weight"].T).reshape(batch, blocks, b, heads, d // heads)
     v = (g @ w[p + "value.weight"].T).reshape(k.shape)
     query = w[p + "query"].reshape(heads, d // heads)
     share = jax.nn.softmax(
         jnp.einsum("bjrhk,hk->bjrh", k, query) / np.sqrt(d // heads), axis=2)
     mixed = jnp.einsum("bjrh,bjrhk->bjhk", share, v)
-    return mixed.reshape(batch, blocks, d) @ w[p + "out.weight"].T
+    return mixed.reshape(batch, blocks, d) @ out
 
 
 def contexts(w, levels, l, z, seen):
@@ -176,10 +199,13 @@ def contexts(w, levels, l, z, seen):
         p = pool(w, c, l, h)
         o = contexts(w, levels, l + 1, p, seen)
         seen[f"level.{l}.p"], seen[f"level.{l}.o"] = p, o
-        rows = (o @ w[f"level.{l}.bridge.weight"].T).reshape(
-            batch, o.shape[1], c["block"], c["dim"])
+        said = o @ w[f"level.{l}.bridge.weight"].T
         i = np.arange(n + 1)
-        u = u + rows[:, i // c["block"], i % c["block"]]
+        if c.get("bridge") == "repeat":
+            u = u + said[:, i // c["block"]]
+        else:
+            rows = said.reshape(batch, o.shape[1], c["block"], c["dim"])
+            u = u + rows[:, i // c["block"], i % c["block"]]
     context = norm(stack(w, c, l, "dec", u), w[f"level.{l}.norm.weight"])
     seen[f"level.{l}.c"] = context
     return context

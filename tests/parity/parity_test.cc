@@ -10,6 +10,7 @@
 #include "model/hierarchy/hierarchical_transformer.h"
 #include "model/train/adamw.h"
 #include "model/train/grad_norm.h"
+#include "tests/model/small_presets.h"
 #include "tests/parity/reference.h"
 
 namespace strata::testing {
@@ -104,7 +105,7 @@ TEST_P(ParityTest, WeightsAfterOneAndTenOptimizerSteps) {
 
 INSTANTIATE_TEST_SUITE_P(
     Models, ParityTest,
-    ::testing::Combine(::testing::Values("block", "block-literal", "flat"),
+    ::testing::Combine(::testing::ValuesIn(kSmallPresets),
                        ::testing::Values(torch::kFloat, torch::kDouble)),
     [](const auto& info) {
       std::string name = std::get<0>(info.param);

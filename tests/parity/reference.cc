@@ -26,25 +26,15 @@ uint32_t Mix(std::initializer_list<int64_t> numbers) {
   return h;
 }
 
-Scope ScopeOf(const std::string& name) {
-  if (name == "window") return Scope::kWindow;
-  if (name == "block") return Scope::kBlock;
-  if (name == "bidir_block") return Scope::kBidirBlock;
-  return Scope::kFull;
-}
-
-LevelConfig LevelOf(const json& level) {
-  LevelConfig config;
-  config.dim = level["dim"];
-  config.heads = level["heads"];
-  config.ff_mult = level["ff_mult"];
-  config.enc_layers = level["enc_layers"];
-  config.enc_scope = ScopeOf(level["enc_scope"]);
-  config.dec_layers = level["dec_layers"];
-  config.dec_scope = ScopeOf(level["dec_scope"]);
-  config.window = level["window"];
-  config.block = level["block"];
-  return config;
+ModelConfig ConfigOf(const std::string& name, const json& levels) {
+  ModelConfig config;
+  config.architecture = name;
+  json text = json::parse(ModelConfigToJson(config));
+  text["levels"] = levels;
+  text["vocab"] = kParityVocab;
+  const auto parsed = ParseModelConfig(text.dump());
+  EXPECT_TRUE(parsed.ok()) << parsed.status();
+  return parsed.value_or(ModelConfig());
 }
 
 Digests DigestsOf(const json& entries) {
@@ -65,11 +55,7 @@ Reference ReadReference(const std::string& name) {
     ADD_FAILURE() << "cannot read the reference of " << name;
     return reference;
   }
-  reference.config.architecture = name;
-  reference.config.vocab = kParityVocab;
-  for (const json& level : data["levels"]) {
-    reference.config.levels.push_back(LevelOf(level));
-  }
+  reference.config = ConfigOf(name, data["levels"]);
   reference.activations = DigestsOf(data["activations"]);
   reference.loss = data["loss"];
   reference.gradients = DigestsOf(data["gradients"]);

@@ -164,14 +164,15 @@ torch::Tensor TensorStep::CollectUnits(int l, const torch::Tensor& h) {
 
 torch::Tensor TensorStep::PickContexts(int l, const torch::Tensor& bridged) {
   const int64_t block = level(l).block;
+  const int64_t rows = BridgeRows(level(l));
   Choice context;
   for (const auto& row : batches_[l].rows) {
     for (int64_t i = row.begin + 1; i <= row.begin + row.count; ++i) {
       const int64_t passed = i / block - row.begin / block;
       if (passed == 0) {
-        context.FromPool(row.sequence->place(l).context + i % block);
+        context.FromPool(row.sequence->place(l).context + i % block % rows);
       } else {
-        context.FromBatch((row.unit + passed - 1) * block + i % block);
+        context.FromBatch((row.unit + passed - 1) * rows + i % block % rows);
       }
     }
   }
@@ -179,12 +180,12 @@ torch::Tensor TensorStep::PickContexts(int l, const torch::Tensor& bridged) {
 }
 
 void TensorStep::KeepContexts(int l, const torch::Tensor& bridged) {
-  const int64_t block = level(l).block;
+  const int64_t rows = BridgeRows(level(l));
   std::vector<int64_t> newest, contexts;
   for (const auto& row : batches_[l].rows) {
     if (row.units == 0) continue;
-    for (int64_t r = 0; r < block; ++r) {
-      newest.push_back((row.unit + row.units - 1) * block + r);
+    for (int64_t r = 0; r < rows; ++r) {
+      newest.push_back((row.unit + row.units - 1) * rows + r);
       contexts.push_back(row.sequence->place(l).context + r);
     }
   }

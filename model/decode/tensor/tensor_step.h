@@ -50,7 +50,7 @@ class TensorStep {
   torch::Tensor FromAbove(int l, const torch::Tensor& h);
   // Items enter the pool buffers; complete blocks come out: [units, b, D].
   torch::Tensor CollectUnits(int l, const torch::Tensor& h);
-  // `bridged` [units * b, D], undefined where there is no unit.
+  // `bridged` [units * BridgeRows, D], undefined where there is no unit.
   torch::Tensor PickContexts(int l, const torch::Tensor& bridged);
   void KeepContexts(int l, const torch::Tensor& bridged);
   torch::Tensor Wanted(int l, const torch::Tensor& x) const;

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
+#include <utility>
 
 #include "model/base/random.h"
 #include "model/scope_mask.h"
+#include "tests/model/random_config.h"
 
 namespace strata {
 namespace {
@@ -91,7 +92,9 @@ class Naive {
       if (!o.empty()) {
         const auto all =
             Times(w_.at(at + "bridge.weight"), o[i / level.block]);
-        Add(&x, Part(all, i % level.block * level.dim, level.dim));
+        const size_t row =
+            level.bridge == BridgeKind::kRepeat ? 0 : i % level.block;
+        Add(&x, Part(all, row * level.dim, level.dim));
       }
       u.push_back(x);
     }
@@ -158,32 +161,62 @@ class Naive {
   Rows Pool(size_t l, const Rows& h) const {
     const LevelConfig& level = config_.levels[l];
     const std::string p = "level." + std::to_string(l) + ".pool.";
-    const size_t d = level.dim;
-    const size_t width = d / level.heads;
     Rows out;
     for (size_t first = 0; first + level.block <= h.size();
          first += level.block) {
-      Rows keys, values;
+      Rows g;
       for (int r = 0; r < level.block; ++r) {
-        auto g = RmsNorm(h[first + r], w_.at(p + "norm.weight"));
-        Add(&g, Part(w_.at(p + "offset"), r * d, d));
-        keys.push_back(Times(w_.at(p + "key.weight"), g));
-        values.push_back(Times(w_.at(p + "value.weight"), g));
+        g.push_back(RmsNorm(h[first + r], w_.at(p + "norm.weight")));
       }
-      std::vector<double> joined;
-      for (int head = 0; head < level.heads; ++head) {
-        Rows k, v;
-        for (int r = 0; r < level.block; ++r) {
-          k.push_back(Part(keys[r], head * width, width));
-          v.push_back(Part(values[r], head * width, width));
-        }
-        const auto one =
-            AttendOne(Part(w_.at(p + "query"), head * width, width), k, v);
-        joined.insert(joined.end(), one.begin(), one.end());
-      }
-      out.push_back(Times(w_.at(p + "out.weight"), joined));
+      out.push_back(Times(w_.at(p + "out.weight"), Mix(level, p, g)));
     }
     return out;
+  }
+
+  std::vector<double> Mix(const LevelConfig& level, const std::string& p,
+                          const Rows& g) const {
+    std::vector<double> mixed;
+    switch (level.pool) {
+      case PoolKind::kAttention:
+        return MixAttention(level, p, g);
+      case PoolKind::kMean:
+        mixed.resize(level.dim);
+        for (const auto& row : g) Add(&mixed, row);
+        for (double& v : mixed) v /= level.block;
+        return mixed;
+      case PoolKind::kLast:
+        return g.back();
+      case PoolKind::kConcat:
+        for (const auto& row : g) {
+          mixed.insert(mixed.end(), row.begin(), row.end());
+        }
+        return mixed;
+    }
+    return mixed;
+  }
+
+  std::vector<double> MixAttention(const LevelConfig& level,
+                                   const std::string& p, Rows g) const {
+    const size_t d = level.dim;
+    const size_t width = d / level.heads;
+    Rows keys, values;
+    for (int r = 0; r < level.block; ++r) {
+      Add(&g[r], Part(w_.at(p + "offset"), r * d, d));
+      keys.push_back(Times(w_.at(p + "key.weight"), g[r]));
+      values.push_back(Times(w_.at(p + "value.weight"), g[r]));
+    }
+    std::vector<double> joined;
+    for (int head = 0; head < level.heads; ++head) {
+      Rows k, v;
+      for (int r = 0; r < level.block; ++r) {
+        k.push_back(Part(keys[r], head * width, width));
+        v.push_back(Part(values[r], head * width, width));
+      }
+      const auto one =
+          AttendOne(Part(w_.at(p + "query"), head * width, width), k, v);
+      joined.insert(joined.end(), one.begin(), one.end());
+    }
+    return joined;
   }
 
   const ModelConfig& config_;
@@ -242,14 +275,18 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
     }
     if (l + 1 == config.levels.size()) continue;
     const int64_t u = config.levels[l + 1].dim;
+    const int64_t pooled =
+        level.pool == PoolKind::kConcat ? level.block * d : d;
+    const int64_t rows = level.bridge == BridgeKind::kRepeat ? 1 : level.block;
     Add(at + "pool.norm.weight", {d}, 1, 0.1);
+    Add(at + "pool.out.weight", {u, pooled}, 0,
+        2 / std::sqrt(double(pooled)));
+    Add(at + "bridge.weight", {rows * d, u}, 0, 1 / std::sqrt(double(u)));
+    if (level.pool != PoolKind::kAttention) continue;
     Add(at + "pool.offset", {level.block, d}, 0, 1);
     Add(at + "pool.query", {d}, 0, 1);
     Add(at + "pool.key.weight", {d, d}, 0, s);
     Add(at + "pool.value.weight", {d, d}, 0, s);
-    Add(at + "pool.out.weight", {u, d}, 0, 2 * s);
-    Add(at + "bridge.weight", {level.block * d, u}, 0,
-        1 / std::sqrt(double(u)));
   }
 }
 
@@ -303,7 +340,7 @@ std::vector<NamedConfig> SmallConfigs() {
   constexpr Scope kWindow = Scope::kWindow;
   constexpr Scope kBlock = Scope::kBlock;
   constexpr Scope kBidir = Scope::kBidirBlock;
-  return {
+  std::vector<NamedConfig> configs = {
       {"block", Make({MakeLevel(32, 2, 1, kWindow, 1, kWindow, 8, 4),
                       MakeLevel(48, 4, 0, kFull, 2, kFull, 0, 0)})},
       {"literal", Make({MakeLevel(16, 2, 2, kBidir, 1, kBlock, 0, 4),
@@ -321,6 +358,25 @@ std::vector<NamedConfig> SmallConfigs() {
       {"wide_block", Make({MakeLevel(16, 1, 1, kBlock, 1, kBlock, 0, 20),
                            MakeLevel(32, 2, 0, kFull, 1, kFull, 0, 0)})},
   };
+  // Every pool with every bridge; a width that is no multiple of a vector.
+  const std::pair<const char*, PoolKind> pools[] = {
+      {"attention", PoolKind::kAttention},
+      {"mean", PoolKind::kMean},
+      {"last", PoolKind::kLast},
+      {"concat", PoolKind::kConcat}};
+  for (const auto& [name, pool] : pools) {
+    ModelConfig config = Make({MakeLevel(20, 2, 1, kWindow, 1, kWindow, 6, 5),
+                               MakeLevel(24, 2, 0, kFull, 1, kFull, 0, 0)});
+    config.levels[0].pool = pool;
+    configs.push_back({std::string(name) + "_linear", config});
+    config.levels[0].bridge = BridgeKind::kRepeat;
+    configs.push_back({std::string(name) + "_repeat", config});
+  }
+  for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {
+    configs.push_back(
+        {"random_" + std::to_string(seed), testing::RandomConfig(seed)});
+  }
+  return configs;
 }
 
 std::vector<Item> RandomItems(int64_t n, uint64_t seed) {

@@ -47,7 +47,8 @@ struct NamedConfig {
   ModelConfig config;
 };
 // Every kind of level, small: block, block-literal, flat, windowed flat, three
-// levels, no encoder, blocks that are no power of two.
+// levels, no encoder, blocks that are no power of two, every pool and bridge, and
+// kRandomConfigs random ones.
 std::vector<NamedConfig> SmallConfigs();
 
 std::vector<Item> RandomItems(int64_t n, uint64_t seed);

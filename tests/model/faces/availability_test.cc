@@ -5,12 +5,14 @@
 
 #include "model/presets.h"
 #include "model/scope_mask.h"
+#include "tests/model/random_config.h"
 
 namespace strata {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
+using testing::kRandomConfigs;
 
 LevelConfig Bytes(int block) {
   LevelConfig level = PresetConfig("block").value().levels[0];
@@ -63,6 +65,8 @@ Sets SlowLevel(const ModelConfig& config, size_t l, const Sets& z, size_t bytes)
   if (l + 1 < config.levels.size()) {
     Sets units(z.size() / level.block, std::vector<bool>(bytes, false));
     for (size_t i = 0; i < units.size() * level.block; ++i) {
+      const bool last = i % level.block == size_t(level.block) - 1;
+      if (level.pool == PoolKind::kLast && !last) continue;
       for (size_t j = 0; j < bytes; ++j) {
         if (h[i][j]) units[i / level.block][j] = true;
       }
@@ -89,6 +93,9 @@ TEST(Availability, AgreesWithTheWalkWithoutShortcuts) {
   configs[0].levels[0].window = 3;
   configs.push_back(configs[1]);
   configs.back().levels[0].enc_scope = Scope::kBlock;
+  for (uint64_t seed = 1; seed <= kRandomConfigs; ++seed) {
+    configs.push_back(testing::RandomConfig(seed));
+  }
   for (size_t c = 0; c < configs.size(); ++c) {
     constexpr size_t kBytes = 131;  // more than two words; no multiple of a block
     Sets z(kBytes, std::vector<bool>(kBytes, false));
@@ -207,6 +214,48 @@ TEST(CheckAvailability, ThreeLevelsLeaveNoHole) {
   config.levels[1].dec_layers = 0;
   EXPECT_THAT(std::string(CheckAvailability(config).message()),
               HasSubstr("blind spot"));
+}
+
+TEST(CheckAvailability, APoolThatTakesTheLastItemNeedsAnEncoder) {
+  ModelConfig config = Config({Bytes(8), Top(Scope::kFull, 1, 0)});
+  config.levels[0].pool = PoolKind::kLast;
+  config.levels[0].window = 8;
+  EXPECT_TRUE(CheckAvailability(config).ok()) << CheckAvailability(config);
+  config.levels[0].window = 3;  // two layers see less than a block
+  EXPECT_THAT(std::string(CheckAvailability(config).message()),
+              HasSubstr("blind spot"));
+  config.levels[0].window = 8;
+  config.levels[0].enc_layers = 0;
+  EXPECT_THAT(std::string(CheckAvailability(config).message()),
+              HasSubstr("blind spot"));
+}
+
+TEST(CheckAvailability, RandomConfigsAreProvenAndTheirMutantsRefused) {
+  int leaking = 0;
+  for (uint64_t seed = 1; seed <= kRandomConfigs; ++seed) {
+    ModelConfig config = testing::RandomConfig(seed);
+    ASSERT_TRUE(ValidateModelConfig(config).ok()) << seed;
+    if (config.levels.size() > 1) {
+      EXPECT_THAT(std::string(CheckAvailability(config, {.no_block_shift = true})
+                                  .message()),
+                  StartsWith("leak: "))
+          << ModelConfigToJson(config);
+      ++leaking;
+    }
+    if (config.reach > 0) {  // the widest that is true
+      ++config.reach;
+    } else {
+      for (LevelConfig& level : config.levels) {
+        for (Scope* scope : {&level.enc_scope, &level.dec_scope}) {
+          if (*scope == Scope::kFull) *scope = Scope::kWindow;
+        }
+      }
+    }
+    EXPECT_THAT(std::string(ValidateModelConfig(config).message()),
+                HasSubstr("blind spot"))
+        << ModelConfigToJson(config);
+  }
+  EXPECT_GT(leaking, 0);
 }
 
 TEST(CheckAvailability, RefusesAReachTooFarToWalk) {

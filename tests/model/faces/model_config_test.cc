@@ -41,6 +41,8 @@ TEST(ModelConfigJson, EqualityLooksAtEveryField) {
       [](ModelConfig* c) { c->levels[0].dec_scope = Scope::kBlock; },
       [](ModelConfig* c) { c->levels[0].window = 33; },
       [](ModelConfig* c) { c->levels[0].block = 4; },
+      [](ModelConfig* c) { c->levels[0].pool = PoolKind::kLast; },
+      [](ModelConfig* c) { c->levels[0].bridge = BridgeKind::kRepeat; },
       [](ModelConfig* c) { c->vocab = 1; },
       [](ModelConfig* c) { c->dropout = 0.2; },
       [](ModelConfig* c) { c->rope_theta = 1; },
@@ -91,6 +93,11 @@ INSTANTIATE_TEST_SUITE_P(
                                    "levels[1].window: is null"},
         std::array<const char*, 3>{"\"full\"", "\"fulll\"",
                                    "levels[1].dec_scope: is \"fulll\"; must be"},
+        std::array<const char*, 3>{"\"block\": 8", "\"block\": 8, \"pool\": \"max\"",
+                                   "levels[0].pool: is \"max\"; must be "
+                                   "attention, mean, last or concat"},
+        std::array<const char*, 3>{"\"block\": 8", "\"block\": 8, \"bridge\": 1",
+                                   "levels[0].bridge: must be a string"},
         std::array<const char*, 3>{"\"dropout\": 0.1", "\"dropout\": [0.1]",
                                    "dropout: must be a number"},
         std::array<const char*, 3>{"\"levels\": [", "\"levels\": 3, \"x\": [",
@@ -140,6 +147,10 @@ TEST(ValidateModelConfig, NamesTheFieldTheValueAndTheLimit) {
        "levels[0].dec_scope: bidir_block is for encoders only"},
       {[](ModelConfig* c) { c->levels[1].dec_scope = Scope::kBlock; },
        "levels[1].dec_scope: the top level has no block"},
+      {[](ModelConfig* c) { c->levels[1].pool = PoolKind::kMean; },
+       "levels[1].pool: the top level has nothing to pool for"},
+      {[](ModelConfig* c) { c->levels[1].bridge = BridgeKind::kRepeat; },
+       "levels[1].bridge: the top level has no level above"},
   };
   for (const BadConfig& bad : cases) {
     ModelConfig config = PresetConfig("block").value();
@@ -173,6 +184,11 @@ TEST(ParameterCount, MatchesAHandCount) {
   config.levels[0].block = 3;
   // norm, query, key, value, out are there at any block; offset and bridge grow
   EXPECT_EQ(ParameterCount(config) - without_pool, 3 * 4 + 3 * 4 * 4);
+  // without offset, query, key, value; out reads the whole block; one bridge row
+  config.levels[0].pool = PoolKind::kConcat;
+  config.levels[0].bridge = BridgeKind::kRepeat;
+  EXPECT_EQ(ParameterCount(config) - without_pool,
+            3 * 4 * 4 - 4 - 3 * 4 * 4 + 4 * 4);
 }
 
 }  // namespace

@@ -47,6 +47,21 @@ TEST(Presets, PairsOfASizeAreWithinThreePercent) {
   }
 }
 
+TEST(Presets, OtherFamiliesAreWithinFourPercentOfTheFlatOne) {
+  for (const char* family : {"hourglass", "megabyte", "three-level"}) {
+    EXPECT_TRUE(PresetConfig(family).value() ==
+                PresetConfig(absl::StrCat(family, "-1m")).value());
+    for (const auto& [suffix, nominal] : Sizes()) {
+      const auto config = PresetConfig(absl::StrCat(family, "-", suffix));
+      if (!config.ok()) continue;
+      const double flat = static_cast<double>(
+          ParameterCount(PresetConfig(absl::StrCat("flat-", suffix)).value()));
+      EXPECT_LT(std::abs(ParameterCount(*config) / flat - 1), 0.04)
+          << family << "-" << suffix << " " << ParameterCount(*config);
+    }
+  }
+}
+
 TEST(Presets, WidthsFillVectorUnits) {
   for (const std::string& name : PresetNames()) {
     const ModelConfig config = PresetConfig(name).value();

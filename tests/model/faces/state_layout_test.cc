@@ -53,7 +53,7 @@ TEST(StateLayout, BuffersTileTheState) {
         EXPECT_EQ(out.pool_offset, at);
         at += level.block * level.dim;
         EXPECT_EQ(out.context_offset, at);
-        at += level.block * level.dim;
+        at += BridgeRows(level) * level.dim;
         EXPECT_EQ(out.enc_slots % kSlotMultiple, 0);
         EXPECT_EQ(out.dec_slots % kSlotMultiple, 0);
       }
@@ -61,6 +61,13 @@ TEST(StateLayout, BuffersTileTheState) {
       EXPECT_EQ(StateBytes(config, capacity, 1), at) << name;
     }
   }
+}
+
+TEST(StateBytes, ABridgeThatRepeatsKeepsOneContext) {
+  ModelConfig config = PresetConfig("block").value();
+  const int64_t linear = StateBytes(config, 100);
+  config.levels[0].bridge = BridgeKind::kRepeat;
+  EXPECT_EQ(linear - StateBytes(config, 100), int64_t{4} * 7 * 128);
 }
 
 TEST(StateBytes, GrowsWithCapacityOnlyWhereAScopeDoes) {

@@ -102,7 +102,7 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 TEST(NegativeControlTest, AMissingBlockShiftIsSeenByPerturbation) {
-  for (const char* name : {"block-1m", "block-literal", "three-levels"}) {
+  for (const char* name : {"block", "block-literal", "three-levels"}) {
     auto model = SharpModel(TestedConfig(name), torch::kFloat,
                             ShadowFaults{.no_block_shift = true});
     EXPECT_GT(Leaks(Influence(model, RandomBytes(1, 67, 5))), 50) << name;

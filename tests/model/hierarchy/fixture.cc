@@ -2,10 +2,20 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <iterator>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "model/presets.h"
+#include "tests/model/random_config.h"
+#include "tests/model/small_presets.h"
 
 namespace strata::testing {
 namespace {
+
+constexpr char kRandom[] = "random-";
 
 // One thread: the models are tiny, and threads that spin at barriers make the
 // suite ten times slower on a busy machine.
@@ -41,10 +51,21 @@ ModelConfig ThreeLevels() {
 }  // namespace
 
 std::vector<std::string> TestedModels() {
-  return {"block-1m", "block-literal", "flat-1m", "three-levels"};
+  std::vector<std::string> names(std::begin(kSmallPresets),
+                                 std::end(kSmallPresets));
+  names.push_back("three-levels");
+  for (uint64_t seed = 1; seed <= kRandomConfigs; ++seed) {
+    names.push_back(absl::StrCat(kRandom, seed));
+  }
+  return names;
 }
 
 ModelConfig TestedConfig(const std::string& name) {
+  uint64_t seed = 0;
+  if (absl::StartsWith(name, kRandom) &&
+      absl::SimpleAtoi(name.substr(strlen(kRandom)), &seed)) {
+    return RandomConfig(seed);
+  }
   return name == "three-levels" ? ThreeLevels() : PresetConfig(name).value();
 }
 

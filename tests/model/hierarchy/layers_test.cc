@@ -4,6 +4,8 @@
 #include <torch/torch.h>
 
 #include <cmath>
+#include <functional>
+#include <utility>
 
 #include "model/nn/feed_forward.h"
 #include "model/nn/pooling_layer.h"
@@ -108,9 +110,19 @@ TEST(FeedForwardTest, EqualsItsFormula) {
       1e-12);
 }
 
-TEST(PoolingLayerTest, EqualsItsFormula) {
+LevelConfig Pooled(int dim, int heads, int block, PoolKind kind) {
+  LevelConfig level;
+  level.dim = dim;
+  level.heads = heads;
+  level.block = block;
+  level.pool = kind;
+  return level;
+}
+
+TEST(PoolingLayerTest, AttentionEqualsItsFormula) {
   constexpr int64_t kDim = 8, kHeads = 2, kBlock = 3, kAbove = 10;
-  PoolingLayer layer(kDim, kHeads, kBlock, kAbove);
+  const auto layer = MakePoolingLayer(
+      Pooled(kDim, kHeads, kBlock, PoolKind::kAttention), kAbove);
   layer->to(torch::kDouble);
   Randomise(layer.get());
   const auto p = layer->named_parameters();
@@ -132,11 +144,39 @@ TEST(PoolingLayerTest, EqualsItsFormula) {
       1e-12);
 }
 
+TEST(PoolingLayerTest, TheOtherRulesEqualTheirs) {
+  using Mix = std::function<torch::Tensor(const torch::Tensor&)>;
+  const std::pair<PoolKind, Mix> rules[] = {
+      {PoolKind::kMean, [](const auto& g) { return g.sum(2) / 3; }},
+      {PoolKind::kLast, [](const auto& g) { return g.select(2, 2); }},
+      {PoolKind::kConcat, [](const auto& g) {
+         return at::cat({g.select(2, 0), g.select(2, 1), g.select(2, 2)}, -1);
+       }}};
+  for (const auto& [kind, mix] : rules) {
+    const auto layer = MakePoolingLayer(Pooled(8, 2, 3, kind), 10);
+    layer->to(torch::kDouble);
+    Randomise(layer.get());
+    const auto p = layer->named_parameters();
+    ExpectSame(
+        torch::randn({2, 11, 8}, kF64),
+        [&](auto v) { return layer->forward(v); },
+        [&](auto v) {
+          const auto h = v.narrow(1, 0, 9).reshape({2, 3, 3, 8});
+          return at::matmul(mix(NaiveNorm(h, p["norm.weight"])),
+                            p["out.weight"].t());
+        },
+        1e-12);
+  }
+}
+
 TEST(PoolingLayerTest, AnIncompleteBlockIsNotPooled) {
-  PoolingLayer layer(8, 2, 4, 6);
-  EXPECT_EQ(layer->forward(torch::randn({2, 3, 8})).sizes(),
-            (std::vector<int64_t>{2, 0, 6}));
-  EXPECT_EQ(layer->forward(torch::randn({2, 11, 8})).size(1), 2);
+  for (const PoolKind kind : {PoolKind::kAttention, PoolKind::kMean,
+                              PoolKind::kLast, PoolKind::kConcat}) {
+    const auto layer = MakePoolingLayer(Pooled(8, 2, 4, kind), 6);
+    EXPECT_EQ(layer->forward(torch::randn({2, 3, 8})).sizes(),
+              (std::vector<int64_t>{2, 0, 6}));
+    EXPECT_EQ(layer->forward(torch::randn({2, 11, 8})).size(1), 2);
+  }
 }
 
 TEST(ResidualTest, DropoutKeepsTheMeanAndItsGradientFollowsTheMask) {

@@ -9,6 +9,7 @@
 #include "model/train/batch_tensors.h"
 #include "model/train/batcher.h"
 #include "tests/model/train/train_fixture.h"
+#include "tests/model/small_presets.h"
 
 namespace strata {
 namespace {
@@ -87,7 +88,7 @@ TEST_P(Isolation, APackedLossIsTheSumOfTheUnpacked) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Presets, Isolation,
-                         ::testing::Values("block", "block-literal", "flat"));
+                         ::testing::ValuesIn(testing::kSmallPresets));
 
 }  // namespace
 }  // namespace strata

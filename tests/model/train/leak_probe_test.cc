@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "model/presets.h"
+#include "tests/model/small_presets.h"
 
 namespace strata {
 namespace {
@@ -21,7 +22,7 @@ TEST_P(LeakProbe, AnHonestModelPasses) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Presets, LeakProbe,
-                         ::testing::Values("block", "block-literal", "flat"));
+                         ::testing::ValuesIn(testing::kSmallPresets));
 
 TEST(LeakProbeTest, PlantedLeaksAreNamed) {
   for (const auto& [name, faults] :

@@ -9,6 +9,7 @@
 #include "model/base/random.h"
 #include "tests/model/train/train_documents.h"
 #include "tests/model/train/train_fixture.h"
+#include "tests/model/small_presets.h"
 
 namespace strata {
 namespace {
@@ -60,7 +61,7 @@ TEST_P(Learning, PeriodicTextCostsNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Presets, Learning,
-                         ::testing::Values("block", "block-literal", "flat"));
+                         ::testing::ValuesIn(testing::kSmallPresets));
 
 TEST(TinyShakespeare, AShortRunLearnsButNotTooWell) {
   const std::string text = testing::TinyShakespeare();

@@ -1,0 +1,85 @@
+#include "tests/model/random_config.h"
+
+#include <algorithm>
+#include <string>
+
+#include "model/availability.h"
+#include "model/base/random.h"
+
+namespace strata::testing {
+namespace {
+
+class Draws {
+ public:
+  Draws(uint64_t seed, uint64_t attempt) : seed_(seed), attempt_(attempt) {}
+  // A number of [low, high].
+  int In(int low, int high) {
+    const auto range = static_cast<uint64_t>(high - low + 1);
+    return low + static_cast<int>(RandomBits(seed_, attempt_, next_++) % range);
+  }
+  template <typename E>
+  E Of(std::initializer_list<E> choices) {
+    return choices.begin()[In(0, static_cast<int>(choices.size()) - 1)];
+  }
+
+ private:
+  const uint64_t seed_, attempt_;
+  uint64_t next_ = 0;
+};
+
+LevelConfig DrawLevel(Draws* draw, bool top) {
+  LevelConfig level;
+  level.heads = draw->In(1, 3);
+  level.dim = 2 * level.heads * draw->In(2, 5);
+  level.ff_mult = draw->In(1, 2);
+  level.enc_layers = draw->In(0, 2);
+  level.dec_layers = draw->In(0, 2);
+  if (top) {
+    level.enc_scope = draw->Of({Scope::kFull, Scope::kWindow});
+    level.dec_scope = draw->Of({Scope::kFull, Scope::kWindow});
+  } else {
+    level.enc_scope = draw->Of({Scope::kFull, Scope::kWindow, Scope::kBlock,
+                                Scope::kBidirBlock});
+    level.dec_scope = draw->Of({Scope::kFull, Scope::kWindow, Scope::kBlock});
+    level.block = draw->In(2, 5);
+    level.pool = draw->Of({PoolKind::kAttention, PoolKind::kMean,
+                           PoolKind::kLast, PoolKind::kConcat});
+    level.bridge = draw->Of({BridgeKind::kLinear, BridgeKind::kRepeat});
+  }
+  level.window = draw->In(2, 9);
+  return level;
+}
+
+// The most bytes of the past that every prediction sees: 0 where there is a blind
+// spot next to it.
+int64_t WidestReach(const ModelConfig& config) {
+  constexpr int64_t kBytes = 1200;  // 4 layers of 9 units of 5 x 5 bytes, and more
+  const auto seen = Availability(config, kBytes);
+  int64_t reach = kBytes;
+  for (int64_t t = 0; t < kBytes; ++t) {
+    for (int64_t j = t - 1; j >= std::max<int64_t>(0, t - reach); --j) {
+      if (!seen[t][j]) reach = t - j - 1;
+    }
+  }
+  return reach;
+}
+
+}  // namespace
+
+ModelConfig RandomConfig(uint64_t seed) {
+  for (uint64_t attempt = 0;; ++attempt) {
+    Draws draw(seed, attempt);
+    ModelConfig config;
+    config.architecture = "random-" + std::to_string(seed);
+    config.max_context = 4096;
+    const int levels = draw.In(1, 3);
+    for (int l = 0; l < levels; ++l) {
+      config.levels.push_back(DrawLevel(&draw, l + 1 == levels));
+    }
+    if (ValidateModelConfig(config).ok()) return config;
+    config.reach = WidestReach(config);
+    if (config.reach > 0 && ValidateModelConfig(config).ok()) return config;
+  }
+}
+
+}  // namespace strata::testing

@@ -1,0 +1,11 @@
+#pragma once
+// The generative presets at their smallest size: the one list of the property
+// suites. A preset added here gets all of them.
+
+namespace strata::testing {
+
+inline constexpr const char* kSmallPresets[] = {
+    "block",     "block-literal", "flat",
+    "hourglass", "megabyte",      "three-level"};
+
+}  // namespace strata::testing
