@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
 #include "model/scope_mask.h"
 
 namespace strata {
@@ -58,10 +59,42 @@ class RangeUnion {
   int64_t end_ = 0;
 };
 
+// Per item whether a unit ends with it.
+using Ends = std::vector<uint8_t>;
+
+// Units of `length(k)` items each.
+template <typename Length>
+Ends EndsOf(int64_t items, Length length) {
+  Ends ends(items, 0);
+  int64_t end = 0;
+  for (int64_t k = 0; (end += length(k)) <= items; ++k) ends[end - 1] = 1;
+  return ends;
+}
+
+// Where the byte level's units may end: one way where blocks are fixed; where the
+// bytes decide, the longest units, the shortest, both in turn, and a mixture.
+std::vector<Ends> WaysToEnd(const LevelConfig& level, int64_t bytes) {
+  const int64_t longest = level.block;
+  if (longest == 0) return {Ends(bytes, 0)};
+  const auto all = EndsOf(bytes, [=](int64_t) { return longest; });
+  if (level.block_rule == BlockRule::kFixed) return {all};
+  const int64_t shortest = level.block_min;
+  return {all, EndsOf(bytes, [=](int64_t) { return shortest; }),
+          EndsOf(bytes, [=](int64_t k) { return k % 2 ? longest : shortest; }),
+          EndsOf(bytes, [=](int64_t k) {
+            return shortest + k * k * 7 % (longest - shortest + 1);
+          })};
+}
+
 class ShadowModel {
  public:
-  ShadowModel(const ModelConfig& config, int64_t bytes, ShadowFaults faults)
-      : config_(config), faults_(faults), words_((bytes + 63) / 64) {}
+  // `ends`: of the byte level's units.
+  ShadowModel(const ModelConfig& config, int64_t bytes, ShadowFaults faults,
+              Ends ends)
+      : config_(config),
+        faults_(faults),
+        words_((bytes + 63) / 64),
+        ends_(std::move(ends)) {}
 
   // Contexts of the byte level over `bytes` items; entry t predicts byte t.
   ItemSets Contexts(int64_t bytes) const {
@@ -101,14 +134,21 @@ class ShadowModel {
 
   // A unit joins what its pool reads of its block; the incomplete tail is never
   // pooled.
-  ItemSets Pool(const ItemSets& h, const LevelConfig& level) const {
-    const int64_t block = level.block;
-    const int64_t first = level.pool == PoolKind::kLast ? block - 1 : 0;
-    ItemSets units(h.size() / block, Empty());
-    for (size_t j = 0; j < units.size(); ++j) {
-      for (int64_t r = first; r < block; ++r) Join(h[j * block + r], &units[j]);
+  ItemSets Pool(const ItemSets& h, const LevelConfig& level,
+                const Ends& ends) const {
+    ItemSets units;
+    ByteSet unit = Empty();
+    for (size_t i = 0; i < h.size(); ++i) {
+      if (level.pool != PoolKind::kLast || ends[i]) Join(h[i], &unit);
+      if (!ends[i]) continue;
+      units.push_back(std::exchange(unit, Empty()));
     }
     return units;
+  }
+
+  Ends EndsOfLevel(size_t l, int64_t items) const {
+    if (l == 0) return ends_;
+    return WaysToEnd(config_.levels[l], items).front();
   }
 
   ItemSets Level(size_t l, const ItemSets& z) const {
@@ -120,10 +160,12 @@ class ShadowModel {
     ItemSets u(n + 1, Empty());
     for (int64_t i = 1; i <= n; ++i) Join(skip[i - 1], &u[i]);
     if (l + 1 < config_.levels.size()) {
-      const ItemSets o = Level(l + 1, Pool(h, level));
+      const Ends ends = EndsOfLevel(l, n);
+      const ItemSets o = Level(l + 1, Pool(h, level, ends));
       const int64_t last = static_cast<int64_t>(o.size()) - 1;
+      int64_t unit = faults_.no_block_shift ? 1 : 0;
       for (int64_t i = 0; i <= n; ++i) {
-        const int64_t unit = i / level.block + (faults_.no_block_shift ? 1 : 0);
+        if (i > 0 && ends[i - 1]) ++unit;
         Join(o[std::min(unit, last)], &u[i]);
       }
     }
@@ -133,6 +175,7 @@ class ShadowModel {
   const ModelConfig& config_;
   const ShadowFaults faults_;
   const int64_t words_;
+  const Ends ends_;
 };
 
 bool Has(const ByteSet& set, int64_t byte) {
@@ -145,7 +188,7 @@ bool LooksBackForever(const ModelConfig& config) {
   for (size_t l = 0; l < config.levels.size(); ++l) {
     const LevelConfig& level = config.levels[l];
     const int64_t items =
-        config.max_context / ItemBytes(config, static_cast<int>(l)) + 1;
+        MaxItems(config, static_cast<int>(l), config.max_context) + 1;
     const auto unbounded = [&](Scope scope) {
       return scope == Scope::kFull ||
              (scope == Scope::kWindow && level.window >= items);
@@ -173,12 +216,33 @@ absl::Status Refuse(absl::string_view kind, int64_t byte, absl::string_view verb
       kind, ": byte ", byte, verb, " the prediction of byte ", position));
 }
 
+absl::Status CheckContexts(const ModelConfig& config,
+                           const ItemSets& contexts) {
+  const int64_t bytes = static_cast<int64_t>(contexts.size()) - 1;
+  for (int64_t t = 0; t < bytes; ++t) {
+    for (int64_t j = t; j < bytes; ++j) {
+      if (Has(contexts[t], j)) return Refuse("leak", j, " reaches", t);
+    }
+    const int64_t oldest =
+        config.reach < 0 ? 0 : std::max<int64_t>(0, t - config.reach);
+    for (int64_t j = oldest; j < t; ++j) {
+      if (!Has(contexts[t], j)) {
+        return Refuse("blind spot", j, " does not reach", t);
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::vector<std::vector<uint8_t>> Availability(const ModelConfig& config,
                                                int64_t bytes,
                                                ShadowFaults faults) {
-  const ItemSets contexts = ShadowModel(config, bytes, faults).Contexts(bytes);
+  const ItemSets contexts =
+      ShadowModel(config, bytes, faults,
+                  WaysToEnd(config.levels[0], bytes).front())
+          .Contexts(bytes);
   std::vector<std::vector<uint8_t>> reach(bytes, std::vector<uint8_t>(bytes));
   for (int64_t t = 0; t < bytes; ++t) {
     for (int64_t j = 0; j < bytes; ++j) reach[t][j] = Has(contexts[t], j);
@@ -194,18 +258,10 @@ absl::Status CheckAvailability(const ModelConfig& config, ShadowFaults faults) {
         "reach: is ", config.reach, "; must be at most ", kMaxExaminedBytes,
         " where no layer has the full scope"));
   }
-  const ItemSets contexts = ShadowModel(config, bytes, faults).Contexts(bytes);
-  for (int64_t t = 0; t < bytes; ++t) {
-    for (int64_t j = t; j < bytes; ++j) {
-      if (Has(contexts[t], j)) return Refuse("leak", j, " reaches", t);
-    }
-    const int64_t oldest =
-        config.reach < 0 ? 0 : std::max<int64_t>(0, t - config.reach);
-    for (int64_t j = oldest; j < t; ++j) {
-      if (!Has(contexts[t], j)) {
-        return Refuse("blind spot", j, " does not reach", t);
-      }
-    }
+  for (Ends& ends : WaysToEnd(config.levels[0], bytes)) {
+    STRATA_RETURN_IF_ERROR(CheckContexts(
+        config, ShadowModel(config, bytes, faults, std::move(ends))
+                    .Contexts(bytes)));
   }
   if (config.reach < 0 && !unbounded) {
     return absl::InvalidArgumentError(

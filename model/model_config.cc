@@ -18,7 +18,7 @@ constexpr int kMaxUnitBytes = 1024;  // bounds the availability pass
 auto Fields(const LevelConfig& l) {
   return std::tie(l.dim, l.heads, l.ff_mult, l.enc_layers, l.enc_scope,
                   l.dec_layers, l.dec_scope, l.window, l.block, l.pool,
-                  l.bridge);
+                  l.bridge, l.block_rule, l.block_min);
 }
 
 auto Fields(const ModelConfig& c) {
@@ -58,8 +58,33 @@ absl::Status ValidateScopes(const LevelConfig& level, const std::string& at,
   return InRange(at + "window", level.window, windowed ? 1 : 0, kMaxContext);
 }
 
+// Units of different lengths: what is built for them.
+absl::Status ValidateRaggedUnits(const LevelConfig& level,
+                                 const std::string& at, bool byte_level) {
+  if (!byte_level) {
+    return Bad(at + "block_rule", "must be fixed above the byte level");
+  }
+  STRATA_RETURN_IF_ERROR(
+      InRange(at + "block_min", level.block_min, 2, level.block));
+  if (level.pool != PoolKind::kLast) {
+    return Bad(at + "pool", "must be last where block_rule is not fixed");
+  }
+  const auto of_block = [](Scope s) {
+    return s == Scope::kBlock || s == Scope::kBidirBlock;
+  };
+  if (of_block(level.enc_scope)) {
+    return Bad(at + "enc_scope",
+               "must be full or window where block_rule is not fixed");
+  }
+  if (of_block(level.dec_scope)) {
+    return Bad(at + "dec_scope",
+               "must be full or window where block_rule is not fixed");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ValidateLevel(const LevelConfig& level, const std::string& at,
-                           bool top) {
+                           bool byte_level, bool top) {
   STRATA_RETURN_IF_ERROR(InRange(at + "dim", level.dim, 2, 16384));
   STRATA_RETURN_IF_ERROR(InRange(at + "heads", level.heads, 1, 256));
   if (level.dim % (2 * level.heads) != 0) {
@@ -80,6 +105,15 @@ absl::Status ValidateLevel(const LevelConfig& level, const std::string& at,
   }
   if (top && level.bridge != BridgeKind::kLinear) {
     return Bad(at + "bridge", "the top level has no level above");
+  }
+  const bool ragged = level.block_rule != BlockRule::kFixed;
+  if (top && ragged) {
+    return Bad(at + "block_rule", "must be fixed at the top level");
+  }
+  if (ragged) {
+    STRATA_RETURN_IF_ERROR(ValidateRaggedUnits(level, at, byte_level));
+  } else if (level.block_min != 0) {
+    return Bad(at + "block_min", "must be 0 where block_rule is fixed");
   }
   return ValidateScopes(level, at, top);
 }
@@ -139,7 +173,12 @@ absl::Status ValidateModelConfig(const ModelConfig& config) {
   }
   for (int l = 0; l < count; ++l) {
     STRATA_RETURN_IF_ERROR(ValidateLevel(
-        config.levels[l], absl::StrCat("levels[", l, "]."), l == count - 1));
+        config.levels[l], absl::StrCat("levels[", l, "]."), l == 0,
+        l == count - 1));
+  }
+  if (count > 2 && config.levels[0].block_rule != BlockRule::kFixed) {
+    return Bad("levels[0].block_rule", "must be fixed in a model of more than "
+                                       "two levels");
   }
   const int64_t unit = ItemBytes(config, count - 1);
   if (unit > kMaxUnitBytes) {
@@ -154,6 +193,21 @@ int64_t ItemBytes(const ModelConfig& config, int level) {
   int64_t bytes = 1;
   for (int l = 0; l < level; ++l) bytes *= config.levels[l].block;
   return bytes;
+}
+
+int64_t MaxItems(const ModelConfig& config, int level, int64_t bytes) {
+  int64_t items = bytes;
+  for (int l = 0; l < level; ++l) {
+    const LevelConfig& below = config.levels[l];
+    items /= below.block_rule == BlockRule::kFixed ? below.block
+                                                   : below.block_min;
+  }
+  return items;
+}
+
+int64_t DocumentAlignment(const ModelConfig& config) {
+  if (config.levels[0].block_rule != BlockRule::kFixed) return 1;
+  return ItemBytes(config, static_cast<int>(config.levels.size()) - 1);
 }
 
 int64_t ParameterCount(const ModelConfig& config) {

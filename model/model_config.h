@@ -48,6 +48,12 @@ enum class BridgeKind {
   kRepeat,  // one matrix: every offset gets the same
 };
 
+// What ends a unit of the level above: model/unit_rule.h.
+enum class BlockRule {
+  kFixed,      // every `block` items
+  kSpacelike,  // where words end; byte level only
+};
+
 struct LevelConfig {
   int dim = 0;         // D, a multiple of 2 * heads
   int heads = 0;       // H
@@ -57,8 +63,11 @@ struct LevelConfig {
   int dec_layers = 0;
   Scope dec_scope = Scope::kFull;
   int window = 0;      // items; for the kWindow scopes of this level
-  int block = 0;       // items a unit of the level above covers; 0 at the top
+  int block = 0;       // items a unit of the level above covers, at most; 0 at the
+                       // top
   // Below the top only; in JSON they may be left out.
+  BlockRule block_rule = BlockRule::kFixed;
+  int block_min = 0;   // items it covers at least, where the rule is not fixed
   PoolKind pool = PoolKind::kAttention;
   BridgeKind bridge = BridgeKind::kLinear;
 };
@@ -67,6 +76,10 @@ struct LevelConfig {
 inline int64_t PoolWidth(const LevelConfig& level) {
   return (level.pool == PoolKind::kConcat ? int64_t{level.block} : 1) *
          level.dim;
+}
+// Items of a unit that the pool reads.
+inline int64_t PoolItems(const LevelConfig& level) {
+  return level.block_rule == BlockRule::kFixed ? level.block : 1;
 }
 // Different contexts that a level's bridge makes for a block.
 inline int64_t BridgeRows(const LevelConfig& level) {
@@ -95,8 +108,12 @@ std::string ModelConfigToJson(const ModelConfig& config);  // stable, indented
 // (model/availability.h): leaks and blind spots are refused.
 absl::Status ValidateModelConfig(const ModelConfig& config);
 
-// S_l: bytes that one item of `level` covers (S_0 = 1).
+// S_l: bytes that one item of `level` covers (S_0 = 1), at most.
 int64_t ItemBytes(const ModelConfig& config, int level);
+// Items that `level` has at most when `bytes` have been fed.
+int64_t MaxItems(const ModelConfig& config, int level, int64_t bytes);
+// Documents packed in a row start at multiples of so many items.
+int64_t DocumentAlignment(const ModelConfig& config);
 
 // Trainable parameters, by formula.
 int64_t ParameterCount(const ModelConfig& config);

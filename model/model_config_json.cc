@@ -26,6 +26,9 @@ constexpr Name<PoolKind> kPools[] = {{PoolKind::kAttention, "attention"},
 constexpr Name<BridgeKind> kBridges[] = {{BridgeKind::kLinear, "linear"},
                                          {BridgeKind::kRepeat, "repeat"}};
 
+constexpr Name<BlockRule> kBlockRules[] = {{BlockRule::kFixed, "fixed"},
+                                           {BlockRule::kSpacelike, "spacelike"}};
+
 template <typename E, size_t N>
 const char* NameOf(const Name<E> (&names)[N], E value) {
   for (const Name<E>& entry : names) {
@@ -70,6 +73,10 @@ LevelConfig ReadLevel(JsonObject* object) {
   GetName(object, "dec_scope", kScopes, &level.dec_scope);
   object->Get("window", &level.window);
   object->Get("block", &level.block);
+  if (object->Has("block_rule")) {
+    GetName(object, "block_rule", kBlockRules, &level.block_rule);
+  }
+  if (object->Has("block_min")) object->Get("block_min", &level.block_min);
   if (object->Has("pool")) GetName(object, "pool", kPools, &level.pool);
   if (object->Has("bridge")) {
     GetName(object, "bridge", kBridges, &level.bridge);
@@ -116,6 +123,12 @@ std::string ModelConfigToJson(const ModelConfig& config) {
     // Only what is not the default, so that the text of a config, and its hash
     // in a weights file, stays as it was before there was a choice.
     const LevelConfig defaults;
+    if (level.block_rule != defaults.block_rule) {
+      out["block_rule"] = NameOf(kBlockRules, level.block_rule);
+    }
+    if (level.block_min != defaults.block_min) {
+      out["block_min"] = level.block_min;
+    }
     if (level.pool != defaults.pool) out["pool"] = NameOf(kPools, level.pool);
     if (level.bridge != defaults.bridge) {
       out["bridge"] = NameOf(kBridges, level.bridge);

@@ -80,6 +80,18 @@ ModelConfig Hourglass(LevelConfig bytes, LevelConfig global) {
   return Model("hourglass", {bytes, global});
 }
 
+// Slagle 2024: units end where words do, so the global model runs once a word, and
+// its item is what the encoder made of the word's last byte. Words of more than 16
+// bytes are cut.
+ModelConfig SpaceByte(LevelConfig bytes, LevelConfig global) {
+  bytes.block_rule = BlockRule::kSpacelike;
+  bytes.block = 16;
+  bytes.block_min = 2;
+  bytes.pool = PoolKind::kLast;
+  bytes.bridge = BridgeKind::kRepeat;
+  return Model("spacebyte", {bytes, global});
+}
+
 ModelConfig BlockLiteral() {
   LevelConfig bytes = ByteLevel(128, 4, 1, 0);
   bytes.enc_scope = Scope::kBidirBlock;
@@ -119,6 +131,10 @@ const std::vector<Preset>& Presets() {
       {"megabyte-1m", Megabyte(ByteLevel(96, 3, 2, 0), GlobalLevel(128, 4, 3))},
       {"megabyte-10m",
        Megabyte(ByteLevel(192, 6, 3, 0), GlobalLevel(384, 6, 5))},
+      {"spacebyte-1m",
+       SpaceByte(ByteLevel(128, 4, 1, 32), GlobalLevel(128, 4, 3))},
+      {"spacebyte-10m",
+       SpaceByte(ByteLevel(192, 6, 2, 64), GlobalLevel(448, 7, 4))},
       {"three-level-1m",
        ThreeLevel(ByteLevel(96, 3, 1, 32), ByteLevel(96, 3, 1, 32),
                   GlobalLevel(128, 4, 2))},
@@ -134,7 +150,7 @@ const std::vector<Preset>& Presets() {
 
 // A family's name alone means its smallest size.
 constexpr const char* kFamilies[] = {"block", "flat", "hourglass", "megabyte",
-                                     "three-level"};
+                                     "spacebyte", "three-level"};
 
 std::string FullName(absl::string_view name) {
   for (const char* family : kFamilies) {

@@ -1,8 +1,8 @@
 #pragma once
 // Presets: the names that people know, each a ModelConfig. A family takes a size
 // suffix, -1m by default: `block` and `flat` -1m, -10m, -20m, -25m, -45m, -124m,
-// a pair of equal suffix within 3 % in parameters; `hourglass`, `megabyte` -1m,
-// -10m; `three-level` -1m, -10m, -45m, all within 4 % of the flat one. Preset
+// a pair of equal suffix within 3 % in parameters; `hourglass`, `megabyte`,
+// `spacebyte` -1m, -10m; `three-level` -1m, -10m, -45m, all within 4 % of the flat one. Preset
 // names are reserved: no served model may bear one.
 
 #include <string>

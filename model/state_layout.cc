@@ -29,7 +29,7 @@ StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
     const LevelConfig& level = config.levels[l];
     const int64_t dim = level.dim;
     LevelLayout out;
-    out.enc_items = capacity / ItemBytes(config, static_cast<int>(l));
+    out.enc_items = MaxItems(config, static_cast<int>(l), capacity);
     out.dec_items = out.enc_items + 1;
     if (level.enc_layers > 0) {
       out.enc_slots = CacheSlots(level.enc_scope, level.window, level.block,
@@ -42,7 +42,9 @@ StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
     out.enc_offset = offset;
     out.dec_offset = out.enc_offset + level.enc_layers * 2 * out.enc_slots * dim;
     out.pool_offset = out.dec_offset + level.dec_layers * 2 * out.dec_slots * dim;
-    out.context_offset = out.pool_offset + level.block * dim;
+    const bool buffered = level.block_rule == BlockRule::kFixed;
+    out.context_offset =
+        out.pool_offset + (buffered ? level.block * dim : int64_t{0});
     const int64_t end = out.context_offset + BridgeRows(level) * dim;
     out.values = end - offset;
     offset = end;

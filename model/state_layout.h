@@ -6,7 +6,8 @@
 //
 //   per level   encoder caches  [enc_layers][K, V][enc_slots][dim]
 //               decoder caches  [dec_layers][K, V][dec_slots][dim]
-//               pool buffer     [block][dim]   items of the incomplete unit
+//               pool buffer     [block][dim]   items of the incomplete unit;
+//                               none where units are ragged
 //               context         [BridgeRows][dim]   bridge(o): one row per offset,
 //                               or one for all
 // The last two exist below the top only. Item i lives in slot i % slots.

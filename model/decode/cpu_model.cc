@@ -18,7 +18,7 @@ CpuModel<T>::CpuModel(const ModelConfig& config, ModelWeights<T> weights)
       kernels_(&SelectKernels<T>()) {
   for (int l = 0; l < static_cast<int>(config_.levels.size()); ++l) {
     const LevelConfig& level = config_.levels[l];
-    const int64_t items = config_.max_context / ItemBytes(config_, l) + 1;
+    const int64_t items = MaxItems(config_, l, config_.max_context) + 1;
     ropes_.emplace_back(config_.rope_theta, level.dim / level.heads, items);
   }
 }

@@ -26,9 +26,7 @@ void CopyCache(const CacheView<T>& from, const CacheView<T>& to,
 template <typename T>
 absl::StatusOr<std::unique_ptr<CpuSequence<T>>> CpuSequence<T>::Allocate(
     const ModelConfig* config, int64_t capacity) {
-  std::unique_ptr<CpuSequence> sequence(new CpuSequence());
-  sequence->config_ = config;
-  sequence->capacity_ = capacity;
+  std::unique_ptr<CpuSequence> sequence(new CpuSequence(config, capacity));
   sequence->layout_ = MakeStateLayout(*config, capacity);
   if (!sequence->buffer_.Reserve(sequence->layout_.values)) {
     return absl::ResourceExhaustedError(
@@ -65,10 +63,10 @@ T* CpuSequence<T>::Context(int level) const {
 
 template <typename T>
 void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
-  size_ = other.size_;
+  progress_ = other.progress_;
   for (int l = 0; l < static_cast<int>(config_->levels.size()); ++l) {
     const LevelConfig& level = config_->levels[l];
-    const int64_t items = size_ / ItemBytes(*config_, l);
+    const int64_t items = progress_.levels[l].items;
     for (const Stack stack : {Stack::kEncoder, Stack::kDecoder}) {
       const bool encoder = stack == Stack::kEncoder;
       const int layers = encoder ? level.enc_layers : level.dec_layers;
@@ -80,7 +78,8 @@ void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
       }
     }
     const int64_t context = BridgeRows(level) * level.dim;
-    const int64_t pending = level.block == 0 ? 0 : items % level.block;
+    const bool buffered = level.block_rule == BlockRule::kFixed;
+    const int64_t pending = buffered ? progress_.levels[l].open.items : 0;
     std::copy_n(other.PoolBuffer(l), pending * level.dim, PoolBuffer(l));
     std::copy_n(other.Context(l), context, Context(l));
   }

@@ -37,18 +37,19 @@ class CpuSequence final : public Sequence {
   static absl::StatusOr<std::unique_ptr<CpuSequence>> Allocate(
       const ModelConfig* config, int64_t capacity);
 
-  int64_t size() const override { return size_; }
+  int64_t size() const override { return progress_.levels[0].items; }
   int64_t capacity() const override { return capacity_; }
   int64_t bytes() const override {
     return layout_.values * static_cast<int64_t>(sizeof(T));
   }
 
   const ModelConfig& config() const { return *config_; }
-  void set_size(int64_t size) { size_ = size; }
+  const Progress& progress() const { return progress_; }
+  Progress* mutable_progress() { return &progress_; }
   T* data() { return buffer_.data(); }
 
   CacheView<T> Cache(int level, Stack stack, int layer) const;
-  // [block][dim]: items of the incomplete unit; item i in row i % block.
+  // [block][dim]: items of the incomplete unit, where blocks are fixed.
   T* PoolBuffer(int level) const;
   // [BridgeRows][dim]: what the level above says about each offset of the unit.
   T* Context(int level) const;
@@ -58,11 +59,12 @@ class CpuSequence final : public Sequence {
   void CopyFrom(const CpuSequence& other);
 
  private:
-  CpuSequence() = default;
+  CpuSequence(const ModelConfig* config, int64_t capacity)
+      : config_(config), progress_(*config), capacity_(capacity) {}
 
-  const ModelConfig* config_ = nullptr;
-  int64_t size_ = 0;
-  int64_t capacity_ = 0;
+  const ModelConfig* const config_;
+  Progress progress_;
+  const int64_t capacity_;
   StateLayout layout_;
   AlignedBuffer<T> buffer_;
 };

@@ -111,16 +111,16 @@ template <typename T>
 void LevelStep<T>::EncodeUnits(int l) {
   LevelScratch<T>& s = scratch_[l];
   const LevelConfig& level = level_config(l);
-  const int64_t m = s.units * level.block;
+  const int64_t m = s.units() * level.block;
   for (const LevelRow<CpuSequence<T>>& row : s.rows) {
-    const int64_t first = row.begin / level.block * level.block;
+    const int64_t first = row.begin - row.open.items;
     for (int64_t j = 0; j < row.units * level.block; ++j) {
       FillRope(l, row.unit * level.block + j, first + j);
     }
   }
   for (const LayerWeights<T>& w : model_->weights().levels[l].enc) {
     ProjectQkv(l, w, s.units_x.data(), m);
-    pool_->ParallelFor(s.units * level.heads, [&](int thread, int64_t task) {
+    pool_->ParallelFor(s.units() * level.heads, [&](int thread, int64_t task) {
       AttendUnit(l, task / level.heads, static_cast<int>(task % level.heads),
                  ThreadScratch(thread));
     });

@@ -1,7 +1,7 @@
 #pragma once
-// Who feeds what at each level in one ragged step: the same for every executor.
-// The matrices of a level hold the items of all rows one after another.
-// S: the executor's sequence. Plain values.
+// Who feeds what at each level in one ragged step, and where units end: the same
+// for every executor. The matrices of a level hold the items of all rows one after
+// another. S: the executor's sequence, with `progress()`. Plain values.
 
 #include <cstdint>
 #include <vector>
@@ -9,11 +9,24 @@
 #include "absl/types/span.h"
 #include "model/items.h"
 #include "model/model_config.h"
+#include "model/unit_rule.h"
 
 namespace strata {
 
 // The two stacks of layers of a level.
 enum class Stack { kEncoder, kDecoder };
+
+// How far a sequence has come: items fed to each level, and the unit of each
+// level that is not complete.
+struct Progress {
+  struct Level {
+    int64_t items = 0;
+    OpenUnit open;
+  };
+  std::vector<Level> levels;
+
+  explicit Progress(const ModelConfig& config) : levels(config.levels.size()) {}
+};
 
 // A sequence's share of a level's batch: items [begin, begin + count) of that
 // level, in the rows [offset, offset + count) of the level's matrices.
@@ -23,6 +36,7 @@ struct LevelRow {
   int64_t begin = 0;
   int64_t count = 0;
   int64_t offset = 0;
+  OpenUnit open;      // before the first of them
   int64_t unit = 0;   // first of this row's completed units in the batch
   int64_t units = 0;  // units that these items complete
   // The last `wanted` contexts are needed: all of them above the byte level,
@@ -34,38 +48,66 @@ template <typename S>
 struct LevelBatch {
   std::vector<LevelRow<S>> rows;
   int64_t items = 0;  // of all rows
-  int64_t units = 0;
   int64_t wanted = 0;
+  // Per completed unit, the item of its row that ends it, counted from `begin`.
+  std::vector<int64_t> ends;
+
+  int64_t units() const { return static_cast<int64_t>(ends.size()); }
+  // Whether a unit ends with item j of the row; `next` counts those before.
+  bool EndsAt(const LevelRow<S>& row, int64_t j, int64_t next) const {
+    return next < row.units && ends[row.unit + next] == j;
+  }
 
   // As if item -1 had been fed: the decoder then sees u[0].
   void SetOrigin(S* sequence) {
-    rows = {{sequence, -1, 1, 0, 0, 1, 1}};
-    items = units = wanted = 1;
+    rows = {{sequence, -1, 1, 0, {}, 0, 1, 1}};
+    ends = {0};
+    items = wanted = 1;
   }
 };
 
 // Adds one fed row to the batches of every level that it reaches. `batch(l)` is
-// the batch of level l.
+// the batch of level l. Items of upper levels are pooled units: their values say
+// nothing about where units end.
 template <typename S, typename BatchOf>
-void AddRow(const ModelConfig& config, S* sequence, int64_t items,
-            int64_t wanted, BatchOf batch) {
+void AddRow(const ModelConfig& config, S* sequence,
+            absl::Span<const Item> items, int64_t wanted, BatchOf batch) {
   const int top = static_cast<int>(config.levels.size()) - 1;
-  int64_t begin = sequence->size();
-  int64_t count = items;
+  int64_t count = static_cast<int64_t>(items.size());
   for (int l = 0; l <= top && count > 0; ++l) {
     LevelBatch<S>& at = batch(l);
-    LevelRow<S> row{sequence, begin, count, at.items, at.units, 0,
-                    l == 0 ? wanted : count};
+    const Progress::Level& before = sequence->progress().levels[l];
+    LevelRow<S> row{sequence, before.items, count, at.items, before.open,
+                    at.units(), 0, l == 0 ? wanted : count};
+    if (l < top) {
+      OpenUnit open = before.open;
+      for (int64_t j = 0; j < count; ++j) {
+        const Item item = l == 0 ? items[j] : Item{0};
+        if (TakeItem(config.levels[l], item, &open)) at.ends.push_back(j);
+      }
+      row.units = at.units() - row.unit;
+    }
     at.items += count;
     at.wanted += row.wanted;
-    if (l < top) {
-      const int64_t block = config.levels[l].block;
-      row.units = (begin + count) / block - begin / block;
-      at.units += row.units;
-      begin /= block;
-    }
     at.rows.push_back(row);
     count = row.units;
+  }
+}
+
+// The progress of one sequence after its items were fed.
+inline void AdvanceProgress(const ModelConfig& config,
+                            absl::Span<const Item> items, Progress* progress) {
+  const int top = static_cast<int>(config.levels.size()) - 1;
+  int64_t count = static_cast<int64_t>(items.size());
+  for (int l = 0; l <= top && count > 0; ++l) {
+    Progress::Level& level = progress->levels[l];
+    level.items += count;
+    int64_t units = 0;
+    for (int64_t j = 0; l < top && j < count; ++j) {
+      const Item item = l == 0 ? items[j] : Item{0};
+      units += TakeItem(config.levels[l], item, &level.open);
+    }
+    count = units;
   }
 }
 

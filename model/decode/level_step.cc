@@ -19,8 +19,8 @@ absl::Status LevelStep<T>::Run(absl::Span<const FeedRow<T>> rows) {
   Advance(0);
   WriteLogits(rows);
   for (const FeedRow<T>& row : rows) {
-    row.sequence->set_size(row.sequence->size() +
-                           static_cast<int64_t>(row.items.size()));
+    AdvanceProgress(model_->config(), row.items,
+                    row.sequence->mutable_progress());
   }
   return absl::OkStatus();
 }
@@ -47,7 +47,7 @@ absl::Status LevelStep<T>::Prime(CpuSequence<T>* sequence) {
     RunStack({l, Stack::kDecoder, 1});
     Norm(l, s.x.data(), 1, w.norm, s.norm.data());
   }
-  sequence->set_size(0);
+  *sequence->mutable_progress() = Progress(model_->config());
   return absl::OkStatus();
 }
 
@@ -58,8 +58,7 @@ void LevelStep<T>::Plan(absl::Span<const FeedRow<T>> rows) {
   }
   const int64_t vocab = model_->config().vocab;
   for (const FeedRow<T>& row : rows) {
-    AddRow(model_->config(), row.sequence,
-           static_cast<int64_t>(row.items.size()),
+    AddRow(model_->config(), row.sequence, row.items,
            static_cast<int64_t>(row.logits.size()) / vocab,
            [this](int l) -> LevelBatch<CpuSequence<T>>& { return scratch_[l]; });
   }
@@ -74,7 +73,7 @@ absl::Status LevelStep<T>::Reserve() {
     LevelScratch<T>& s = scratch_[l];
     const LevelConfig& level = level_config(l);
     const int64_t dim = PaddedWidth(level.dim);
-    const int64_t unit_rows = s.units * level.block;
+    const int64_t unit_rows = s.units() * PoolItems(level);
     const int64_t n = std::max(s.items, unit_rows);
     ok = ok && s.x.Reserve(s.items * dim) && s.norm.Reserve(n * dim) &&
          s.qkv.Reserve(n * PaddedWidth(3 * level.dim)) &&
@@ -82,7 +81,7 @@ absl::Status LevelStep<T>::Reserve() {
          s.ff.Reserve(n * PaddedWidth(level.ff_mult * level.dim)) &&
          s.rope.Reserve(n * (level.dim / level.heads)) &&
          s.units_x.Reserve(unit_rows * dim) &&
-         s.bridge.Reserve(s.units * PaddedWidth(BridgeRows(level) * level.dim));
+         s.bridge.Reserve(s.units() * PaddedWidth(BridgeRows(level) * level.dim));
     for (const LevelRow<CpuSequence<T>>& row : s.rows) {
       for (const Stack stack : {Stack::kEncoder, Stack::kDecoder}) {
         longest = std::max(longest, row.sequence->Cache(l, stack, 0).slots);
@@ -125,12 +124,12 @@ void LevelStep<T>::Advance(int l) {
   }
   if (l < top()) {
     CollectUnits(l);
-    if (s.units > 0) {
+    if (s.units() > 0) {
       if (level.enc_layers > 0 && bidirectional) EncodeUnits(l);
       PoolUnits(l);
       Advance(l + 1);
       MatMul(scratch_[l + 1].norm.data(), PaddedWidth(level_config(l + 1).dim),
-             s.units, model_->weights().levels[l].bridge, s.bridge.data(),
+             s.units(), model_->weights().levels[l].bridge, s.bridge.data(),
              PaddedWidth(BridgeRows(level) * level.dim), Epilogue::kStore);
     }
     AddContexts(l);
@@ -140,29 +139,34 @@ void LevelStep<T>::Advance(int l) {
        s.norm.data());
 }
 
-// Items enter the pool buffer; a full buffer is a unit of the batch.
+// Items enter the pool buffer; a full buffer is a unit of the batch. Of a ragged
+// unit the pool reads the last item alone, and nothing is buffered.
 template <typename T>
 void LevelStep<T>::CollectUnits(int l) {
   const LevelConfig& level = level_config(l);
   LevelScratch<T>& s = scratch_[l];
   const int64_t width = PaddedWidth(level.dim);
+  const bool buffered = level.block_rule == BlockRule::kFixed;
+  T* unit = s.units_x.data();
   for (const LevelRow<CpuSequence<T>>& row : s.rows) {
     T* buffer = row.sequence->PoolBuffer(l);
-    T* unit = s.units_x.data() + row.unit * level.block * width;
+    int64_t r = row.open.items;
+    int64_t ended = 0;
     for (int64_t j = 0; j < row.count; ++j) {
-      const int64_t r = (row.begin + j) % level.block;
-      std::copy_n(s.x.data() + (row.offset + j) * width, level.dim,
-                  buffer + r * level.dim);
-      if (r + 1 < level.block) continue;
-      for (int64_t i = 0; i < level.block; ++i, unit += width) {
-        std::copy_n(buffer + i * level.dim, level.dim, unit);
+      const T* x = s.x.data() + (row.offset + j) * width;
+      if (buffered) std::copy_n(x, level.dim, buffer + r++ * level.dim);
+      if (!s.EndsAt(row, j, ended)) continue;
+      ++ended;
+      r = 0;
+      for (int64_t i = 0; i < PoolItems(level); ++i, unit += width) {
+        std::copy_n(buffered ? buffer + i * level.dim : x, level.dim, unit);
       }
     }
   }
 }
 
-// u[i + 1] = skip[i] + bridge(o[(i + 1) / block])[(i + 1) % block], or the one row
-// of a bridge that repeats; the newest contexts stay in the sequence.
+// u[i + 1] = skip[i] + bridge(o of the unit of item i + 1)[its offset in it], or
+// the one row of a bridge that repeats; the newest contexts stay in the sequence.
 template <typename T>
 void LevelStep<T>::AddContexts(int l) {
   const LevelConfig& level = level_config(l);
@@ -172,12 +176,13 @@ void LevelStep<T>::AddContexts(int l) {
   const int64_t bridge_width = PaddedWidth(rows_each * level.dim);
   for (const LevelRow<CpuSequence<T>>& row : s.rows) {
     const T* context = row.sequence->Context(l);
-    const T* next = s.bridge.data() + row.unit * bridge_width;
+    int64_t r = row.open.items;
+    int64_t ended = 0;
     for (int64_t j = 0; j < row.count; ++j) {
-      const int64_t r = (row.begin + j + 1) % level.block;
-      if (r == 0) {
-        context = next;
-        next += bridge_width;
+      ++r;
+      if (s.EndsAt(row, j, ended)) {
+        context = s.bridge.data() + (row.unit + ended++) * bridge_width;
+        r = 0;
       }
       T* x = s.x.data() + (row.offset + j) * width;
       const T* c = context + r % rows_each * level.dim;

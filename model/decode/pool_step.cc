@@ -13,7 +13,7 @@ void LevelStep<T>::PoolUnits(int l) {
   LevelScratch<T>& s = scratch_[l];
   const LevelConfig& level = level_config(l);
   const LevelWeights<T>& w = model_->weights().levels[l];
-  Norm(l, s.units_x.data(), s.units * level.block, w.pool_norm, s.norm.data());
+  Norm(l, s.units_x.data(), s.units() * PoolItems(level), w.pool_norm, s.norm.data());
   switch (level.pool) {
     case PoolKind::kAttention:
       MixAttention(l);
@@ -28,7 +28,7 @@ void LevelStep<T>::PoolUnits(int l) {
       MixConcat(l);
       break;
   }
-  MatMul(s.att.data(), PaddedWidth(PoolWidth(level)), s.units, w.pool_out,
+  MatMul(s.att.data(), PaddedWidth(PoolWidth(level)), s.units(), w.pool_out,
          scratch_[l + 1].x.data(), PaddedWidth(level_config(l + 1).dim),
          Epilogue::kStore);
 }
@@ -39,7 +39,7 @@ void LevelStep<T>::MixAttention(int l) {
   LevelScratch<T>& s = scratch_[l];
   const LevelConfig& level = level_config(l);
   const LevelWeights<T>& w = model_->weights().levels[l];
-  const int64_t m = s.units * level.block;
+  const int64_t m = s.units() * PoolItems(level);
   const int64_t width = PaddedWidth(level.dim);
   for (int64_t i = 0; i < m; ++i) {
     T* g = s.norm.data() + i * width;
@@ -48,7 +48,7 @@ void LevelStep<T>::MixAttention(int l) {
   }
   MatMul(s.norm.data(), width, m, w.pool_kv, s.qkv.data(),
          PaddedWidth(3 * level.dim), Epilogue::kStore);
-  pool_->ParallelFor(s.units * level.heads, [&](int thread, int64_t task) {
+  pool_->ParallelFor(s.units() * level.heads, [&](int thread, int64_t task) {
     PoolUnit(l, task / level.heads, static_cast<int>(task % level.heads),
              ThreadScratch(thread));
   });
@@ -60,7 +60,7 @@ void LevelStep<T>::MixMean(int l) {
   const LevelConfig& level = level_config(l);
   const int64_t width = PaddedWidth(level.dim);
   const T share = T(1) / static_cast<T>(level.block);
-  for (int64_t unit = 0; unit < s.units; ++unit) {
+  for (int64_t unit = 0; unit < s.units(); ++unit) {
     const T* g = s.norm.data() + unit * level.block * width;
     T* mean = s.att.data() + unit * width;
     std::copy_n(g, level.dim, mean);
@@ -76,9 +76,10 @@ void LevelStep<T>::MixLast(int l) {
   LevelScratch<T>& s = scratch_[l];
   const LevelConfig& level = level_config(l);
   const int64_t width = PaddedWidth(level.dim);
-  for (int64_t unit = 0; unit < s.units; ++unit) {
-    std::copy_n(s.norm.data() + (unit * level.block + level.block - 1) * width,
-                level.dim, s.att.data() + unit * width);
+  for (int64_t unit = 0; unit < s.units(); ++unit) {
+    std::copy_n(
+        s.norm.data() + (unit * PoolItems(level) + PoolItems(level) - 1) * width,
+        level.dim, s.att.data() + unit * width);
   }
 }
 
@@ -88,7 +89,7 @@ void LevelStep<T>::MixConcat(int l) {
   const LevelConfig& level = level_config(l);
   const int64_t width = PaddedWidth(level.dim);
   const int64_t joined = PaddedWidth(PoolWidth(level));
-  for (int64_t i = 0; i < s.units * level.block; ++i) {
+  for (int64_t i = 0; i < s.units() * PoolItems(level); ++i) {
     std::copy_n(s.norm.data() + i * width, level.dim,
                 s.att.data() + i / level.block * joined +
                     i % level.block * level.dim);

@@ -62,11 +62,12 @@ torch::Tensor HierarchicalTransformerImpl::Head(const torch::Tensor& contexts) {
 torch::Tensor HierarchicalTransformerImpl::Contexts(
     const torch::Tensor& items, const torch::Tensor& segments,
     std::vector<LevelActivations>* activations) {
-  return ContextsOf(Embed(items), segments, activations);
+  return ContextsOf(Embed(items), items, segments, activations);
 }
 
 torch::Tensor HierarchicalTransformerImpl::ContextsOf(
-    const torch::Tensor& embedded, const torch::Tensor& segments,
+    const torch::Tensor& embedded, const torch::Tensor& items,
+    const torch::Tensor& segments,
     std::vector<LevelActivations>* activations) {
   const double rate = is_training() ? config_.dropout : 0.0;
   absl::Span<LevelActivations> kept;
@@ -74,7 +75,11 @@ torch::Tensor HierarchicalTransformerImpl::ContextsOf(
     activations->assign(levels_.size(), {});
     kept = absl::MakeSpan(*activations);
   }
+  RaggedUnits units;
+  const bool ragged = config_.levels[0].block_rule != BlockRule::kFixed;
+  if (ragged) units = CutUnits(config_.levels[0], items, segments);
   return levels_[0]->forward(Dropped(embedded, rate), segments,
+                             ragged ? &units : nullptr,
                              LevelSpan(levels_).subspan(1), kept);
 }
 

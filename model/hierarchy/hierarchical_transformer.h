@@ -44,8 +44,10 @@ class HierarchicalTransformerImpl : public torch::nn::Module {
   torch::Tensor Contexts(const torch::Tensor& items,
                          const torch::Tensor& segments = {},
                          std::vector<LevelActivations>* activations = nullptr);
-  // As Contexts, from embeddings [B, T, D0] instead of items.
+  // As Contexts, from embeddings [B, T, D0]; `items` then only says where units
+  // end, where the bytes decide that.
   torch::Tensor ContextsOf(const torch::Tensor& embedded,
+                           const torch::Tensor& items,
                            const torch::Tensor& segments = {},
                            std::vector<LevelActivations>* activations = nullptr);
   torch::Tensor Embed(const torch::Tensor& items);

@@ -34,14 +34,17 @@ LevelImpl::LevelImpl(const LevelConfig& config, int dim_above,
 }
 
 torch::Tensor LevelImpl::forward(const torch::Tensor& z,
-                                 const torch::Tensor& segments, LevelSpan above,
+                                 const torch::Tensor& segments,
+                                 const RaggedUnits* units, LevelSpan above,
                                  absl::Span<LevelActivations> activations) {
   const auto h = Encode(z, segments);
   const bool looks_ahead =
       config_.enc_layers > 0 && config_.enc_scope == Scope::kBidirBlock;
   const bool skip_items = looks_ahead && !faults_.skip_bidirectional;
   auto u = Shift(skip_items ? z : h, segments);
-  if (!above.empty()) u = u + FromAbove(h, segments, above, activations);
+  if (!above.empty()) {
+    u = u + FromAbove(h, segments, units, above, activations);
+  }
   auto c = norm_->forward(Decode(u, segments));
   if (!activations.empty()) {
     activations[0].h = h;
@@ -99,15 +102,13 @@ torch::Tensor LevelImpl::Shift(const torch::Tensor& skip,
 
 torch::Tensor LevelImpl::FromAbove(const torch::Tensor& h,
                                    const torch::Tensor& segments,
-                                   LevelSpan above,
+                                   const RaggedUnits* units, LevelSpan above,
                                    absl::Span<LevelActivations> activations) {
-  const auto p = pool_->forward(h);
-  // Documents start at multiples of the block, so a block has one document.
-  const auto segments_above =
-      segments.defined() ? segments.slice(1, 0, {}, config_.block) : segments;
+  const auto p = PoolAll(h, units);
   const auto rest =
       activations.empty() ? activations : activations.subspan(1);
-  auto o = above[0]->forward(p, segments_above, above.subspan(1), rest);
+  auto o = above[0]->forward(p, SegmentsAbove(segments, units), nullptr,
+                             above.subspan(1), rest);
   if (!activations.empty()) {
     activations[0].p = p;
     activations[0].o = o;
@@ -115,12 +116,39 @@ torch::Tensor LevelImpl::FromAbove(const torch::Tensor& h,
   if (faults_.no_block_shift && o.size(1) > 1) {
     o = at::cat({o.slice(1, 1), o.slice(1, -1)}, 1);
   }
-  // Row r of each context of the level above belongs to offset r of its block,
-  // or one row to all of them.
-  return Bridge(o)
-      .expand({-1, -1, config_.block, -1})
-      .reshape({o.size(0), o.size(1) * config_.block, config_.dim})
-      .narrow(1, 0, h.size(1) + 1);
+  return Spread(o, h.size(1) + 1, units);
+}
+
+torch::Tensor LevelImpl::PoolAll(const torch::Tensor& h,
+                                 const RaggedUnits* units) {
+  if (units == nullptr) return pool_->forward(h);
+  const auto last = units->last.unsqueeze(-1).expand({-1, -1, h.size(2)});
+  const auto pooled = pool_->OfUnits(h.gather(1, last).flatten(0, 1).unsqueeze(1));
+  return pooled.view({h.size(0), last.size(1), -1});
+}
+
+torch::Tensor LevelImpl::SegmentsAbove(const torch::Tensor& segments,
+                                       const RaggedUnits* units) {
+  if (!segments.defined()) return segments;
+  if (units != nullptr) return segments.gather(1, units->first);
+  // Documents start at multiples of the block, so a block has one document.
+  return segments.slice(1, 0, {}, config_.block);
+}
+
+torch::Tensor LevelImpl::Spread(const torch::Tensor& o, int64_t contexts,
+                                const RaggedUnits* units) {
+  const auto bridged = Bridge(o);
+  if (units == nullptr) {
+    // Row r of each context of the level above belongs to offset r of its block,
+    // or one row to all of them.
+    return bridged.expand({-1, -1, config_.block, -1})
+        .reshape({o.size(0), o.size(1) * config_.block, config_.dim})
+        .narrow(1, 0, contexts);
+  }
+  const int64_t rows = BridgeRows(config_);
+  const auto row = units->of_context * rows + units->offset.remainder(rows);
+  return bridged.flatten(1, 2).gather(
+      1, row.unsqueeze(-1).expand({-1, -1, config_.dim}));
 }
 
 torch::Tensor LevelImpl::Bridge(const torch::Tensor& o) {

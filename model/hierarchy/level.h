@@ -9,6 +9,7 @@
 
 #include "absl/types/span.h"
 #include "model/availability.h"
+#include "model/hierarchy/ragged_units.h"
 #include "model/model_config.h"
 #include "model/nn/attention_plan.h"
 #include "model/nn/linear.h"
@@ -37,10 +38,11 @@ class LevelImpl : public torch::nn::Module {
             double dropout, ShadowFaults faults);
 
   // z [B, n, D] -> c [B, n + 1, D], n >= 0. `segments`: [B, n + 1] document of
-  // the item that each context predicts, or undefined. `above`: the levels over
-  // this one, next first. `activations`: null, or this level's and theirs.
+  // the item that each context predicts, or undefined. `units`: null where blocks
+  // are fixed. `above`: the levels over this one, next first. `activations`:
+  // null, or this level's and theirs.
   torch::Tensor forward(const torch::Tensor& z, const torch::Tensor& segments,
-                        LevelSpan above,
+                        const RaggedUnits* units, LevelSpan above,
                         absl::Span<LevelActivations> activations);
 
   // The parts of that formula, for executors that keep a state between items.
@@ -48,8 +50,10 @@ class LevelImpl : public torch::nn::Module {
   torch::Tensor Encode(const torch::Tensor& z, const torch::Tensor& segments);
   TransformerLayerImpl& encoder(int layer);
   TransformerLayerImpl& decoder(int layer);
-  // h [B, n, D] -> [B, n / b, U].
-  torch::Tensor Pool(const torch::Tensor& h) { return pool_->forward(h); }
+  // [units, PoolItems, D] -> [units, U].
+  torch::Tensor Pool(const torch::Tensor& units) {
+    return pool_->OfUnits(units);
+  }
   // o [.., U] -> [.., BridgeRows, D].
   torch::Tensor Bridge(const torch::Tensor& o);
   torch::Tensor Norm(const torch::Tensor& x) { return norm_->forward(x); }
@@ -64,8 +68,15 @@ class LevelImpl : public torch::nn::Module {
   torch::Tensor Shift(const torch::Tensor& skip, const torch::Tensor& segments);
   // What the levels above say about each of n + 1 contexts: [B, n + 1, D].
   torch::Tensor FromAbove(const torch::Tensor& h, const torch::Tensor& segments,
-                          LevelSpan above,
+                          const RaggedUnits* units, LevelSpan above,
                           absl::Span<LevelActivations> activations);
+  // The vectors of the units, and the documents of the contexts above.
+  torch::Tensor PoolAll(const torch::Tensor& h, const RaggedUnits* units);
+  torch::Tensor SegmentsAbove(const torch::Tensor& segments,
+                              const RaggedUnits* units);
+  // Each context of the level above to the items of its unit.
+  torch::Tensor Spread(const torch::Tensor& o, int64_t contexts,
+                       const RaggedUnits* units);
 
   LevelConfig config_;
   ShadowFaults faults_;

@@ -37,8 +37,11 @@ torch::Tensor PoolingLayerImpl::forward(const torch::Tensor& h) {
   if (blocks == 0) return h.new_zeros({batch, 0, dim_above_});
   const auto whole = h.narrow(1, 0, blocks * level_.block)
                          .reshape({batch * blocks, level_.block, level_.dim});
-  return out_->forward(Mix(norm_->forward(whole)))
-      .view({batch, blocks, dim_above_});
+  return OfUnits(whole).view({batch, blocks, dim_above_});
+}
+
+torch::Tensor PoolingLayerImpl::OfUnits(const torch::Tensor& units) {
+  return out_->forward(Mix(norm_->forward(units)));
 }
 
 std::shared_ptr<PoolingLayerImpl> MakePoolingLayer(const LevelConfig& level,

@@ -30,9 +30,11 @@ class PoolingLayerImpl : public torch::nn::Module {
   PoolingLayerImpl(const LevelConfig& level, int64_t dim_above);
 
   torch::Tensor forward(const torch::Tensor& h);
+  // Of units cut already: [units, PoolItems(level), D] -> [units, U].
+  torch::Tensor OfUnits(const torch::Tensor& units);
 
  protected:
-  // g [rows, b, D] -> [rows, PoolWidth(level)].
+  // g [units, PoolItems(level), D] -> [units, PoolWidth(level)].
   virtual torch::Tensor Mix(const torch::Tensor& g) = 0;
 
   const LevelConfig level_;

@@ -29,8 +29,7 @@ absl::Status ReadBase(const TrainRun& run, TrainedModel* out) {
 }
 
 absl::Status CheckSequence(const TrainSpec& spec, const ModelConfig& config) {
-  const int64_t top =
-      ItemBytes(config, static_cast<int>(config.levels.size()) - 1);
+  const int64_t top = DocumentAlignment(config);
   if (spec.sequence % top != 0 || spec.sequence > config.max_context) {
     return absl::InvalidArgumentError(absl::StrCat(
         "spec.sequence is ", spec.sequence, "; must be a multiple of ", top,

@@ -27,9 +27,8 @@ constexpr char kStop[] = "stopped by request";
 
 BatcherOptions TrainBatches(const TrainRun& run, const TrainedModel& model,
                             bool shift_cuts) {
-  const int top = static_cast<int>(model.config.levels.size()) - 1;
   return {.sequence = run.spec.sequence,
-          .block_bytes = ItemBytes(model.config, top),
+          .block_bytes = DocumentAlignment(model.config),
           .seed = run.spec.seed,
           .shuffle = true,
           .shift_cuts = shift_cuts};

@@ -60,8 +60,7 @@ absl::StatusOr<ModelConfig> ConfigOf(const BaseModel& base, TemplateKind data) {
 }
 
 absl::Status CheckSequence(const TrainSpec& spec, const ModelConfig& config) {
-  const int64_t top =
-      ItemBytes(config, static_cast<int>(config.levels.size()) - 1);
+  const int64_t top = DocumentAlignment(config);
   if (spec.sequence % top == 0 && spec.sequence <= config.max_context) {
     return absl::OkStatus();
   }

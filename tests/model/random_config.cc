@@ -50,6 +50,14 @@ LevelConfig DrawLevel(Draws* draw, bool top) {
   return level;
 }
 
+void EndUnitsWithWords(ModelConfig* config) {
+  LevelConfig& bytes = config->levels[0];
+  bytes.block_rule = BlockRule::kSpacelike;
+  bytes.block_min = 2;
+  bytes.block += 2;
+  bytes.pool = PoolKind::kLast;
+}
+
 // The most bytes of the past that every prediction sees: 0 where there is a blind
 // spot next to it.
 int64_t WidestReach(const ModelConfig& config) {
@@ -76,7 +84,10 @@ ModelConfig RandomConfig(uint64_t seed) {
     for (int l = 0; l < levels; ++l) {
       config.levels.push_back(DrawLevel(&draw, l + 1 == levels));
     }
+    if (levels == 2 && draw.In(0, 2) == 0) EndUnitsWithWords(&config);
     if (ValidateModelConfig(config).ok()) return config;
+    // Which bytes a finite reach covers depends on where units end.
+    if (config.levels[0].block_rule != BlockRule::kFixed) continue;
     config.reach = WidestReach(config);
     if (config.reach > 0 && ValidateModelConfig(config).ok()) return config;
   }

@@ -5,7 +5,7 @@
 namespace strata::testing {
 
 inline constexpr const char* kSmallPresets[] = {
-    "block",     "block-literal", "flat",
-    "hourglass", "megabyte",      "three-level"};
+    "block",    "block-literal", "flat",       "hourglass",
+    "megabyte", "spacebyte",     "three-level"};
 
 }  // namespace strata::testing

@@ -19,7 +19,7 @@ import numpy as np
 
 jax.config.update("jax_enable_x64", True)
 
-BATCH, ITEMS, VOCAB = 2, 19, 16
+BATCH, ITEMS = 2, 19
 LR, BETA1, BETA2, EPSILON, DECAY, CLIP = 1e-3, 0.9, 0.95, 1e-8, 0.1, 1.0
 
 
@@ -45,12 +45,21 @@ CONFIGS = {
     "megabyte": [
         level(16, dec_scope="block", block=4, pool="concat"),
         level(24)],
+    "spacebyte": [
+        level(16, enc_layers=1, dec_scope="window", window=6, block=4,
+              block_rule="spacelike", block_min=2, pool="last",
+              bridge="repeat"),
+        level(24)],
     "three-level": [
         level(16, enc_layers=1, dec_scope="window", window=6, block=3),
         level(16, enc_layers=1, dec_scope="window", window=4, block=2,
               pool="last", bridge="repeat"),
         level(24)],
 }
+
+
+# Where words end units, bytes must be letters and others.
+VOCAB = {"spacebyte": 128}
 
 
 # --- deterministic weights and inputs ----------------------------------------
@@ -66,10 +75,10 @@ def mix(*numbers):
     return h
 
 
-def shapes(levels):
+def shapes(levels, vocab):
     """Names and shapes of model/README.md, in order of name."""
     d0 = levels[0]["dim"]
-    found = {"embedding.weight": (VOCAB, d0), "head.weight": (VOCAB, d0)}
+    found = {"embedding.weight": (vocab, d0), "head.weight": (vocab, d0)}
     for l, c in enumerate(levels):
         d, f, p = c["dim"], c["ff_mult"] * c["dim"], f"level.{l}."
         found[p + "start"] = (d,)
@@ -98,17 +107,17 @@ def shapes(levels):
     return dict(sorted(found.items()))
 
 
-def weights(levels):
+def weights(levels, vocab):
     made = {}
-    for t, (name, shape) in enumerate(shapes(levels).items()):
+    for t, (name, shape) in enumerate(shapes(levels, vocab).items()):
         unit = np.array([mix(t, k) / 2**32 - 0.5
                          for k in range(int(np.prod(shape)))]).reshape(shape)
         made[name] = unit * 0.9 + (1.0 if name.endswith("norm.weight") else 0)
     return made
 
 
-def items(step):
-    return np.array([[mix(7919, step, b, i) % VOCAB for i in range(ITEMS)]
+def items(step, vocab):
+    return np.array([[mix(7919, step, b, i) % vocab for i in range(ITEMS)]
                      for b in range(BATCH)])
 
 
@@ -188,7 +197,42 @@ def pool(w, c, l, h):
     return mixed.reshape(batch, blocks, d) @ out
 
 
-def contexts(w, levels, l, z, seen):
+def cut(c, x):
+    """Where the units of rows of bytes lie: the item that ends each, the unit and
+    the offset of the item that each context predicts."""
+    def word(byte):
+        return chr(byte).isalnum() and byte < 128 or 0x80 <= byte <= 0xBF
+
+    rows = []
+    for row in np.asarray(x):
+        lasts, units, offsets, begin = [], [0], [0], 0
+        for i, byte in enumerate(row):
+            length = i + 1 - begin
+            space = not word(byte) and i > 0 and word(row[i - 1])
+            if length == c["block"] or (space and length >= c["block_min"]):
+                lasts.append(i)
+                begin = i + 1
+            units.append(len(lasts))
+            offsets.append(i + 1 - begin)
+        rows.append((lasts, units, offsets))
+    most = max(len(lasts) for lasts, _, _ in rows)
+    return (np.array([lasts + [0] * (most - len(lasts)) for lasts, _, _ in rows]),
+            np.array([units for _, units, _ in rows]),
+            np.array([offsets for _, _, offsets in rows]))
+
+
+def cuts_of(levels, x):
+    """None where blocks are fixed."""
+    return cut(levels[0], x) if levels[0].get("block_rule") else None
+
+
+def pool_last(w, l, h, lasts):
+    p = f"level.{l}.pool."
+    g = norm(h[np.arange(h.shape[0])[:, None], lasts], w[p + "norm.weight"])
+    return g @ w[p + "out.weight"].T
+
+
+def contexts(w, levels, l, z, seen, cuts=None):
     c, batch, n = levels[l], z.shape[0], z.shape[1]
     h = stack(w, c, l, "enc", z)
     bidirectional = c["enc_layers"] and c["enc_scope"] == "bidir_block"
@@ -196,45 +240,49 @@ def contexts(w, levels, l, z, seen):
     u = jnp.concatenate([start, z if bidirectional else h], 1)
     seen[f"level.{l}.h"] = h
     if l + 1 < len(levels):
-        p = pool(w, c, l, h)
+        p = pool(w, c, l, h) if cuts is None else pool_last(w, l, h, cuts[0])
         o = contexts(w, levels, l + 1, p, seen)
         seen[f"level.{l}.p"], seen[f"level.{l}.o"] = p, o
         said = o @ w[f"level.{l}.bridge.weight"].T
-        i = np.arange(n + 1)
+        i, b = np.arange(n + 1)[None], np.arange(batch)[:, None]
+        unit, offset = (i // c["block"], i % c["block"]) if cuts is None else cuts[1:]
         if c.get("bridge") == "repeat":
-            u = u + said[:, i // c["block"]]
+            u = u + said[b, unit]
         else:
             rows = said.reshape(batch, o.shape[1], c["block"], c["dim"])
-            u = u + rows[:, i // c["block"], i % c["block"]]
+            u = u + rows[b, unit, offset]
     context = norm(stack(w, c, l, "dec", u), w[f"level.{l}.norm.weight"])
     seen[f"level.{l}.c"] = context
     return context
 
 
-def forward(w, levels, x):
+def forward(w, levels, x, cuts):
     seen = {}
-    c = contexts(w, levels, 0, w["embedding.weight"][x], seen)
+    c = contexts(w, levels, 0, w["embedding.weight"][x], seen, cuts)
     seen["logits"] = c @ w["head.weight"].T
     return seen
 
 
-def loss(w, levels, x, mask):
+def loss(w, levels, x, mask, cuts):
     """Mean of -ln p over the trained items; the last item is not fed."""
-    logits = forward(w, levels, x[:, :-1])["logits"]
+    logits = forward(w, levels, x[:, :-1], cuts)["logits"]
     chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), x[..., None], -1)
     return -jnp.sum(chosen[..., 0] * mask) / mask.sum()
 
 
 # --- training and the file ---------------------------------------------------
 
-def train(levels, steps):
-    w = weights(levels)
+def train(levels, vocab, steps):
+    w = weights(levels, vocab)
     m = {k: np.zeros_like(v) for k, v in w.items()}
     s = {k: np.zeros_like(v) for k, v in w.items()}
     norms, after = [], {}
-    gradient = jax.jit(jax.grad(lambda w, x: loss(w, levels, x, trained())))
+    gradient = jax.jit(
+        jax.grad(lambda w, x, cuts: loss(w, levels, x, trained(), cuts)))
     for step in range(1, steps + 1):
-        g = {k: np.asarray(v) for k, v in gradient(w, items(step)).items()}
+        x = items(step, vocab)
+        g = gradient(w, x, cuts_of(levels, x[:, :-1]))
+        g = {k: np.asarray(v) for k, v in g.items()}
         norms.append(np.sqrt(sum((v**2).sum() for v in g.values())))
         scale = min(1.0, CLIP / norms[-1])
         for k in w:
@@ -264,12 +312,16 @@ def main():
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     for name, levels in CONFIGS.items():
-        w, x, mask = weights(levels), items(1), trained()
-        value, gradient = jax.value_and_grad(loss)(w, levels, x, mask)
-        norms, after = train(levels, 10)
+        vocab = VOCAB.get(name, 16)
+        w, x, mask = weights(levels, vocab), items(1, vocab), trained()
+        value, gradient = jax.value_and_grad(loss)(
+            w, levels, x, mask, cuts_of(levels, x[:, :-1]))
+        norms, after = train(levels, vocab, 10)
         result = {
+            "vocab": vocab,
             "levels": levels,
-            "activations": {k: digest(v) for k, v in forward(w, levels, x).items()},
+            "activations": {k: digest(v) for k, v in forward(
+                w, levels, x, cuts_of(levels, x)).items()},
             "loss": float(f"{value:.12g}"),
             "gradients": {k: digest(v) for k, v in gradient.items()},
             "norms": [float(f"{v:.9g}") for v in norms],

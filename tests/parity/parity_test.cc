@@ -35,7 +35,7 @@ class ParityTest : public ::testing::TestWithParam<
   // Mean over the trained items.
   torch::Tensor Loss(int64_t step) {
     const auto trained = FormulaTrained();
-    return MaskedLossSum(model_, FormulaItems(step), trained) /
+    return MaskedLossSum(model_, FormulaItems(step, reference_.config.vocab), trained) /
            trained.sum().item<double>();
   }
 
@@ -54,7 +54,7 @@ class ParityTest : public ::testing::TestWithParam<
 TEST_P(ParityTest, ActivationsOfEveryLevelAndLogits) {
   torch::NoGradGuard no_grad;
   std::vector<LevelActivations> levels;
-  const auto contexts = model_->Contexts(FormulaItems(1), {}, &levels);
+  const auto contexts = model_->Contexts(FormulaItems(1, reference_.config.vocab), {}, &levels);
   std::map<std::string, torch::Tensor> found = {
       {"logits", model_->Head(contexts)}};
   for (size_t l = 0; l < levels.size(); ++l) {

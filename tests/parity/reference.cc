@@ -26,12 +26,12 @@ uint32_t Mix(std::initializer_list<int64_t> numbers) {
   return h;
 }
 
-ModelConfig ConfigOf(const std::string& name, const json& levels) {
+ModelConfig ConfigOf(const std::string& name, const json& data) {
   ModelConfig config;
   config.architecture = name;
   json text = json::parse(ModelConfigToJson(config));
-  text["levels"] = levels;
-  text["vocab"] = kParityVocab;
+  text["levels"] = data["levels"];
+  text["vocab"] = data.value("vocab", 16);
   const auto parsed = ParseModelConfig(text.dump());
   EXPECT_TRUE(parsed.ok()) << parsed.status();
   return parsed.value_or(ModelConfig());
@@ -55,7 +55,7 @@ Reference ReadReference(const std::string& name) {
     ADD_FAILURE() << "cannot read the reference of " << name;
     return reference;
   }
-  reference.config = ConfigOf(name, data["levels"]);
+  reference.config = ConfigOf(name, data);
   reference.activations = DigestsOf(data["activations"]);
   reference.loss = data["loss"];
   reference.gradients = DigestsOf(data["gradients"]);
@@ -84,11 +84,11 @@ void FormulaWeights(torch::nn::Module* model) {
   }
 }
 
-torch::Tensor FormulaItems(int64_t step) {
+torch::Tensor FormulaItems(int64_t step, int64_t vocab) {
   auto items = torch::empty({kParityBatch, kParityItems}, torch::kInt64);
   for (int64_t b = 0; b < kParityBatch; ++b) {
     for (int64_t i = 0; i < kParityItems; ++i) {
-      items[b][i] = static_cast<int64_t>(Mix({7919, step, b, i})) % kParityVocab;
+      items[b][i] = static_cast<int64_t>(Mix({7919, step, b, i})) % vocab;
     }
   }
   return items;

@@ -14,7 +14,6 @@ namespace strata::testing {
 
 inline constexpr int kParityBatch = 2;
 inline constexpr int kParityItems = 19;
-inline constexpr int kParityVocab = 16;
 
 // Some elements of a tensor, spread evenly, and the sum of all with signs of a
 // hash: no wrong element goes unseen.
@@ -39,7 +38,7 @@ Reference ReadReference(const std::string& name);
 
 // Sets every parameter by the formula.
 void FormulaWeights(torch::nn::Module* model);
-torch::Tensor FormulaItems(int64_t step);  // [2, 19], values below 16
+torch::Tensor FormulaItems(int64_t step, int64_t vocab);  // [2, 19]
 torch::Tensor FormulaTrained();            // [2, 19] of uint8
 
 // Expects `tensor` to have the digest, each element within `tolerance` of its

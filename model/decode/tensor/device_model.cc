@@ -41,7 +41,7 @@ DeviceModel::DeviceModel(HierarchicalTransformer net,
     const LevelConfig& level = config_.levels[l];
     RopeCache cache(level.dim / level.heads, config_.rope_theta);
     ropes_.push_back(
-        cache.Get(config_.max_context / ItemBytes(config_, l) + 1,
+        cache.Get(MaxItems(config_, l, config_.max_context) + 1,
                   torch::TensorOptions().device(device).dtype(type)));
   }
 }
@@ -114,7 +114,7 @@ absl::Status DeviceModel::Copy(const TensorSequence& from,
       rows.narrow(0, to->first_row(l), to->rows(l))
           .copy_(rows.narrow(0, from.first_row(l), from.rows(l)));
     }
-    to->set_size(from.size());
+    *to->mutable_progress() = from.progress();
     to->set_damaged(from.damaged());
   });
 }

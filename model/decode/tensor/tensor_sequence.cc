@@ -5,7 +5,7 @@
 namespace strata {
 
 TensorSequence::TensorSequence(DeviceModel* model, int64_t capacity)
-    : model_(model), capacity_(capacity) {
+    : model_(model), capacity_(capacity), progress_(model->config()) {
   const ModelConfig& config = model->config();
   const StateLayout layout = MakeStateLayout(config, capacity);
   values_ = layout.values;

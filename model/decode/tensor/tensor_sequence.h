@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "model/decode/level_rows.h"
 #include "model/generator.h"
 #include "model/state_layout.h"
 
@@ -29,12 +30,13 @@ class TensorSequence final : public Sequence {
   TensorSequence(DeviceModel* model, int64_t capacity);
   ~TensorSequence() override;
 
-  int64_t size() const override { return size_; }
+  int64_t size() const override { return progress_.levels[0].items; }
   int64_t capacity() const override { return capacity_; }
   int64_t bytes() const override;
 
   const DeviceModel* model() const { return model_; }
-  void set_size(int64_t size) { size_ = size; }
+  const Progress& progress() const { return progress_; }
+  Progress* mutable_progress() { return &progress_; }
   const Place& place(int level) const { return places_[level]; }
   int64_t first_row(int level) const { return first_[level]; }
   int64_t rows(int level) const { return rows_[level]; }
@@ -46,7 +48,7 @@ class TensorSequence final : public Sequence {
  private:
   DeviceModel* const model_;
   const int64_t capacity_;
-  int64_t size_ = 0;
+  Progress progress_;
   bool damaged_ = false;
   int64_t values_ = 0;  // numbers in the state
   std::vector<int64_t> rows_;

@@ -42,14 +42,13 @@ TensorStep::TensorStep(DeviceModel* model)
 torch::Tensor TensorStep::Run(absl::Span<const TensorRow> rows) {
   torch::NoGradGuard no_grad;
   for (const TensorRow& row : rows) {
-    AddRow(model_->config(), row.sequence,
-           static_cast<int64_t>(row.items.size()), row.wanted,
+    AddRow(model_->config(), row.sequence, row.items, row.wanted,
            [this](int l) -> Batch& { return batches_[l]; });
   }
   const auto contexts = Advance(0, Embed(rows));
   for (const TensorRow& row : rows) {
-    row.sequence->set_size(row.sequence->size() +
-                           static_cast<int64_t>(row.items.size()));
+    AdvanceProgress(model_->config(), row.items,
+                    row.sequence->mutable_progress());
   }
   if (batches_[0].wanted == 0) return {};
   return model_->net().Head(contexts);
@@ -118,11 +117,11 @@ torch::Tensor TensorStep::FromAbove(int l, const torch::Tensor& h) {
   const Batch& batch = batches_[l];
   auto units = CollectUnits(l, h);
   torch::Tensor bridged;
-  if (batch.units > 0) {
+  if (batch.units() > 0) {
     if (level(l).enc_scope == Scope::kBidirBlock) {
       units = net(l).Encode(units, {});
     }
-    const auto contexts = Advance(l + 1, net(l).Pool(units).squeeze(1));
+    const auto contexts = Advance(l + 1, net(l).Pool(units));
     bridged = net(l).Bridge(contexts).view({-1, level(l).dim});
   }
   const auto picked = PickContexts(l, bridged);
@@ -131,29 +130,36 @@ torch::Tensor TensorStep::FromAbove(int l, const torch::Tensor& h) {
 }
 
 torch::Tensor TensorStep::CollectUnits(int l, const torch::Tensor& h) {
-  const int64_t block = level(l).block;
+  const Batch& batch = batches_[l];
+  const bool buffered = level(l).block_rule == BlockRule::kFixed;
   Choice complete;
   std::vector<int64_t> left, buffers;  // items that stay, and where
-  for (const auto& row : batches_[l].rows) {
+  for (const auto& row : batch.rows) {
     const int64_t buffer = row.sequence->place(l).pool;
-    const int64_t first = row.begin / block * block;
-    const int64_t end = first + row.units * block;
-    for (int64_t i = first; i < end; ++i) {
-      if (i < row.begin) {
-        complete.FromPool(buffer + i % block);
-      } else {
-        complete.FromBatch(row.offset + i - row.begin);
+    // Item -1 of the row is the newest in the buffer.
+    int64_t first = -row.open.items;
+    for (int64_t ended = 0; ended < row.units; ++ended) {
+      const int64_t last = batch.ends[row.unit + ended];
+      for (int64_t j = buffered ? first : last; j <= last; ++j) {
+        if (j < 0) {
+          complete.FromPool(buffer + row.open.items + j);
+        } else {
+          complete.FromBatch(row.offset + j);
+        }
       }
+      first = last + 1;
     }
-    for (int64_t i = std::max(end, row.begin); i < row.begin + row.count; ++i) {
-      left.push_back(row.offset + i - row.begin);
-      buffers.push_back(buffer + i % block);
+    for (int64_t j = std::max<int64_t>(first, 0); buffered && j < row.count;
+         ++j) {
+      left.push_back(row.offset + j);
+      buffers.push_back(buffer + j - first);
     }
   }
   auto& pool = model_->pool().level(l);
   torch::Tensor units;
-  if (batches_[l].units > 0) {
-    units = complete.Take(*model_, pool, h).view({-1, block, level(l).dim});
+  if (batch.units() > 0) {
+    units = complete.Take(*model_, pool, h)
+                .view({-1, PoolItems(level(l)), level(l).dim});
   }
   if (!left.empty()) {
     pool.index_copy_(0, model_->Upload(buffers),
@@ -163,16 +169,22 @@ torch::Tensor TensorStep::CollectUnits(int l, const torch::Tensor& h) {
 }
 
 torch::Tensor TensorStep::PickContexts(int l, const torch::Tensor& bridged) {
-  const int64_t block = level(l).block;
+  const Batch& batch = batches_[l];
   const int64_t rows = BridgeRows(level(l));
   Choice context;
-  for (const auto& row : batches_[l].rows) {
-    for (int64_t i = row.begin + 1; i <= row.begin + row.count; ++i) {
-      const int64_t passed = i / block - row.begin / block;
-      if (passed == 0) {
-        context.FromPool(row.sequence->place(l).context + i % block % rows);
+  for (const auto& row : batch.rows) {
+    int64_t r = row.open.items;
+    int64_t ended = 0;
+    for (int64_t j = 0; j < row.count; ++j) {
+      ++r;
+      if (batch.EndsAt(row, j, ended)) {
+        ++ended;
+        r = 0;
+      }
+      if (ended == 0) {
+        context.FromPool(row.sequence->place(l).context + r % rows);
       } else {
-        context.FromBatch((row.unit + passed - 1) * rows + i % block % rows);
+        context.FromBatch((row.unit + ended - 1) * rows + r % rows);
       }
     }
   }

@@ -1,6 +1,7 @@
 #include "tests/model/decode/test_model.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <utility>
 
@@ -76,7 +77,8 @@ class Naive {
   Naive(const ModelConfig& config, const TestWeights& weights)
       : config_(config), w_(weights) {}
 
-  Rows Level(size_t l, const Rows& z) const {
+  // `items`: at the byte level, what was embedded.
+  Rows Level(size_t l, const Rows& z, const std::vector<Item>& items) const {
     const LevelConfig& level = config_.levels[l];
     const std::string at = "level." + std::to_string(l) + ".";
     Rows h = z;
@@ -85,15 +87,20 @@ class Naive {
         level.enc_layers > 0 && level.enc_scope == Scope::kBidirBlock;
     const Rows& skip = bidirectional ? z : h;
     Rows o;
-    if (l + 1 < config_.levels.size()) o = Level(l + 1, Pool(l, h));
+    std::vector<size_t> begins = {0};  // first item of each unit
+    if (l + 1 < config_.levels.size()) {
+      begins = Begins(level, z.size(), items);
+      o = Level(l + 1, Pool(l, h, begins), {});
+    }
+    size_t unit = 0;
     Rows u;
     for (size_t i = 0; i <= z.size(); ++i) {
       std::vector<double> x = i == 0 ? w_.at(at + "start") : skip[i - 1];
       if (!o.empty()) {
-        const auto all =
-            Times(w_.at(at + "bridge.weight"), o[i / level.block]);
+        if (unit + 1 < begins.size() && begins[unit + 1] == i) ++unit;
+        const auto all = Times(w_.at(at + "bridge.weight"), o[unit]);
         const size_t row =
-            level.bridge == BridgeKind::kRepeat ? 0 : i % level.block;
+            level.bridge == BridgeKind::kRepeat ? 0 : i - begins[unit];
         Add(&x, Part(all, row * level.dim, level.dim));
       }
       u.push_back(x);
@@ -158,15 +165,33 @@ class Naive {
     }
   }
 
-  Rows Pool(size_t l, const Rows& h) const {
+  // Where units begin, the incomplete one included.
+  static std::vector<size_t> Begins(const LevelConfig& level, size_t n,
+                                    const std::vector<Item>& items) {
+    std::vector<size_t> begins = {0};
+    for (size_t i = 0; i < n; ++i) {
+      const size_t length = i + 1 - begins.back();
+      bool ends = length == size_t(level.block);
+      if (level.block_rule == BlockRule::kSpacelike) {
+        const auto space = [](Item x) {
+          return x > 255 || !(std::isalnum(x) || (x >= 0x80 && x <= 0xBF));
+        };
+        ends = ends || (length >= size_t(level.block_min) && space(items[i]) &&
+                        i > 0 && !space(items[i - 1]));
+      }
+      if (ends) begins.push_back(i + 1);
+    }
+    return begins;
+  }
+
+  Rows Pool(size_t l, const Rows& h, const std::vector<size_t>& begins) const {
     const LevelConfig& level = config_.levels[l];
     const std::string p = "level." + std::to_string(l) + ".pool.";
     Rows out;
-    for (size_t first = 0; first + level.block <= h.size();
-         first += level.block) {
+    for (size_t unit = 0; unit + 1 < begins.size(); ++unit) {
       Rows g;
-      for (int r = 0; r < level.block; ++r) {
-        g.push_back(RmsNorm(h[first + r], w_.at(p + "norm.weight")));
+      for (size_t i = begins[unit]; i < begins[unit + 1]; ++i) {
+        g.push_back(RmsNorm(h[i], w_.at(p + "norm.weight")));
       }
       out.push_back(Times(w_.at(p + "out.weight"), Mix(level, p, g)));
     }
@@ -329,7 +354,7 @@ Rows NaiveLogits(const ModelConfig& config, const TestWeights& weights,
     z.push_back(Part(weights.at("embedding.weight"), item * d, d));
   }
   Rows logits;
-  for (const auto& c : Naive(config, weights).Level(0, z)) {
+  for (const auto& c : Naive(config, weights).Level(0, z, items)) {
     logits.push_back(Times(weights.at("head.weight"), c));
   }
   return logits;
@@ -371,6 +396,17 @@ std::vector<NamedConfig> SmallConfigs() {
     configs.push_back({std::string(name) + "_linear", config});
     config.levels[0].bridge = BridgeKind::kRepeat;
     configs.push_back({std::string(name) + "_repeat", config});
+  }
+  for (const BridgeKind bridge : {BridgeKind::kLinear, BridgeKind::kRepeat}) {
+    ModelConfig config = Make({MakeLevel(20, 2, 1, kWindow, 1, kWindow, 7, 6),
+                               MakeLevel(24, 2, 0, kFull, 2, kFull, 0, 0)});
+    config.levels[0].block_rule = BlockRule::kSpacelike;
+    config.levels[0].block_min = 2;
+    config.levels[0].pool = PoolKind::kLast;
+    config.levels[0].bridge = bridge;
+    configs.push_back({bridge == BridgeKind::kRepeat ? "words_repeat"
+                                                     : "words_linear",
+                       config});
   }
   for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {
     configs.push_back(

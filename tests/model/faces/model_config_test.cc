@@ -41,6 +41,10 @@ TEST(ModelConfigJson, EqualityLooksAtEveryField) {
       [](ModelConfig* c) { c->levels[0].dec_scope = Scope::kBlock; },
       [](ModelConfig* c) { c->levels[0].window = 33; },
       [](ModelConfig* c) { c->levels[0].block = 4; },
+      [](ModelConfig* c) {
+        c->levels[0].block_rule = BlockRule::kSpacelike;
+      },
+      [](ModelConfig* c) { c->levels[0].block_min = 2; },
       [](ModelConfig* c) { c->levels[0].pool = PoolKind::kLast; },
       [](ModelConfig* c) { c->levels[0].bridge = BridgeKind::kRepeat; },
       [](ModelConfig* c) { c->vocab = 1; },
@@ -159,6 +163,48 @@ TEST(ValidateModelConfig, NamesTheFieldTheValueAndTheLimit) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bad.message;
     EXPECT_THAT(std::string(status.message()), HasSubstr(bad.message));
   }
+}
+
+TEST(ValidateModelConfig, SaysWhatRaggedUnitsNeed) {
+  const std::vector<BadConfig> cases = {
+      {[](ModelConfig* c) { c->levels[0].block_min = 1; },
+       "levels[0].block_min: is 1; must be in [2, 16]"},
+      {[](ModelConfig* c) { c->levels[0].block_min = 17; },
+       "levels[0].block_min: is 17"},
+      {[](ModelConfig* c) { c->levels[0].pool = PoolKind::kMean; },
+       "levels[0].pool: must be last where block_rule is not fixed"},
+      {[](ModelConfig* c) { c->levels[0].enc_scope = Scope::kBidirBlock; },
+       "levels[0].enc_scope: must be full or window"},
+      {[](ModelConfig* c) { c->levels[0].dec_scope = Scope::kBlock; },
+       "levels[0].dec_scope: must be full or window"},
+      {[](ModelConfig* c) { c->levels[0].block_rule = BlockRule::kFixed; },
+       "levels[0].block_min: must be 0 where block_rule is fixed"},
+      {[](ModelConfig* c) {
+         c->levels[1].block_rule = BlockRule::kSpacelike;
+       },
+       "levels[1].block_rule: must be fixed at the top level"},
+      {[](ModelConfig* c) {
+         c->levels.insert(c->levels.begin() + 1,
+                          PresetConfig("block").value().levels[0]);
+       },
+       "levels[0].block_rule: must be fixed in a model of more than two levels"},
+  };
+  for (const BadConfig& bad : cases) {
+    ModelConfig config = PresetConfig("spacebyte").value();
+    bad.edit(&config);
+    const absl::Status status = ValidateModelConfig(config);
+    EXPECT_THAT(std::string(status.message()), HasSubstr(bad.message));
+  }
+}
+
+TEST(MaxItems, CountsTheShortestUnits) {
+  const ModelConfig words = PresetConfig("spacebyte").value();
+  EXPECT_EQ(MaxItems(words, 0, 101), 101);
+  EXPECT_EQ(MaxItems(words, 1, 101), 50);
+  EXPECT_EQ(DocumentAlignment(words), 1);
+  const ModelConfig blocks = PresetConfig("block").value();
+  EXPECT_EQ(MaxItems(blocks, 1, 101), 12);
+  EXPECT_EQ(DocumentAlignment(blocks), 8);
 }
 
 TEST(ItemBytes, IsTheProductOfTheBlocksBelow) {

@@ -80,7 +80,7 @@ TEST_P(CausalityTest, NoGradientReachesTheFuture) {
   const int64_t n = length();
   const auto items = RandomBytes(1, n, 4);
   const auto embedded = model->Embed(items).detach().requires_grad_(true);
-  const auto loss = model->Head(model->ContextsOf(embedded)).log_softmax(-1);
+  const auto loss = model->Head(model->ContextsOf(embedded, items)).log_softmax(-1);
   for (int64_t t = 0; t <= n; t += 5) {
     const auto gradient = torch::autograd::grad(
         {loss[0][t][17]}, {embedded}, {}, /*retain_graph=*/true,

@@ -1,0 +1,44 @@
+#pragma once
+// Where units of the level above end: the one definition for the training graph,
+// the decoders and the availability pass. A unit may end after an item only for
+// reasons found in that item and those before it, so a decoder knows at once.
+//
+//   fixed       after every `block` items
+//   spacelike   after an item that is no letter, digit or inner byte of a UTF-8
+//               character, where the one before it was; never before `block_min`
+//               items, always after `block` (Slagle 2024, SpaceByte, 2404.14408:
+//               units end where words do, so a word is predicted from a context
+//               that holds all the words before it)
+//
+// Pure functions on plain values.
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "model/items.h"
+#include "model/model_config.h"
+
+namespace strata {
+
+// Letters and digits of ASCII, and bytes 0x80 to 0xBF, continue a word; every
+// other byte and every marker breaks it.
+bool IsSpacelike(Item item);
+
+// The incomplete unit at the end of a sequence.
+struct OpenUnit {
+  int64_t items = 0;     // in it
+  bool in_word = false;  // the item before was not spacelike
+};
+
+// Takes one more item; true when a unit ends with it.
+bool TakeItem(const LevelConfig& level, Item item, OpenUnit* open);
+
+// Per item whether a unit ends with it, in a row of documents that do not share
+// one: a unit also ends with the last item of a document. `segments`: the
+// document of each item, perhaps of one more, or empty for one document.
+std::vector<uint8_t> UnitEnds(const LevelConfig& level,
+                              absl::Span<const int64_t> items,
+                              absl::Span<const int64_t> segments);
+
+}  // namespace strata

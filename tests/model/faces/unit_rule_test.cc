@@ -1,0 +1,88 @@
+#include "model/unit_rule.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "model/base/random.h"
+#include "model/presets.h"
+
+namespace strata {
+namespace {
+
+using ::testing::ElementsAre;
+
+LevelConfig Words(int least, int most) {
+  LevelConfig level = PresetConfig("spacebyte").value().levels[0];
+  level.block_min = least;
+  level.block = most;
+  return level;
+}
+
+std::vector<int64_t> Items(const std::string& text) {
+  return {text.begin(), text.end()};
+}
+
+// The units of a text, the incomplete one last.
+std::vector<std::string> Cut(const LevelConfig& level, const std::string& text) {
+  std::vector<std::string> units(1);
+  OpenUnit open;
+  for (const char c : text) {
+    units.back() += c;
+    if (TakeItem(level, static_cast<unsigned char>(c), &open)) {
+      units.emplace_back();
+    }
+  }
+  return units;
+}
+
+TEST(UnitRule, UnitsEndWithWhatFollowsAWord) {
+  EXPECT_THAT(Cut(Words(2, 16), "It was, in  1999: o"),
+              ElementsAre("It ", "was,", " in ", " 1999:", " o"));
+}
+
+TEST(UnitRule, WordsOfOtherScriptsStayWhole) {
+  // The first byte of a character of two breaks a word, the second goes on with
+  // it; so letters of other scripts are words of one or more characters.
+  EXPECT_THAT(Cut(Words(2, 16), "na\xC3\xAFve x"),
+              ElementsAre("na\xC3", "\xAFve ", "x"));
+}
+
+TEST(UnitRule, KeepsItsLimits) {
+  EXPECT_THAT(Cut(Words(4, 5), "a b c abcdefgh"),
+              ElementsAre("a b ", "c abc", "defgh", ""));
+  for (const int least : {2, 3, 7}) {
+    const LevelConfig level = Words(least, 9);
+    OpenUnit open;
+    int64_t length = 0;
+    for (uint64_t i = 0; i < 5000; ++i) {
+      ++length;
+      const Item item = static_cast<Item>(RandomBits(3, 0, i) % 260);
+      if (!TakeItem(level, item, &open)) continue;
+      ASSERT_GE(length, least);
+      ASSERT_LE(length, 9);
+      length = 0;
+    }
+  }
+}
+
+TEST(UnitRule, FixedBlocksDoNotLookAtTheBytes) {
+  const LevelConfig level = PresetConfig("block").value().levels[0];
+  EXPECT_THAT(Cut(level, "a b c d e f g h i"),
+              ElementsAre("a b c d ", "e f g h ", "i"));
+}
+
+TEST(UnitEnds, NoUnitHoldsTwoDocuments) {
+  const LevelConfig level = Words(2, 16);
+  const auto items = Items("one twothree");
+  EXPECT_THAT(UnitEnds(level, items, {}),
+              ElementsAre(0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0));
+  // Each document is cut as if it were alone.
+  const std::vector<int64_t> documents = {0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1};
+  EXPECT_THAT(UnitEnds(level, items, documents),
+              ElementsAre(0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0));
+}
+
+}  // namespace
+}  // namespace strata
