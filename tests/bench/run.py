@@ -8,7 +8,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
+
+from server import Server
 
 
 def arguments():
@@ -41,35 +42,6 @@ def google_benchmark(program, options, environment, quick):
             if "cpu_us" in run:
                 runs.setdefault(name + "/cpu", []).append(run["cpu_us"])
     return {name: statistics.median(rates) for name, rates in runs.items()}
-
-
-class Server:
-    """A server over the benchmark's models, for the streamed figures."""
-
-    def __init__(self, binaries, models, threads):
-        self.folder = tempfile.TemporaryDirectory()
-        port_file = pathlib.Path(self.folder.name) / "ports"
-        self.process = subprocess.Popen(
-            [str(binaries / "strata-server"), "--models", str(models),
-             "--data", self.folder.name + "/data", "--listen", "127.0.0.1:0",
-             "--http", "127.0.0.1:0", "--port-file", str(port_file),
-             "--threads", str(threads), "--drain-delay", "0s"],
-            stderr=subprocess.DEVNULL)
-        while not port_file.exists():
-            if self.process.poll() is not None:
-                sys.exit("the server did not start")
-            time.sleep(0.05)
-        self.address = port_file.read_text().splitlines()[0].split("=")[1]
-
-    def cpu_seconds(self):
-        stat = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text()
-        ticks = stat.rsplit(")", 1)[1].split()[11:13]
-        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
-
-    def close(self):
-        self.process.terminate()
-        self.process.wait()
-        self.folder.cleanup()
 
 
 def streamed_once(binaries, server, preset):

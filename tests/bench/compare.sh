@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Trains every generative preset of one size on the same text and compares them:
+# held-out bits per byte, at equal bytes and at equal training compute, training and
+# decoding speed, state. A Markdown table; the README's is from here.
+#
+#   tests/bench/compare.sh [--size 1m|10m] [--megabytes N] [--presets A,B,…]
+#                          [--text FILE] [--out DIR]
+#
+#   --size 1m       all families; 10m: block, flat, hourglass, spacebyte, three-level
+#   --megabytes 3   text bytes that each model is trained on (10 at 10m)
+#   --text FILE     default: novels of $STRATA_SHARED_DATA (../shared/data), whole
+#                   books, the last of them held out
+#   --out DIR       build/compare: one JSON file a row. A row that is there is not
+#                   made again, so a run that was cut off goes on where it stopped.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$here/../.."
+
+build=build/release
+[ -f "$build/build.ninja" ] || cmake --preset release >/dev/null
+cmake --build "$build" --target preset_facts strata-server strata >&2
+exec python3 "$here/compare.py" --bin "$build/bin" "$@"

@@ -1,0 +1,90 @@
+// What can be said of presets without running them, as one JSON object a line:
+// parameters, multiply-adds and state. compare.sh drives it.
+//
+//   preset_facts CONTEXT SEQUENCE PRESET…
+//
+// state_bytes: of one sequence of CONTEXT items. flops_per_byte: of a forward pass
+// over texts of SEQUENCE bytes, by the formula of the README's table:
+// sum over levels of (2 N + 4 D keys layers) / S, and 2 V D for the head, where
+// `keys` are those that a query sees on average.
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+
+#include "model/model_config.h"
+#include "model/presets.h"
+#include "model/scope_mask.h"
+
+namespace strata {
+namespace {
+
+// Bytes that an item covers: on average, where the bytes decide (an English word
+// and what follows it).
+double MeanItemBytes(const ModelConfig& config, size_t level) {
+  double bytes = 1;
+  for (size_t l = 0; l < level; ++l) {
+    const LevelConfig& below = config.levels[l];
+    bytes *= below.block_rule == BlockRule::kFixed ? below.block : 5.5;
+  }
+  return bytes;
+}
+
+double MeanKeys(const LevelConfig& level, Scope scope, int64_t items) {
+  double keys = 0;
+  for (int64_t i = 0; i < items; ++i) {
+    const KeyRange seen =
+        VisibleKeys(scope, i, items, level.window, level.block);
+    keys += static_cast<double>(seen.end - seen.begin);
+  }
+  return keys / static_cast<double>(std::max<int64_t>(1, items));
+}
+
+// Everything but the embedding, which is looked up, per item of its level.
+double FlopsPerByte(const ModelConfig& config, int64_t sequence) {
+  double flops = 0;
+  for (size_t l = 0; l < config.levels.size(); ++l) {
+    const LevelConfig& level = config.levels[l];
+    const double bytes = MeanItemBytes(config, l);
+    const auto items = static_cast<int64_t>(sequence / bytes);
+    ModelConfig alone = config;
+    alone.levels = {level};
+    alone.levels[0].block = 0;
+    const double matrices =
+        static_cast<double>(ParameterCount(alone) - 2 * 260 * level.dim);
+    const double attended =
+        level.enc_layers * MeanKeys(level, level.enc_scope, items) +
+        level.dec_layers * MeanKeys(level, level.dec_scope, items);
+    flops += (2 * matrices + 4 * level.dim * attended) / bytes;
+  }
+  return flops + 2.0 * config.vocab * config.levels[0].dim;
+}
+
+int Main(int argc, char** argv) {
+  const int64_t context = std::atoll(argv[1]);
+  const int64_t sequence = std::atoll(argv[2]);
+  for (int i = 3; i < argc; ++i) {
+    const auto config = PresetConfig(argv[i]);
+    if (!config.ok()) {
+      std::cerr << config.status() << std::endl;
+      return 1;
+    }
+    std::cout << "{\"preset\": \"" << argv[i]
+              << "\", \"parameters\": " << ParameterCount(*config)
+              << ", \"state_bytes\": " << StateBytes(*config, context)
+              << ", \"flops_per_byte\": " << FlopsPerByte(*config, sequence)
+              << "}" << std::endl;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace strata
+
+int main(int argc, char** argv) {
+  if (argc < 4) {
+    std::cerr << "preset_facts CONTEXT SEQUENCE PRESET…" << std::endl;
+    return 2;
+  }
+  return strata::Main(argc, argv);
+}

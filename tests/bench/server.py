@@ -1,0 +1,37 @@
+"""A server of its own for a benchmark."""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+
+class Server:
+    """Serves `models`, or an empty folder of its own; gone after close()."""
+
+    def __init__(self, binaries, models, threads, flags=()):
+        self.folder = tempfile.TemporaryDirectory()
+        port_file = pathlib.Path(self.folder.name) / "ports"
+        models = models or self.folder.name + "/models"
+        self.process = subprocess.Popen(
+            [str(binaries / "strata-server"), "--models", str(models),
+             "--data", self.folder.name + "/data", "--listen", "127.0.0.1:0",
+             "--http", "127.0.0.1:0", "--port-file", str(port_file),
+             "--threads", str(threads), "--drain-delay", "0s", *flags],
+            stderr=subprocess.DEVNULL)
+        while not port_file.exists():
+            if self.process.poll() is not None:
+                sys.exit("the server did not start")
+            time.sleep(0.05)
+        self.address = port_file.read_text().splitlines()[0].split("=")[1]
+
+    def cpu_seconds(self):
+        stat = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text()
+        ticks = stat.rsplit(")", 1)[1].split()[11:13]
+        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+        self.folder.cleanup()
