@@ -1,11 +1,11 @@
 #pragma once
-// PrefixCache: the snapshots that are kept, by model version and items, in order
-// of use. It holds no more than it is given: what it may take is decided by
-// AdmissionQueue, which evicts the least recently used when the memory is wanted.
-// It does not pin a version: DropUnused lets go of those that nobody references
-// any more, as GeneratorCache does.
-// Thread-safe; its lock is a leaf, taken also inside the queue's. What it lets go
-// of is returned, for the caller to destroy without a lock.
+// PrefixCache: the snapshots that are kept, by model version and items, in
+// order of use. It holds no more than it is given: what it may take is decided
+// by AdmissionQueue, which evicts the least recently used when the memory is
+// wanted. It does not pin a version: DropUnused lets go of those that nobody
+// references any more, as GeneratorCache does. Thread-safe; its lock is a leaf,
+// taken also inside the queue's. What it lets go of is returned, for the caller
+// to destroy without a lock.
 
 #include <cstdint>
 #include <list>
@@ -26,14 +26,15 @@ class PrefixCache {
   using VersionPtr = std::shared_ptr<const ServedVersion>;
 
   struct Found {
-    SnapshotPtr snapshot;  // after the longest kept prefix of the items, or null
+    SnapshotPtr snapshot;  // of the longest kept prefix of the items, or null
     int64_t shared = 0;    // items in common with anything kept
   };
   // Counts as a use of the snapshot. `place`: see AdmissionQueue::PlaceOf.
   Found Find(const VersionPtr& version, int place,
              absl::Span<const Item> items);
 
-  // The place that keeps the longest prefix of the items; -1: none does. No use.
+  // The place that keeps the longest prefix of the items; -1: none does. No
+  // use.
   int PlaceOfLongest(const VersionPtr& version, absl::Span<const Item> items);
 
   // Whether exactly these items are kept; counts as a use if so.

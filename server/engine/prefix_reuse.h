@@ -1,25 +1,27 @@
 #pragma once
-// What a worker does with the prefix cache: begins a request from the snapshot of
-// its longest kept prefix, and keeps snapshots for those that come after.
+// What a worker does with the prefix cache: begins a request from the snapshot
+// of its longest kept prefix, and keeps snapshots for those that come after.
 //
-// A state cannot be cut back to fewer items (rings overwrite, blocks are pooled),
-// so what is kept must end where a later prompt will part. A snapshot is taken
+// A state cannot be cut back to fewer items (rings overwrite, blocks are
+// pooled), so what is kept must end where a later prompt will part. A snapshot
+// is taken
 //   - where a request ends: the next turn of a chat begins with its prompt and
 //     its answer, item by item (model/chat_template.h; the EOS that ended the
 //     answer was never fed, it comes with the next prompt);
 //   - where its prompt ends: an answer may come back otherwise than it was made
 //     (a stop string cut off, bytes that are no UTF-8 replaced, space trimmed),
 //     and then the prompt is the part of the history that is still the same;
-//   - where a prompt parts from what another request left: who shares so much of
-//     it shares a system prompt, a document or a whole prompt that is sent again.
-//     The first request does not know of it, the second takes the snapshot, all
-//     that follow begin there.
-// Each only if it spares those that use it kLeastReuse items, for that many are
-// fed in one step, about as fast as a state is copied. So a history costs at most
-// so many again. Of a request that failed, was cancelled or cut, nothing is kept.
+//   - where a prompt parts from what another request left: who shares so much
+//     of it shares a system prompt, a document or a whole prompt that is sent
+//     again. The first request does not know of it, the second takes the
+//     snapshot, all that follow begin there.
+// Each only if it spares those that use it kLeastReuse items more than what is
+// kept already: fewer are read in one short step. So a history costs at most so
+// many again. When a request fails, is cancelled or cut, nothing more is kept.
 //
 // Snapshots have room for their own items alone: a request that begins with one
-// forks it into a sequence of its own capacity. Single owner thread (the worker).
+// forks it into a sequence of its own capacity. Single owner thread (the
+// worker).
 
 #include <cstdint>
 #include <memory>
@@ -64,9 +66,11 @@ class PrefixReuse {
   const LiveRequest* const live_;
   Generator* const generator_;
   const bool on_;
-  int64_t cached_ = 0;  // items that the request began with
-  int64_t kept_ = 0;    // items of the longest prefix that is kept, as far as known
-  int64_t parting_ = 0;  // items after which the prompt parts from others; 0: none
+  // Items that the request began with; of the longest prefix that is kept, as
+  // far as known; after which the prompt parts from others (0: none).
+  int64_t cached_ = 0;
+  int64_t kept_ = 0;
+  int64_t parting_ = 0;
 };
 
 }  // namespace strata

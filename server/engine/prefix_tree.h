@@ -1,9 +1,9 @@
 #pragma once
-// PrefixTree: snapshots by the items that they stand after, as a radix tree: one
-// walk along a prompt finds the longest prefix that is kept, and how much of the
-// prompt is common to anything kept. Items are compared, not hashed: no two
-// prefixes are ever taken for one another. Shared parts of prefixes are stored
-// once. Not thread-safe.
+// PrefixTree: snapshots by the items that they stand after, as a radix tree:
+// one walk along a prompt finds the longest prefix that is kept, and how much
+// of the prompt is common to anything kept. Items are compared, not hashed: no
+// two prefixes are ever taken for one another. Shared parts of prefixes are
+// stored once. Not thread-safe.
 //
 // Cost: one comparison an item of the prompt, and one look-up where paths part.
 

@@ -1,8 +1,9 @@
 #pragma once
 // Snapshot: the decoding state after some items, kept so that a later request
-// that begins with the same items need not feed them again. Immutable and shared:
-// workers fork it, nobody steps it. Destroyed with no lock held, by whoever lets
-// go of it last: its memory is freed, then its part of the budget given back.
+// that begins with the same items need not feed them again. Immutable and
+// shared: workers fork it, nobody steps it. Destroyed with no lock held, by
+// whoever lets go of it last: its memory is freed, then its part of the budget
+// given back.
 
 #include <cstdint>
 #include <memory>

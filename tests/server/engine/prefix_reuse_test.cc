@@ -1,5 +1,5 @@
-// Snapshots of prefixes: when they are taken and found, that no result depends on
-// them, and that they stand in nobody's way.
+// Snapshots of prefixes: when they are taken and found, that no result depends
+// on them, and that they stand in nobody's way.
 #include "server/engine/prefix_reuse.h"
 
 #include <map>

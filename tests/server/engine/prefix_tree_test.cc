@@ -1,5 +1,5 @@
-// The tree against a plain set of prefixes, under random insertions, removals and
-// look-ups over few items, so that edges are split and joined all the time.
+// The tree against a plain set of prefixes, under random insertions, removals
+// and look-ups over few items, so that edges are split and joined all the time.
 #include "server/engine/prefix_tree.h"
 
 #include <algorithm>
