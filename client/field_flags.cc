@@ -20,6 +20,7 @@ constexpr FieldFlag kFieldFlags[] = {
     {"stop", "--stop"},
     {"time_limit_seconds", "--time-limit"},
     {"request_id", "--request-id"},
+    {"no_prefix_cache", "--no-prefix-cache"},
     {"sampling.temperature", "--temperature"},
     {"sampling.top_k", "--top-k"},
     {"sampling.top_p", "--top-p"},

@@ -30,6 +30,8 @@ void GenerationArgs::Register(ArgParser* args) {
       .Add("seed", "S", "same seed, same bytes; default: drawn by the server", &seed_)
       .Add("stop", "TEXT", "end before this text; up to 16 times", &stop_)
       .AddFlag("ignore-eos", "never end at the end-of-text item", &ignore_eos_)
+      .AddFlag("no-prefix-cache", "share no state with other requests; the result is the same",
+               &no_prefix_cache_)
       .Add("time-limit", "SECONDS", "end the text after this time, queue included", &time_limit_)
       .Add("timeout", "SECONDS", "fail after this time", &timeout_);
 }
@@ -44,6 +46,7 @@ void GenerationArgs::Apply(v1::GenerateRequest* request) const {
   if (repetition_window_) sampling->set_repetition_window(Narrow(*repetition_window_));
   if (seed_) sampling->set_seed(*seed_);
   if (ignore_eos_) sampling->set_ignore_eos(true);
+  if (no_prefix_cache_) request->set_no_prefix_cache(true);
   if (max_tokens_) request->set_max_tokens(*max_tokens_);
   if (time_limit_) request->set_time_limit_seconds(*time_limit_);
   for (const std::string& stop : stop_) request->add_stop(stop);

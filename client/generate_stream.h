@@ -37,6 +37,7 @@ class GenerationArgs {
   std::optional<double> timeout_;
   std::vector<std::string> stop_;
   bool ignore_eos_ = false;
+  bool no_prefix_cache_ = false;
 };
 
 // Calls `on_event` for every message. An error that it returns cancels the call

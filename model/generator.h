@@ -50,9 +50,16 @@ class Generator {
   virtual absl::StatusOr<std::unique_ptr<Sequence>> NewSequence(
       int64_t capacity) = 0;
 
-  // A copy that shares nothing. Also the snapshot of Restore.
+  // A copy that shares nothing, with room for `capacity` items: it continues as
+  // a sequence would that had been that large from its first item on.
+  // INVALID_ARGUMENT when capacity < sequence.size() or out of range. Only reads
+  // `sequence`: several threads may fork one that nobody steps.
   virtual absl::StatusOr<std::unique_ptr<Sequence>> Fork(
-      const Sequence& sequence) = 0;
+      const Sequence& sequence, int64_t capacity) = 0;
+  // Of the same capacity. Also the snapshot of Restore.
+  absl::StatusOr<std::unique_ptr<Sequence>> Fork(const Sequence& sequence) {
+    return Fork(sequence, sequence.capacity());
+  }
   // Makes `sequence` what `snapshot` is. REQUIRES: equal capacity, same model.
   virtual absl::Status Restore(const Sequence& snapshot,
                                Sequence* sequence) = 0;

@@ -77,6 +77,10 @@ inline int64_t PoolWidth(const LevelConfig& level) {
   return (level.pool == PoolKind::kConcat ? int64_t{level.block} : 1) *
          level.dim;
 }
+// Items of an incomplete unit that a sequence keeps for the pool.
+inline int64_t BufferedItems(const LevelConfig& level) {
+  return level.block_rule == BlockRule::kFixed ? level.block : 0;
+}
 // Items of a unit that the pool reads.
 inline int64_t PoolItems(const LevelConfig& level) {
   return level.block_rule == BlockRule::kFixed ? level.block : 1;

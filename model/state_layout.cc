@@ -42,9 +42,7 @@ StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
     out.enc_offset = offset;
     out.dec_offset = out.enc_offset + level.enc_layers * 2 * out.enc_slots * dim;
     out.pool_offset = out.dec_offset + level.dec_layers * 2 * out.dec_slots * dim;
-    const bool buffered = level.block_rule == BlockRule::kFixed;
-    out.context_offset =
-        out.pool_offset + (buffered ? level.block * dim : int64_t{0});
+    out.context_offset = out.pool_offset + BufferedItems(level) * dim;
     const int64_t end = out.context_offset + BridgeRows(level) * dim;
     out.values = end - offset;
     offset = end;

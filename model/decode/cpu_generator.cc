@@ -21,10 +21,12 @@ absl::StatusOr<std::unique_ptr<Sequence>> CpuGenerator<T>::NewSequence(
 
 template <typename T>
 absl::StatusOr<std::unique_ptr<Sequence>> CpuGenerator<T>::Fork(
-    const Sequence& sequence) {
+    const Sequence& sequence, int64_t capacity) {
   STRATA_ASSIGN_OR_RETURN(CpuSequence<T>* const from, Own(&sequence));
-  STRATA_ASSIGN_OR_RETURN(auto copy, CpuSequence<T>::Allocate(
-                                         &model_->config(), from->capacity()));
+  STRATA_RETURN_IF_ERROR(
+      CheckForkCapacity(*from, capacity, model_->config().max_context));
+  STRATA_ASSIGN_OR_RETURN(
+      auto copy, CpuSequence<T>::Allocate(&model_->config(), capacity));
   copy->CopyFrom(*from);
   return copy;
 }

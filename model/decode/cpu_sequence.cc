@@ -78,8 +78,8 @@ void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
       }
     }
     const int64_t context = BridgeRows(level) * level.dim;
-    const bool buffered = level.block_rule == BlockRule::kFixed;
-    const int64_t pending = buffered ? progress_.levels[l].open.items : 0;
+    const int64_t pending =
+        std::min(progress_.levels[l].open.items, BufferedItems(level));
     std::copy_n(other.PoolBuffer(l), pending * level.dim, PoolBuffer(l));
     std::copy_n(other.Context(l), context, Context(l));
   }

@@ -55,7 +55,10 @@ class CpuSequence final : public Sequence {
   T* Context(int level) const;
 
   // Makes this a copy of `other`: same config, capacity() >= other.size().
-  // Copies what is in use, not what is reserved.
+  // Copies what is in use, not what is reserved. An item's slot is the same in
+  // both: caches of different size have never wrapped, the smaller one because
+  // it has a slot for every item that it may hold, the larger one because it
+  // holds no more items than that.
   void CopyFrom(const CpuSequence& other);
 
  private:

@@ -146,7 +146,7 @@ void LevelStep<T>::CollectUnits(int l) {
   const LevelConfig& level = level_config(l);
   LevelScratch<T>& s = scratch_[l];
   const int64_t width = PaddedWidth(level.dim);
-  const bool buffered = level.block_rule == BlockRule::kFixed;
+  const bool buffered = BufferedItems(level) > 0;
   T* unit = s.units_x.data();
   for (const LevelRow<CpuSequence<T>>& row : s.rows) {
     T* buffer = row.sequence->PoolBuffer(l);

@@ -56,6 +56,15 @@ absl::Status CheckDistinct(std::vector<const Sequence*>* sequences) {
   return absl::OkStatus();
 }
 
+absl::Status CheckForkCapacity(const Sequence& sequence, int64_t capacity,
+                               int64_t max_context) {
+  const absl::Status status = CheckCapacity(capacity, max_context);
+  if (!status.ok() || capacity >= sequence.size()) return status;
+  return absl::InvalidArgumentError(
+      absl::StrCat("capacity is ", capacity, "; the sequence holds ",
+                   sequence.size(), " items"));
+}
+
 absl::Status CheckSameCapacity(const Sequence& snapshot,
                                const Sequence& sequence) {
   if (snapshot.capacity() == sequence.capacity()) return absl::OkStatus();

@@ -23,6 +23,10 @@ absl::Status CheckFeed(const Sequence& sequence, absl::Span<const Item> items,
 // No sequence twice, and at least one. Sorts `sequences`.
 absl::Status CheckDistinct(std::vector<const Sequence*>* sequences);
 
+// Of Fork: a sequence and the room of its copy.
+absl::Status CheckForkCapacity(const Sequence& sequence, int64_t capacity,
+                               int64_t max_context);
+
 // Of Restore: a snapshot and what it is restored into.
 absl::Status CheckSameCapacity(const Sequence& snapshot,
                                const Sequence& sequence);

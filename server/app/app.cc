@@ -62,6 +62,7 @@ EngineOptions EngineOptionsFor(const Flags& flags, EngineOptions options,
   options.prefill_items_per_step = flags.prefill_chunk;
   options.max_queued_requests = flags.max_queued_requests;
   options.max_queued_bytes = flags.max_queued_bytes;
+  options.prefix_cache_bytes = flags.prefix_cache;
   options.observer = observer;
   return options;
 }
@@ -119,6 +120,8 @@ class AppImpl final : public App {
         jobs_(JobOptionsFor(flags, &metrics_), store_.get(), &executor_, &datasets_,
               &registry_) {
     metrics_.SetStateBudget(StateBudget(engine_.options()));
+    // Calls come from RPCs and jobs alone, which end before the engine does.
+    registry_.SetListener([this] { engine_.ReleaseUnused(); });
   }
 
   ~AppImpl() override { Leave(); }

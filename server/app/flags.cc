@@ -76,6 +76,12 @@ const std::vector<Flag>& Table() {
        "Decoding state of all running requests, of each CUDA device where there are; "
        "0: half of the cgroup's memory limit or of the machine's memory, or a quarter "
        "of what is free on the device."},
+      {"prefix-cache", Bytes{&F::prefix_cache, 0}, "512MiB", "bytes",
+       "Of the state memory, what states of earlier requests may take while no "
+       "request wants it, so that a prompt that begins as one of them is not read "
+       "again: that of 4,000 bytes takes 1 MB in block-1m, 8 MB in block-10m, 69 MB "
+       "in flat-10m. 0: none are kept; for clients that must not learn from the "
+       "speed of an answer what others sent."},
       {"max-dataset-bytes", Bytes{&F::max_dataset_bytes, 1}, "4GiB", "bytes",
        "Of one uploaded dataset."},
       {"max-message-bytes", Bytes{&F::max_message_bytes, 1024}, "32MiB", "bytes",

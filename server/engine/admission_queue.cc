@@ -39,8 +39,16 @@ void SlotLease::Release() {
   }
 }
 
-AdmissionQueue::AdmissionQueue(const EngineOptions& options)
-    : options_(options), workers_(new WorkerState[options.workers]) {}
+SnapshotLease::~SnapshotLease() {
+  if (queue_ != nullptr) queue_->ReleaseSnapshot(place_, bytes_);
+}
+
+AdmissionQueue::AdmissionQueue(const EngineOptions& options,
+                               PrefixCache* prefixes)
+    : options_(options),
+      prefixes_(prefixes),
+      workers_(new WorkerState[options.workers]),
+      places_(PlaceOf(options.workers - 1) + 1) {}
 
 absl::StatusOr<int64_t> AdmissionQueue::Push(LiveRequestPtr live) {
   MutexLock lock(&mu_);
@@ -98,10 +106,24 @@ bool AdmissionQueue::Cancel(absl::string_view id, LiveRequestPtr* removed) {
   return true;
 }
 
-bool AdmissionQueue::MayTake(int worker, int64_t state_bytes) const {
+// Only to one that has no more to do, so that nobody waits for a warm worker
+// while a cold one idles: an idle worker leaves a request to another idle one.
+bool AdmissionQueue::LeaveToPreferred(int worker, const LiveRequest& live,
+                                      MonotonicTime now) const {
+  const int preferred = live.preferred_worker;
+  if (preferred < 0 || preferred == worker) return false;
+  const WorkerState& other = workers_[preferred];
+  return other.running <= workers_[worker].running &&
+         other.running < options_.max_batch &&
+         InStep(other, now) < kSlowStep && Fits(preferred, live.state_bytes);
+}
+
+bool AdmissionQueue::MayTake(int worker, const LiveRequest& live) const {
   const int64_t running = workers_[worker].running;
+  const int64_t state_bytes = live.state_bytes;
   if (running >= options_.max_batch || !Fits(worker, state_bytes)) return false;
   const MonotonicTime now = options_.clock->Now();
+  if (LeaveToPreferred(worker, live, now)) return false;
   // Those that could have it instead: a worker that is stuck in a step, or has
   // no memory of its own left, is not waited for.
   std::vector<int64_t> others;
@@ -115,10 +137,60 @@ bool AdmissionQueue::MayTake(int worker, int64_t state_bytes) const {
 }
 
 bool AdmissionQueue::Fits(int worker, int64_t state_bytes) const {
-  const int64_t used = options_.state_memory_per_worker
-                           ? workers_[worker].state_bytes
-                           : levels_.state_bytes;
+  const int64_t used = places_[PlaceOf(worker)].state_bytes;
   return state_bytes <= options_.state_memory_bytes - used;
+}
+
+bool AdmissionQueue::MakeRoom(int worker, int64_t state_bytes,
+                              Intake* intake) {
+  const int place = PlaceOf(worker);
+  const PlaceState& used = places_[place];
+  const int64_t missing = state_bytes + used.state_bytes + used.cached_bytes -
+                          options_.state_memory_bytes;
+  if (missing <= 0) return true;
+  // What is not in the cache, but counted, comes or goes at this moment; either
+  // wakes whoever waits.
+  const int64_t moving = used.cached_bytes - prefixes_->bytes(place);
+  if (missing > moving) {
+    intake->evicted = prefixes_->Evict(place, missing - moving);
+  }
+  return false;
+}
+
+bool AdmissionQueue::ReserveSnapshot(int worker, int64_t bytes,
+                                     SnapshotLease* lease,
+                                     std::vector<SnapshotPtr>* evicted) {
+  MutexLock lock(&mu_);
+  const int place = PlaceOf(worker);
+  PlaceState& used = places_[place];
+  const int64_t head =
+      queue_.empty() ? 0 : queue_.begin()->second->state_bytes;
+  const int64_t missing =
+      used.cached_bytes + bytes -
+      std::min(options_.prefix_cache_bytes,
+               options_.state_memory_bytes - used.state_bytes - head);
+  evicted->clear();
+  if (missing <= 0) {
+    used.cached_bytes += bytes;
+    levels_.cached_bytes += bytes;
+    *lease = SnapshotLease(this, place, bytes);
+    return true;
+  }
+  if (missing <= prefixes_->bytes(place)) {
+    *evicted = prefixes_->Evict(place, missing);
+  }
+  return false;
+}
+
+SnapshotPtr AdmissionQueue::Keep(const LiveRequest& live, int64_t items,
+                                 SnapshotPtr snapshot) {
+  MutexLock lock(&mu_);
+  SnapshotPtr known = prefixes_->Insert(
+      live.request.version,
+      absl::MakeConstSpan(live.request.items).first(items),
+      std::move(snapshot));
+  if (!queue_.empty()) work_.SignalAll();
+  return known;
 }
 
 void AdmissionQueue::Fill(int worker, Intake* intake) {
@@ -126,16 +198,19 @@ void AdmissionQueue::Fill(int worker, Intake* intake) {
   while (!expiries_.empty() && expiries_.begin()->first <= now) {
     intake->expired.push_back(RemoveFromQueue(expiries_.begin()->second));
   }
-  while (!queue_.empty() &&
-         MayTake(worker, queue_.begin()->second->state_bytes)) {
+  while (!queue_.empty() && MayTake(worker, *queue_.begin()->second)) {
+    if (!MakeRoom(worker, queue_.begin()->second->state_bytes, intake)) break;
     LiveRequestPtr live = RemoveFromQueue(queue_.begin()->first);
     ++workers_[worker].running;
-    workers_[worker].state_bytes += live->state_bytes;
+    places_[PlaceOf(worker)].state_bytes += live->state_bytes;
     ++levels_.running;
     levels_.state_bytes += live->state_bytes;
     live->lease = SlotLease(this, worker, live->state_bytes);
     intake->arrivals.push_back(std::move(live));
   }
+  // Who left the old head to another may be meant by the new one.
+  const bool new_head = !intake->arrivals.empty() || !intake->expired.empty();
+  if (new_head && !queue_.empty()) work_.SignalAll();
   intake->stop = stop_;
 }
 
@@ -149,13 +224,14 @@ AdmissionQueue::Intake AdmissionQueue::Take(
   for (;;) {
     Fill(worker, &intake);
     if (!wait || intake.stop || !intake.arrivals.empty() ||
-        !intake.expired.empty() || self.wakes_seen != wakes_ ||
+        !intake.expired.empty() || !intake.evicted.empty() || self.wakes_seen != wakes_ ||
         (until.has_value() && CondVar::Clock::now() >= *until)) {
       break;
     }
     self.busy_since = kIdle;
     WaitForWork(until);
   }
+  intake.woken = self.wakes_seen != wakes_;
   self.wakes_seen = wakes_;
   Beat(worker);
   return intake;
@@ -192,9 +268,16 @@ void AdmissionQueue::Wake() {
 void AdmissionQueue::Release(int worker, int64_t state_bytes) {
   MutexLock lock(&mu_);
   --workers_[worker].running;
-  workers_[worker].state_bytes -= state_bytes;
+  places_[PlaceOf(worker)].state_bytes -= state_bytes;
   --levels_.running;
   levels_.state_bytes -= state_bytes;
+  if (!queue_.empty()) work_.SignalAll();
+}
+
+void AdmissionQueue::ReleaseSnapshot(int place, int64_t bytes) {
+  MutexLock lock(&mu_);
+  places_[place].cached_bytes -= bytes;
+  levels_.cached_bytes -= bytes;
   if (!queue_.empty()) work_.SignalAll();
 }
 

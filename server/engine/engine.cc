@@ -79,10 +79,20 @@ absl::Status Size(const EngineOptions& options, LiveRequest* live) {
   return absl::OkStatus();
 }
 
+// Where workers share their memory they share the snapshots too.
+int PreferredWorker(EngineCore* core, const EngineRequest& request) {
+  const bool uses = core->options().state_memory_per_worker &&
+                    request.prefix_cache &&
+                    request.kind == EngineRequest::Kind::kGenerate;
+  if (!uses) return -1;
+  return core->prefixes().PlaceOfLongest(request.version, request.items);
+}
+
 EngineOptions Checked(EngineOptions options) {
   STRATA_CHECK(options.workers >= 1);
   STRATA_CHECK(options.max_batch >= 1);
   STRATA_CHECK(options.prefill_items_per_step >= 1);
+  STRATA_CHECK(options.prefix_cache_bytes >= 0);
   STRATA_CHECK(options.clock != nullptr);
   return options;
 }
@@ -102,6 +112,7 @@ struct Engine::Impl {
     auto live = std::make_shared<LiveRequest>();
     live->request = std::move(request);
     STRATA_RETURN_IF_ERROR(Size(core.options(), live.get()));
+    live->preferred_worker = PreferredWorker(&core, live->request);
     return core.queue().Push(std::move(live));
   }
 
@@ -118,11 +129,13 @@ absl::StatusOr<int64_t> Engine::Submit(EngineRequest request) {
   STRATA_CHECK(request.sink != nullptr);
   EngineCore& core = impl_->core;
   if (request.arrival == MonotonicTime{}) request.arrival = core.Now();
-  const std::shared_ptr<const ServedVersion> version = request.version;
+  // Not the version itself: it would be alive here when it is gone elsewhere.
+  const std::string model =
+      request.version == nullptr ? "" : request.version->model;
   const int64_t prompt_items = static_cast<int64_t>(request.items.size());
   absl::StatusOr<int64_t> ahead = impl_->Admit(std::move(request));
   if (ahead.ok()) {
-    core.observer().OnAdmitted(version->model, prompt_items);
+    core.observer().OnAdmitted(model, prompt_items);
     core.PublishLevels();
   } else {
     core.observer().OnRejected(ReasonOf(ahead.status()));

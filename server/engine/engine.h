@@ -34,6 +34,9 @@ struct EngineOptions {
   int64_t state_memory_bytes = int64_t{4} << 30;  // all workers together
   // The budget is each worker's own instead: devices do not share their memory.
   bool state_memory_per_worker = false;
+  // Of that budget, what snapshots of prefixes may take while no request wants
+  // it; 0: none are kept.
+  int64_t prefix_cache_bytes = 0;
   const Clock* clock = Clock::System();
   EngineObserver* observer = nullptr;   // may be null; outlives the engine
 };
@@ -42,7 +45,8 @@ struct EngineLevels {
   int64_t queued_requests = 0;
   int64_t queued_bytes = 0;
   int64_t running = 0;
-  int64_t state_bytes = 0;
+  int64_t state_bytes = 0;   // of running requests
+  int64_t cached_bytes = 0;  // of snapshots; the budget holds for both together
 };
 
 class Engine {
@@ -73,8 +77,9 @@ class Engine {
   // the deadline. A step in progress at the deadline is waited for.
   bool Drain(MonotonicTime deadline);
 
-  // Makes idle workers let go of versions that nobody references any more (they
-  // would within seconds). For after a change in the registry.
+  // Makes idle workers let go of versions that nobody references any more, of
+  // their executors and of the snapshots of prefixes. For after a change in the
+  // registry.
   void ReleaseUnused();
 
   // False when a worker is stuck in one step for longer than `limit`.

@@ -1,5 +1,6 @@
 #include "server/engine/engine_core.h"
 
+#include <limits>
 #include <utility>
 
 namespace strata {
@@ -7,7 +8,15 @@ namespace strata {
 EngineCore::EngineCore(const EngineOptions& options)
     : options_(options),
       observer_(options.observer != nullptr ? options.observer : &no_observer_),
-      queue_(options) {}
+      queue_(options, &prefixes_) {}
+
+EngineCore::~EngineCore() {
+  // What they give back, the queue takes.
+  for (int worker = 0; worker < options_.workers; ++worker) {
+    prefixes_.Evict(queue_.PlaceOf(worker),
+                    std::numeric_limits<int64_t>::max());
+  }
+}
 
 void EngineCore::End(LiveRequestPtr live, const Ending& ending) {
   live->lease.Release();
@@ -41,6 +50,7 @@ void EngineCore::PublishLevels() {
     const EngineLevels levels = queue_.levels();
     observer_->OnLevels(levels.queued_requests, levels.queued_bytes,
                         levels.running, levels.state_bytes);
+    observer_->OnPrefixBytes(levels.cached_bytes);
     seen = unpublished_.fetch_sub(seen) - seen;
   } while (seen != 0);
 }

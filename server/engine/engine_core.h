@@ -9,12 +9,14 @@
 #include "server/engine/engine.h"
 #include "server/engine/live_request.h"
 #include "server/engine/observer.h"
+#include "server/engine/prefix_cache.h"
 
 namespace strata {
 
 class EngineCore {
  public:
   explicit EngineCore(const EngineOptions& options);
+  ~EngineCore();  // REQUIRES: no worker is left
 
   // Ends a request that the caller has taken out of the queue or runs; its
   // sequence is gone by then. Frees the slot, the state, the id and the pinned
@@ -29,6 +31,7 @@ class EngineCore {
   const EngineOptions& options() const { return options_; }
   EngineObserver& observer() { return *observer_; }
   AdmissionQueue& queue() { return queue_; }
+  PrefixCache& prefixes() { return prefixes_; }
   // Requests that were cut by a drain so far.
   int64_t cut_count() const { return cut_count_; }
 
@@ -38,6 +41,7 @@ class EngineCore {
   const EngineOptions options_;
   EngineObserver no_observer_;
   EngineObserver* const observer_;
+  PrefixCache prefixes_;
   AdmissionQueue queue_;
   std::atomic<int> unpublished_{0};
   std::atomic<int64_t> cut_count_{0};

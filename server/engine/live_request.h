@@ -29,6 +29,7 @@ class SlotLease {
   ~SlotLease() { Release(); }
 
   void Release();
+  int worker() const { return worker_; }
 
  private:
   AdmissionQueue* queue_ = nullptr;
@@ -44,6 +45,9 @@ struct LiveRequest {
   int64_t state_bytes = 0;    // by the model's formula, for that capacity
   int64_t max_generated = 0;  // max_items, or what the context leaves of it
   std::optional<MonotonicTime> expires;  // the earlier of its two limits
+  // The worker that should have it if that costs nothing: on its device lies a
+  // prefix of the prompt. -1: they are all alike.
+  int preferred_worker = -1;
 
   // Set by any thread; the worker looks at each step boundary.
   std::atomic<bool> cancelled{false};

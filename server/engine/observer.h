@@ -27,6 +27,12 @@ class EngineObserver {
   virtual void OnEnded(absl::string_view outcome, double total_seconds) {}
   virtual void OnStep(double seconds, int64_t decode_rows,
                       int64_t prefill_items) {}
+  // A request looked for its prompt in the prefix cache: how many of its items
+  // need not be fed; 0: a miss.
+  virtual void OnPrefixLookup(int64_t cached_items) {}
+  virtual void OnPrefixesEvicted(int64_t snapshots) {}
+  // Of all snapshots; after every change.
+  virtual void OnPrefixBytes(int64_t bytes) {}
   // Current levels, after every change.
   virtual void OnLevels(int64_t queued_requests, int64_t queued_bytes,
                         int64_t running, int64_t state_bytes) {}

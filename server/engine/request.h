@@ -29,6 +29,7 @@ struct FinishInfo {
   FinishReason reason = FinishReason::kMaxTokens;
   std::string matched_stop;
   int64_t prompt_items = 0;
+  int64_t cached_items = 0;  // of the prompt, found in the prefix cache
   int64_t generated_items = 0;
   double queue_seconds = 0;
   double prefill_seconds = 0;
@@ -69,6 +70,9 @@ struct EngineRequest {
   SamplingParams sampling;
   int64_t max_items = 256;             // to generate; 0 for kScore
   std::vector<std::string> stop;       // at most 16
+  // Begin with a snapshot of a prefix, and leave some for others. Never for
+  // kScore, which needs the logits of every item.
+  bool prefix_cache = true;
   MonotonicTime arrival{};
   std::optional<MonotonicTime> deadline;    // the RPC's: DEADLINE_EXCEEDED
   std::optional<MonotonicTime> time_limit;  // the request's: kDeadline

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "model/base/status_macros.h"
 #include "model/sampling.h"
 
 namespace strata {
@@ -12,17 +13,22 @@ constexpr double kLn2 = 0.69314718055994530942;
 }  // namespace
 
 RunningRow::RunningRow(EngineCore* core, LiveRequestPtr live,
-                       Generator* generator, std::unique_ptr<Sequence> sequence,
-                       MonotonicTime started)
+                       Generator* generator, MonotonicTime started)
     : core_(core),
       live_(std::move(live)),
       generator_(generator),
-      sequence_(std::move(sequence)),
+      reuse_(core, live_.get(), generator),
       scoring_(live_->request.kind == EngineRequest::Kind::kScore),
       // The last item of a scored text predicts nothing that is asked for.
       to_read_(live_->prompt_items - (scoring_ ? 1 : 0)),
       output_(live_->request.stop),
       started_(started) {}
+
+absl::Status RunningRow::Begin() {
+  STRATA_ASSIGN_OR_RETURN(sequence_, reuse_.Begin());
+  read_ = reuse_.cached_items();
+  return absl::OkStatus();
+}
 
 RequestPhase RunningRow::phase() const {
   return scoring_ || prefill_remaining() > 0 ? RequestPhase::kPrefill
@@ -75,7 +81,10 @@ std::optional<Ending> RunningRow::Advance(MonotonicTime now) {
     core_->observer().OnItems(feeding_, 0);
     live_->request.sink->OnProgress(read_, to_read_);
     if (scoring_) return Score(now);
-    if (prefill_remaining() > 0) return std::nullopt;
+    if (prefill_remaining() > 0) {
+      reuse_.Keep(*sequence_, /*ended=*/false);
+      return std::nullopt;
+    }
   }
   return Generate(now);
 }
@@ -111,6 +120,8 @@ std::optional<Ending> RunningRow::Generate(MonotonicTime now) {
   const std::optional<FinishReason> reason = Emit(*item, now);
   if (reason.has_value()) return Finish(*reason, now);
   SendOutput();
+  // The prompt's own, now that its first item is on its way.
+  if (generated_ == 1) reuse_.Keep(*sequence_, /*ended=*/false);
   return std::nullopt;
 }
 
@@ -139,6 +150,7 @@ Ending RunningRow::Finish(FinishReason reason, MonotonicTime now) {
   info.reason = reason;
   info.matched_stop = output_.matched_stop();
   info.prompt_items = live_->prompt_items;
+  info.cached_items = reuse_.cached_items();
   info.generated_items = generated_;
   info.queue_seconds = Seconds(started_ - arrival);
   const bool any = generated_ > 0;
@@ -155,6 +167,7 @@ void RunningRow::SendOutput() {
 }
 
 void RunningRow::End(const Ending& ending) {
+  if (ending.finish.has_value()) reuse_.Keep(*sequence_, /*ended=*/true);
   sequence_.reset();
   core_->End(std::move(live_), ending);
 }

@@ -14,6 +14,7 @@
 #include "server/engine/engine_core.h"
 #include "server/engine/live_request.h"
 #include "server/engine/output_assembler.h"
+#include "server/engine/prefix_reuse.h"
 
 namespace strata {
 
@@ -21,10 +22,17 @@ class RunningRow {
  public:
   // `core` and `generator` outlive the row.
   RunningRow(EngineCore* core, LiveRequestPtr live, Generator* generator,
-             std::unique_ptr<Sequence> sequence, MonotonicTime started);
+             MonotonicTime started);
+
+  // Makes the sequence. On error the row is of no use but for End.
+  absl::Status Begin();
 
   Generator* generator() const { return generator_; }
   int64_t prefill_remaining() const { return to_read_ - read_; }
+  // Of those, the most that the next step may feed.
+  int64_t prefill_wanted() const {
+    return reuse_.UntilKeep(read_, prefill_remaining());
+  }
   RequestPhase phase() const;
 
   // The ending that is due at this step boundary: cancelled, cut, expired, or
@@ -36,7 +44,8 @@ class RunningRow {
   // After a step that succeeded: reports progress or a new item to the sink.
   std::optional<Ending> Advance(MonotonicTime now);
 
-  // Frees the sequence, then ends the request.
+  // Leaves a snapshot of a sequence that came to a good end, frees it, then ends
+  // the request.
   void End(const Ending& ending);
 
  private:
@@ -51,10 +60,11 @@ class RunningRow {
   EngineCore* const core_;
   LiveRequestPtr live_;
   Generator* const generator_;
+  PrefixReuse reuse_;
   std::unique_ptr<Sequence> sequence_;
   const bool scoring_;
   const int64_t to_read_;  // prompt items to feed before decoding
-  int64_t read_ = 0;
+  int64_t read_ = 0;  // or found in a snapshot
   int64_t feeding_ = 0;  // items of the step in progress
   int64_t generated_ = 0;
   std::vector<float> logits_;

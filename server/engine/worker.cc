@@ -9,7 +9,9 @@
 
 namespace strata {
 namespace {
-// An idle worker keeps its executors for this long, then frees their memory.
+// An idle worker keeps its executors for this long, then frees their memory. So
+// long after it was told to let go of dead versions it looks again: somebody may
+// have had one in hand for a moment.
 constexpr MonotonicDuration kKeepExecutors = std::chrono::seconds(5);
 }  // namespace
 
@@ -25,6 +27,8 @@ void Worker::Run() {
   while (TakeArrivals()) {
     EndDueRows();
     if (!rows_.empty()) StepRows();
+    // Also what nobody is left to ask for: freed here, without a lock.
+    if (!core_->prefixes().DropUnused().empty()) core_->PublishLevels();
     generators_.DropUnused();
   }
 }
@@ -32,18 +36,26 @@ void Worker::Run() {
 bool Worker::TakeArrivals() {
   const bool idle = rows_.empty();
   std::optional<MonotonicDuration> patience;
-  if (idle && !generators_.empty()) patience = kKeepExecutors;
+  if (idle && (!generators_.empty() || look_again_)) patience = kKeepExecutors;
   const MonotonicTime before = CondVar::Clock::now();
   AdmissionQueue::Intake intake = core_->queue().Take(index_, idle, patience);
   if (patience.has_value() && CondVar::Clock::now() - before >= *patience) {
     generators_.Clear();
+    look_again_ = false;
   }
+  if (intake.woken) look_again_ = true;
   for (LiveRequestPtr& live : intake.expired) {
     const Ending ending = ExpiredInQueue(live->request, core_->Now());
     core_->End(std::move(live), ending);
   }
   if (!intake.arrivals.empty()) core_->PublishLevels();
   for (LiveRequestPtr& live : intake.arrivals) Begin(std::move(live));
+  if (!intake.evicted.empty()) {
+    core_->observer().OnPrefixesEvicted(intake.evicted.size());
+    intake.evicted.clear();
+    core_->PublishLevels();
+    return TakeArrivals();  // for whom they had to go
+  }
   return !intake.stop || !rows_.empty();
 }
 
@@ -57,15 +69,14 @@ void Worker::Begin(LiveRequestPtr live) {
                FaultEnding(RequestPhase::kPrefill, generator.status()));
     return;
   }
-  absl::StatusOr<std::unique_ptr<Sequence>> sequence =
-      (*generator)->NewSequence(live->capacity);
-  if (!sequence.ok()) {
-    core_->End(std::move(live),
-               FaultEnding(RequestPhase::kPrefill, sequence.status()));
+  auto row =
+      std::make_unique<RunningRow>(core_, std::move(live), *generator, now);
+  const absl::Status status = row->Begin();
+  if (!status.ok()) {
+    row->End(FaultEnding(RequestPhase::kPrefill, status));
     return;
   }
-  rows_.push_back(std::make_unique<RunningRow>(
-      core_, std::move(live), *generator, *std::move(sequence), now));
+  rows_.push_back(std::move(row));
 }
 
 void Worker::EndDueRows() {
@@ -79,7 +90,7 @@ void Worker::EndDueRows() {
 
 void Worker::StepRows() {
   std::vector<int64_t> remaining;
-  for (const auto& row : rows_) remaining.push_back(row->prefill_remaining());
+  for (const auto& row : rows_) remaining.push_back(row->prefill_wanted());
   const std::vector<int64_t> plan =
       PlanStep(remaining, core_->options().prefill_items_per_step, turn_++);
   std::vector<Generator*> generators;  // in order of their first row

@@ -38,6 +38,7 @@ class Worker {
   GeneratorCache generators_;
   std::vector<std::unique_ptr<RunningRow>> rows_;  // null: ended in this round
   int64_t turn_ = 0;
+  bool look_again_ = false;  // for versions that are not needed any more
   std::thread thread_;  // last: starts when all else exists
 };
 

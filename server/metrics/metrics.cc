@@ -127,8 +127,25 @@ struct Metrics::Impl {
   Gauge& running = OneGauge("strata_running_requests", "Requests in batches.");
   Gauge& state_bytes = OneGauge(
       "strata_state_bytes", "Decoding state reserved by running requests.");
-  Gauge& state_budget = OneGauge("strata_state_budget_bytes",
-                                 "Limit of strata_state_bytes.");
+  Gauge& state_budget = OneGauge(
+      "strata_state_budget_bytes",
+      "Limit of strata_state_bytes and strata_prefix_cache_bytes together.");
+
+  // Prefix cache
+  Counter& prefix_hits = OneCounter(
+      "strata_prefix_cache_hits_total",
+      "Generations that began with a kept state of a prefix of their prompt.");
+  Counter& prefix_misses = OneCounter(
+      "strata_prefix_cache_misses_total",
+      "Generations that looked for one and found none.");
+  Counter& prefix_items = OneCounter(
+      "strata_prefix_cache_bytes_reused_total",
+      "Prompt items (bytes and specials) that were not read again.");
+  Counter& prefix_evictions = OneCounter(
+      "strata_prefix_cache_evictions_total",
+      "Kept states that went because memory was wanted.");
+  Gauge& prefix_bytes = OneGauge("strata_prefix_cache_bytes",
+                                 "Memory of the kept states.");
 
   // Jobs
   Family<Gauge>& jobs = GaugeFamily("strata_jobs", "Training jobs by state.");
@@ -226,6 +243,14 @@ void Metrics::OnStep(double seconds, int64_t decode_rows, int64_t prefill_items)
   if (decode_rows > 0) impl_->batch_rows.Observe(decode_rows);
   if (prefill_items > 0) impl_->prefill_items.Increment(prefill_items);
 }
+void Metrics::OnPrefixLookup(int64_t cached_items) {
+  (cached_items > 0 ? impl_->prefix_hits : impl_->prefix_misses).Increment();
+  if (cached_items > 0) impl_->prefix_items.Increment(cached_items);
+}
+void Metrics::OnPrefixesEvicted(int64_t snapshots) {
+  impl_->prefix_evictions.Increment(snapshots);
+}
+void Metrics::OnPrefixBytes(int64_t bytes) { impl_->prefix_bytes.Set(bytes); }
 void Metrics::OnLevels(int64_t queued_requests, int64_t queued_bytes,
                        int64_t running, int64_t state_bytes) {
   impl_->queued.Set(queued_requests);

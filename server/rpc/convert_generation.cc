@@ -163,6 +163,7 @@ absl::StatusOr<EngineRequest> ToEngineRequest(const v1::GenerateRequest& in,
   STRATA_RETURN_IF_ERROR(SetStops(in, &out));
   STRATA_ASSIGN_OR_RETURN(out.items, Render(in, *out.version));
   out.id = in.request_id().empty() ? RandomId() : in.request_id();
+  out.prefix_cache = !in.no_prefix_cache();
   return out;
 }
 
@@ -215,6 +216,7 @@ v1::Finished ToProto(const FinishInfo& info) {
   out.set_matched_stop(info.matched_stop);
   out.mutable_usage()->set_prompt_tokens(info.prompt_items);
   out.mutable_usage()->set_generated_tokens(info.generated_items);
+  out.mutable_usage()->set_cached_prompt_tokens(info.cached_items);
   v1::Timings* timings = out.mutable_timings();
   timings->set_queue_seconds(info.queue_seconds);
   timings->set_prefill_seconds(info.prefill_seconds);

@@ -41,6 +41,7 @@ class GenerateStream::Sink final : public RequestSink {
   void OnScores(absl::Span<const double>) override {}
 
   void OnFinished(const FinishInfo& info) override {
+    stream_->cached_items_ = info.cached_items;
     stream_->generated_items_ = info.generated_items;
     v1::GenerateResponse message;
     *message.mutable_finished() = ToProto(info);
@@ -148,6 +149,7 @@ void GenerateStream::OnEnded(const absl::Status& status) {
        {"code", absl::StatusCodeToString(status.code())},
        {"reason", ReasonOf(status)},
        {"prompt_tokens", static_cast<long>(prompt_items_)},
+       {"cached_prompt_tokens", static_cast<long>(cached_items_)},
        {"generated_tokens", static_cast<long>(generated_items_)},
        {"seconds", seconds}});
 }

@@ -41,6 +41,7 @@ class GenerateStream final : public MessageStream<v1::GenerateResponse> {
   std::atomic<bool> engine_done_{false};
   std::atomic<int64_t> processed_{0};
   std::atomic<int64_t> prompt_items_{0};
+  std::atomic<int64_t> cached_items_{0};
   std::atomic<int64_t> generated_items_{0};
   std::atomic<int64_t> queue_position_{0};
 };

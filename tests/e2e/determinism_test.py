@@ -1,5 +1,6 @@
 """The same request gives the same bytes alone, in any batch, at any number of
-workers: 200 requests of 500 bytes."""
+workers: 200 requests of 500 bytes. Also if it begins with a state that another
+request left."""
 import concurrent.futures
 
 COUNT, LENGTH = 200, 500
@@ -21,3 +22,31 @@ def test_alone_in_batches_and_over_workers(serve):
     assert run_all(serve("--max-batch", "64"), 100) == alone
     assert run_all(serve("--workers", "2", "--max-batch", "7"), 40) == alone
     assert run_all(serve("--prefill-chunk", "16", "--threads", "2"), 30) == alone
+
+
+def run_shared(server, concurrency):
+    """Prompts that are prefixes of one another, or part after a while."""
+    text = b"In the beginning there was a long preface, the same for all. " * 20
+
+    def one(i):
+        prompt = text[:300 + i % 7 * 100]
+        if i % 3:
+            prompt += b"Then came number %d. " % (i % 20) * 5
+        data, finished = server.text("tiny", prompt, max_tokens=60,
+                                     sampling=dict(seed=i // 2, ignore_eos=True))
+        return data, finished.usage.cached_prompt_tokens
+    with concurrent.futures.ThreadPoolExecutor(concurrency) as pool:
+        data, cached = zip(*pool.map(one, range(COUNT)))
+    return list(data), sum(1 for n in cached if n > 0)
+
+
+def test_with_and_without_prefixes_of_others(serve):
+    alone, hits = run_shared(serve("--prefix-cache", "0"), 1)
+    assert hits == 0
+    for flags, concurrency in [
+            ([], 1), (["--max-batch", "64"], 50),
+            (["--workers", "2", "--prefill-chunk", "48"], 20),
+            (["--workers", "2", "--prefix-cache", "3MiB"], 20)]:
+        data, hits = run_shared(serve(*flags), concurrency)
+        assert hits > 20
+        assert data == alone

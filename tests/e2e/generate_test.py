@@ -1,4 +1,5 @@
 """Generate: streams, finish reasons, stop strings, cancel, deadline, limits."""
+import shutil
 import subprocess
 import threading
 import time
@@ -6,7 +7,7 @@ import time
 import grpc
 import pytest
 
-from harness import CLIENT, collect, error_reason, generation
+from harness import CLIENT, collect, error_reason, generation, models
 
 
 def test_stream_begins_with_accepted_and_ends_with_finished(serve):
@@ -220,6 +221,61 @@ def test_messages_and_completion_prompts(serve):
         server.text("talk", messages=bad)
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert "role" in caught.value.details()
+
+
+def converse(server, model, questions, **fields):
+    """A chat: [(data, Finished)] of its turns."""
+    message, messages, turns = generation.Message, [], []
+    for i, question in enumerate(questions):
+        messages.append(message(role="user", content=question))
+        call = server.generate(model, messages=generation.Messages(messages=messages),
+                               max_tokens=100, sampling=dict(seed=i, top_k=5), **fields)
+        data = text = b""
+        for response in call:
+            data += response.delta.data
+            text += response.delta.text.encode()
+        turns.append((data, text, response.finished))
+        messages.append(message(role="assistant", content=text.decode()))
+    return turns
+
+
+def test_a_turn_of_a_chat_does_not_read_its_history_again(serve):
+    questions = ["say " + "7" * 1000, "and then?", "and " + "8" * 200]
+    server = serve()
+    turns = converse(server, "talk", questions)
+    assert turns[0][2].usage.cached_prompt_tokens == 0
+    for (data, text, last), (_, _, turn) in zip(turns, turns[1:]):
+        history = last.usage.prompt_tokens
+        if data == text:  # else the answer came back with U+FFFD in it
+            history += last.usage.generated_tokens - 1
+        assert history - 64 < turn.usage.cached_prompt_tokens <= history
+        assert turn.usage.cached_prompt_tokens < turn.usage.prompt_tokens
+    samples = server.metrics()
+    assert samples["strata_prefix_cache_hits_total"] == 2
+    assert samples["strata_prefix_cache_misses_total"] == 1
+    assert samples["strata_prefix_cache_bytes_reused_total"] == sum(
+        turn.usage.cached_prompt_tokens for _, _, turn in turns)
+    assert samples["strata_prefix_cache_bytes"] > 0
+    # Nothing else differs.
+    off = serve("--prefix-cache", "0")
+    for other in (converse(server, "talk", questions, no_prefix_cache=True),
+                  converse(off, "talk", questions)):
+        assert [turn[0] for turn in other] == [turn[0] for turn in turns]
+        assert all(turn[2].usage.cached_prompt_tokens == 0 for turn in other)
+    assert off.metrics()["strata_prefix_cache_bytes"] == 0
+
+
+def test_an_unloaded_version_leaves_no_state_behind(serve):
+    server = serve()
+    server.text("tiny", b"x" * 500, max_tokens=5)
+    assert server.metrics()["strata_prefix_cache_bytes"] > 0
+    folder = server.root / "models/tiny"
+    shutil.copytree(folder / "1", folder / "2")
+    server.models.LoadModel(models.LoadModelRequest(name="tiny@2"))
+    server.models.SetAlias(models.SetAliasRequest(name="tiny", alias="live",
+                                                  version="2"))
+    server.models.UnloadModel(models.UnloadModelRequest(name="tiny@1"))
+    wait_for(lambda: server.metrics()["strata_prefix_cache_bytes"] == 0)
 
 
 @pytest.mark.parametrize("field, value", [

@@ -1,4 +1,5 @@
-"""64 long streams under --state-memory of 256 MiB: memory bounded, all finish."""
+"""64 long streams under --state-memory of 256 MiB: memory bounded, all finish;
+with states of prefixes kept in what they leave."""
 import concurrent.futures
 import threading
 import time
@@ -10,13 +11,15 @@ def test_streams_wait_for_memory_and_all_finish(serve):
     server = serve("--state-memory", "256MiB", "--max-batch", "64")
     server.text("plain", b"a", max_tokens=2)  # weights and code are resident now
     base = server.rss_bytes()
-    peak = {"rss": 0, "state": 0, "running": 0}
+    peak = {"rss": 0, "state": 0, "kept": 0, "running": 0}
     done = threading.Event()
 
     def watch():
         while not done.is_set():
             samples = server.metrics()
             peak["state"] = max(peak["state"], samples["strata_state_bytes"])
+            peak["kept"] = max(peak["kept"],
+                               samples["strata_prefix_cache_bytes"])
             peak["running"] = max(peak["running"],
                                   samples["strata_running_requests"])
             peak["rss"] = max(peak["rss"], server.rss_bytes())
@@ -35,6 +38,7 @@ def test_streams_wait_for_memory_and_all_finish(serve):
     watcher.join()
     assert all(len(data) == 100 for data, _ in results)
     assert 0 < peak["state"] <= BUDGET
+    assert 0 < peak["kept"] <= BUDGET
     assert 1 < peak["running"] < 64, "the budget never bound: not a test"
     # Beside the states: prompts, messages in flight, the allocator's slack.
     assert peak["rss"] - base <= 1.3 * BUDGET, peak

@@ -66,14 +66,16 @@ class StepGate {
 
 class FakeSequence final : public Sequence {
  public:
-  FakeSequence(int64_t capacity, int64_t bytes, std::atomic<int64_t>* live)
-      : capacity_(capacity), bytes_(bytes), live_(live) {}
+  FakeSequence(int64_t capacity, int64_t bytes, std::atomic<int64_t>* live,
+               int owner = 0)
+      : owner(owner), capacity_(capacity), bytes_(bytes), live_(live) {}
   ~FakeSequence() override { *live_ -= bytes_; }
 
   int64_t size() const override { return static_cast<int64_t>(items.size()); }
   int64_t capacity() const override { return capacity_; }
   int64_t bytes() const override { return bytes_; }
 
+  const int owner;  // worker of the generator that made it
   std::vector<Item> items;
   uint64_t hash = 1;
 
@@ -86,6 +88,8 @@ class FakeSequence final : public Sequence {
 struct FakeModelOptions {
   int64_t max_context = 4096;
   int64_t bytes_per_item = 8;
+  // As on devices of their own: a worker has no use for another's sequences.
+  bool workers_apart = false;
   // The only item that may follow; null: the hash decides.
   std::function<Item(absl::Span<const Item>)> next;
   // Before anything advances; a failure fails the Step.
@@ -158,7 +162,8 @@ inline void RaiseTo(std::atomic<int64_t>* peak, int64_t value) {
 
 class FakeGenerator final : public Generator {
  public:
-  explicit FakeGenerator(const FakeModel* model) : model_(model) {
+  FakeGenerator(const FakeModel* model, int worker)
+      : model_(model), worker_(worker) {
     ++model_->live_generators;
     ++model_->generators_made;
   }
@@ -176,10 +181,23 @@ class FakeGenerator final : public Generator {
     const int64_t bytes = model_->StateBytes(capacity);
     RaiseTo(&model_->max_live_bytes, model_->live_bytes += bytes);
     return std::make_unique<FakeSequence>(capacity, bytes,
-                                          &model_->live_bytes);
+                                          &model_->live_bytes, worker_);
   }
-  absl::StatusOr<std::unique_ptr<Sequence>> Fork(const Sequence&) override {
-    return absl::UnimplementedError("not needed");
+  absl::StatusOr<std::unique_ptr<Sequence>> Fork(const Sequence& sequence,
+                                                 int64_t capacity) override {
+    if (capacity < sequence.size()) {
+      return absl::InvalidArgumentError("capacity");
+    }
+    const auto& from = static_cast<const FakeSequence&>(sequence);
+    if (model_->options().workers_apart && from.owner != worker_) {
+      return absl::InvalidArgumentError("another worker's sequence");
+    }
+    auto copy = NewSequence(capacity);
+    if (!copy.ok()) return copy;
+    auto* const to = static_cast<FakeSequence*>(copy->get());
+    to->items = from.items;
+    to->hash = from.hash;
+    return copy;
   }
   absl::Status Restore(const Sequence&, Sequence*) override {
     return absl::UnimplementedError("not needed");
@@ -219,15 +237,16 @@ class FakeGenerator final : public Generator {
   }
 
   const FakeModel* const model_;
+  const int worker_;
 };
 
 absl::StatusOr<std::unique_ptr<Generator>> FakeModel::NewGenerator(
-    const GeneratorOptions&) const {
+    const GeneratorOptions& generator_options) const {
   if (options_.on_new_generator) {
     const absl::Status status = options_.on_new_generator();
     if (!status.ok()) return status;
   }
-  return std::make_unique<FakeGenerator>(this);
+  return std::make_unique<FakeGenerator>(this, generator_options.worker);
 }
 
 }  // namespace strata

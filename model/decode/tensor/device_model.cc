@@ -1,5 +1,6 @@
 #include "model/decode/tensor/device_model.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "model/decode/tensor/tensor_step.h"
@@ -27,6 +28,31 @@ std::vector<int64_t> OriginRows(const LevelConfig& level,
   }
   for (int r = 0; r < level.block; ++r) rows.push_back(place.context + r);
   return rows;
+}
+
+// A stack's caches are [layers][K, V][slots]. Where the slots differ neither
+// cache has wrapped (model/decode/cpu_sequence.h), so items keep theirs.
+void CopyCaches(int layers, int64_t from, int64_t from_slots, int64_t to,
+                int64_t to_slots, torch::Tensor* rows) {
+  const int64_t dim = rows->size(1);
+  if (layers == 0) return;
+  const auto caches = [&](int64_t first, int64_t slots) {
+    return rows->narrow(0, first, 2 * layers * slots)
+        .view({2 * layers, slots, dim})
+        .narrow(1, 0, std::min(from_slots, to_slots));
+  };
+  caches(to, to_slots).copy_(caches(from, from_slots));
+}
+
+void CopyLevel(const LevelConfig& level, const TensorSequence::Place& from,
+               const TensorSequence::Place& to, torch::Tensor* rows) {
+  CopyCaches(level.enc_layers, from.encoder, from.enc_slots, to.encoder,
+             to.enc_slots, rows);
+  CopyCaches(level.dec_layers, from.decoder, from.dec_slots, to.decoder,
+             to.dec_slots, rows);
+  // The pool buffer and the contexts behind it.
+  const int64_t rest = BufferedItems(level) + BridgeRows(level);
+  rows->narrow(0, to.pool, rest).copy_(rows->narrow(0, from.pool, rest));
 }
 
 }  // namespace
@@ -110,9 +136,8 @@ absl::Status DeviceModel::Copy(const TensorSequence& from,
     MutexLock lock(&mutex_);
     to->set_damaged(true);  // until all of it is there
     for (int l = 0; l < static_cast<int>(config_.levels.size()); ++l) {
-      auto& rows = pool_.level(l);
-      rows.narrow(0, to->first_row(l), to->rows(l))
-          .copy_(rows.narrow(0, from.first_row(l), from.rows(l)));
+      CopyLevel(config_.levels[l], from.place(l), to->place(l),
+                &pool_.level(l));
     }
     *to->mutable_progress() = from.progress();
     to->set_damaged(from.damaged());

@@ -38,7 +38,7 @@ class DeviceModel {
   // capacity in range.
   absl::StatusOr<std::unique_ptr<TensorSequence>> NewSequence(
       int64_t capacity);
-  // Copies all of one state into another of equal capacity.
+  // Copies one state into another, which has room for its items.
   absl::Status Copy(const TensorSequence& from, TensorSequence* to);
 
   Mutex& mutex() { return mutex_; }

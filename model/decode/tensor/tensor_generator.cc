@@ -21,9 +21,11 @@ absl::StatusOr<std::unique_ptr<Sequence>> TensorGenerator::NewSequence(
 }
 
 absl::StatusOr<std::unique_ptr<Sequence>> TensorGenerator::Fork(
-    const Sequence& sequence) {
+    const Sequence& sequence, int64_t capacity) {
   STRATA_ASSIGN_OR_RETURN(const TensorSequence* const from, Own(&sequence));
-  STRATA_ASSIGN_OR_RETURN(auto copy, model_->NewSequence(from->capacity()));
+  STRATA_RETURN_IF_ERROR(
+      CheckForkCapacity(*from, capacity, model_->config().max_context));
+  STRATA_ASSIGN_OR_RETURN(auto copy, model_->NewSequence(capacity));
   STRATA_RETURN_IF_ERROR(model_->Copy(*from, copy.get()));
   return copy;
 }

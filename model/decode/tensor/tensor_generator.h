@@ -27,8 +27,9 @@ class TensorGenerator final : public Generator {
 
   absl::StatusOr<std::unique_ptr<Sequence>> NewSequence(
       int64_t capacity) override;
-  absl::StatusOr<std::unique_ptr<Sequence>> Fork(
-      const Sequence& sequence) override;
+  using Generator::Fork;
+  absl::StatusOr<std::unique_ptr<Sequence>> Fork(const Sequence& sequence,
+                                                 int64_t capacity) override;
   absl::Status Restore(const Sequence& snapshot, Sequence* sequence) override;
   absl::Status Step(absl::Span<const StepRow> rows) override;
 

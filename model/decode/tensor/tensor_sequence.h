@@ -38,8 +38,6 @@ class TensorSequence final : public Sequence {
   const Progress& progress() const { return progress_; }
   Progress* mutable_progress() { return &progress_; }
   const Place& place(int level) const { return places_[level]; }
-  int64_t first_row(int level) const { return first_[level]; }
-  int64_t rows(int level) const { return rows_[level]; }
 
   // A step that failed halfway leaves a state of no use.
   bool damaged() const { return damaged_; }

@@ -131,7 +131,7 @@ torch::Tensor TensorStep::FromAbove(int l, const torch::Tensor& h) {
 
 torch::Tensor TensorStep::CollectUnits(int l, const torch::Tensor& h) {
   const Batch& batch = batches_[l];
-  const bool buffered = level(l).block_rule == BlockRule::kFixed;
+  const bool buffered = BufferedItems(level(l)) > 0;
   Choice complete;
   std::vector<int64_t> left, buffers;  // items that stay, and where
   for (const auto& row : batch.rows) {

@@ -34,6 +34,36 @@ TEST_P(ForkTest, AForkReplaysAndSharesNothing) {
   }
 }
 
+// Forked small to be kept, and forked large again to go on: as if the last
+// sequence had been there from the first item on, whatever had wrapped.
+TEST_P(ForkTest, AForkOfAnotherCapacityGoesOnAsIfAlwaysThatLarge) {
+  Bench<float> bench(GetParam().config);
+  const auto items = RandomItems(331, 24);
+  auto straight = bench.New(331);
+  const auto want = bench.Feed(straight.get(), items, 0, 331);
+  for (const int64_t at : {0, 1, 7, 15, 16, 17, 40, 63, 64, 65, 130, 300}) {
+    for (const int64_t first : {at + 1, at + 29, int64_t{331}}) {
+      auto sequence = bench.New(first);
+      if (at > 0) bench.Feed(sequence.get(), items, 0, at);
+      auto kept = bench.generator->Fork(*sequence, std::max<int64_t>(1, at));
+      ASSERT_TRUE(kept.ok()) << kept.status();
+      sequence.reset();
+      EXPECT_EQ((*kept)->size(), at);
+      EXPECT_EQ((*kept)->bytes(),
+                bench.model->StateBytes(std::max<int64_t>(1, at)));
+      for (const int64_t last : {at + 5, at + 31, int64_t{331}}) {
+        const int64_t capacity = std::min<int64_t>(331, last);
+        auto fork = bench.generator->Fork(**kept, capacity);
+        ASSERT_TRUE(fork.ok()) << fork.status();
+        EXPECT_EQ((*fork)->capacity(), capacity);
+        const auto got = bench.Feed(fork->get(), items, at, capacity);
+        ASSERT_TRUE(std::equal(got.begin(), got.end(), want.begin() + at))
+            << first << " -> " << at << " -> " << capacity;
+      }
+    }
+  }
+}
+
 TEST_P(ForkTest, RestoreRollsBackAcrossBlocksAndRings) {
   Bench<float> bench(GetParam().config);
   const auto items = RandomItems(120, 22);
@@ -113,6 +143,12 @@ TEST_F(MisuseTest, SequencesOfAnotherModelAreRefused) {
   EXPECT_FALSE(bench_.generator->Fork(*foreign).ok());
   EXPECT_FALSE(bench_.generator->Restore(*foreign, own.get()).ok());
   EXPECT_FALSE(bench_.generator->Restore(*own, foreign.get()).ok());
+  bench_.Feed(own.get(), items_, 0, 10);
+  for (const int64_t capacity : {0, 9, 4097}) {
+    EXPECT_EQ(bench_.generator->Fork(*own, capacity).status().code(),
+              absl::StatusCode::kInvalidArgument);
+  }
+  EXPECT_TRUE(bench_.generator->Fork(*own, 10).ok());
   auto larger = bench_.New(17);
   EXPECT_THAT(bench_.generator->Restore(*own, larger.get()).message(),
               HasSubstr("capacity"));

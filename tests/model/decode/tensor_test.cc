@@ -196,6 +196,26 @@ TEST_P(TensorTest, ForksAndRestoresReplay) {
   }
 }
 
+TEST_P(TensorTest, AForkOfAnotherCapacityGoesOnAsIfAlwaysThatLarge) {
+  const auto items = RandomItems(331, 24);
+  const auto want = Want(items).slice(0, 1);
+  for (const int64_t at : {0, 1, 16, 17, 64, 65, 130, 300}) {
+    auto sequence = New(at + 29);
+    if (at > 0) Feed(sequence.get(), items, 0, at);
+    auto kept = generator->Fork(*sequence, std::max<int64_t>(1, at));
+    ASSERT_TRUE(kept.ok()) << kept.status();
+    for (const int64_t last : {at + 5, at + 31, int64_t{331}}) {
+      const int64_t end = std::min<int64_t>(331, last);
+      auto fork = generator->Fork(**kept, end);
+      ASSERT_TRUE(fork.ok()) << fork.status();
+      ASSERT_LE(Distance(Feed(fork->get(), items, at, end),
+                         want.slice(0, at, end)),
+                kExact)
+          << at << " -> " << end;
+    }
+  }
+}
+
 TEST_P(TensorTest, BytesEqualTheFormula) {
   for (const int64_t capacity : {1, 17, 257, 4096}) {
     auto sequence = New(capacity);

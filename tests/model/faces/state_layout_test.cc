@@ -51,7 +51,7 @@ TEST(StateLayout, BuffersTileTheState) {
         EXPECT_EQ(out.dec_offset, at);
         at += 2 * level.dec_layers * out.dec_slots * level.dim;
         EXPECT_EQ(out.pool_offset, at);
-        if (level.block_rule == BlockRule::kFixed) at += level.block * level.dim;
+        at += BufferedItems(level) * level.dim;
         EXPECT_EQ(out.context_offset, at);
         at += BridgeRows(level) * level.dim;
         EXPECT_EQ(out.enc_slots % kSlotMultiple, 0);

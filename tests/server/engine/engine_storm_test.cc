@@ -39,6 +39,12 @@ class LimitObserver final : public EngineObserver {
   std::atomic<int> rejected{0};
   std::atomic<int> admitted{0};
   std::atomic<int> ended{0};
+  void OnPrefixLookup(int64_t cached_items) override {
+    hits += cached_items > 0;
+  }
+  void OnPrefixesEvicted(int64_t snapshots) override { evicted += snapshots; }
+  std::atomic<int> hits{0};
+  std::atomic<int64_t> evicted{0};
   std::atomic<int64_t> last_sum{-1};
 };
 
@@ -46,7 +52,7 @@ class StormTest : public EngineTest {
  protected:
   void Start() {
     FakeModelOptions options;
-    options.bytes_per_item = 20;
+    options.bytes_per_item = bytes_per_item_;
     options.on_step = [this](absl::Span<const StepRow>) {
       return ++steps_ % 97 == 0 ? absl::InternalError("boom")
                                 : absl::OkStatus();
@@ -56,6 +62,7 @@ class StormTest : public EngineTest {
     };
     EngineOptions engine_options = kOptions;
     engine_options.observer = &observer_;
+    engine_options.prefix_cache_bytes = prefix_cache_bytes_;
     Use(std::move(options), engine_options);
   }
 
@@ -93,9 +100,11 @@ class StormTest : public EngineTest {
         MutexLock lock(&mu_);
         (accepted ? accepted_ : refused_).push_back(sink);
       }
-      // Some pressure on the queue, but not nothing else.
+      // Some pressure on the queue, but not nothing else. When all that was in
+      // it was cancelled no step is made any more.
       const int64_t steps = steps_;
-      while (!accepted && !stop_ && steps_ < steps + 10) {
+      while (!accepted && !stop_ && steps_ < steps + 10 &&
+             engine->levels().queued_requests > 0) {
         std::this_thread::yield();
       }
     }
@@ -106,7 +115,10 @@ class StormTest : public EngineTest {
     while (!stop_) {
       engine->Cancel(absl::StrCat(random() % threads, "-", random() % count))
           .IgnoreError();
-      engine->levels();
+      const EngineLevels levels = engine->levels();
+      EXPECT_LE(levels.state_bytes + levels.cached_bytes,
+                kOptions.state_memory_bytes);
+      EXPECT_LE(levels.cached_bytes, prefix_cache_bytes_);
       engine->Healthy(std::chrono::seconds(1));
       engine->ReleaseUnused();
       std::this_thread::yield();
@@ -127,7 +139,7 @@ class StormTest : public EngineTest {
     EXPECT_EQ(observer_.ended, observer_.admitted);
     EXPECT_EQ(observer_.last_sum, 0);
     ExpectLevels(engine->levels(), 0, 0);
-    EXPECT_EQ(model->live_bytes, 0);
+    EXPECT_LE(model->live_bytes, engine->levels().cached_bytes);
     EXPECT_LE(model->max_live_bytes, kOptions.state_memory_bytes);
     EXPECT_LE(model->max_rows, kOptions.max_batch);
     for (const auto& [code, count] : codes) {
@@ -137,6 +149,8 @@ class StormTest : public EngineTest {
     for (const auto& [code, count] : codes) seen_.insert(code);
   }
 
+  int64_t bytes_per_item_ = 20;
+  int64_t prefix_cache_bytes_ = 0;
   std::atomic<int64_t> steps_{0};
   std::atomic<bool> stop_{false};
   LimitObserver observer_;
@@ -164,6 +178,31 @@ TEST_F(StormTest, EveryAcceptedRequestEndsExactlyOnce) {
   EXPECT_EQ(seen_.count(absl::StatusCode::kOk), 1u);
   EXPECT_EQ(seen_.count(absl::StatusCode::kCancelled), 1u);
   EXPECT_EQ(seen_.count(absl::StatusCode::kInternal), 1u);
+}
+
+TEST_F(StormTest, AlsoWithSnapshotsThatComeAndGo) {
+  for (const int64_t bytes : {3000, 6000}) {
+    prefix_cache_bytes_ = bytes;
+    bytes_per_item_ = 4;  // or requests would leave nothing
+    accepted_.clear();
+    refused_.clear();
+    observer_.admitted = observer_.rejected = observer_.ended = 0;
+    stop_ = false;
+    engine.reset();
+    Start();
+    std::vector<std::thread> submitters;
+    for (int t = 0; t < kThreads; ++t) {
+      submitters.emplace_back([this, t] { SubmitMany(t, kRequests); });
+    }
+    std::thread canceller([this] { CancelAtRandom(kThreads, kRequests); });
+    for (std::thread& thread : submitters) thread.join();
+    EXPECT_TRUE(engine->Drain(MonotonicTime::max()));
+    stop_ = true;
+    canceller.join();
+    Check();
+    EXPECT_GT(observer_.hits, 0);
+    EXPECT_GT(observer_.evicted, 0);
+  }
 }
 
 TEST_F(StormTest, AlsoWhenADrainCutsThrough) {

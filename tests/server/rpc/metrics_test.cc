@@ -59,6 +59,11 @@ TEST(MetricsTest, CountsWhatTheObserversSay) {
   metrics.OnDeadlineExceeded(RequestPhase::kQueued);
   metrics.OnItems(10, 3);
   metrics.OnLevels(1, 2, 3, 4);
+  metrics.OnPrefixLookup(70);
+  metrics.OnPrefixLookup(0);
+  metrics.OnPrefixLookup(30);
+  metrics.OnPrefixesEvicted(5);
+  metrics.OnPrefixBytes(6);
   metrics.OnEnded("eos", 0.5);
   metrics.OnFirstItem(0.02);
   metrics.OnInterItem(0.0002);
@@ -75,6 +80,11 @@ TEST(MetricsTest, CountsWhatTheObserversSay) {
   EXPECT_EQ(Sample(text, "strata_queued_requests"), 1);
   EXPECT_EQ(Sample(text, "strata_running_requests"), 3);
   EXPECT_EQ(Sample(text, "strata_state_bytes"), 4);
+  EXPECT_EQ(Sample(text, "strata_prefix_cache_hits_total"), 2);
+  EXPECT_EQ(Sample(text, "strata_prefix_cache_misses_total"), 1);
+  EXPECT_EQ(Sample(text, "strata_prefix_cache_bytes_reused_total"), 100);
+  EXPECT_EQ(Sample(text, "strata_prefix_cache_evictions_total"), 5);
+  EXPECT_EQ(Sample(text, "strata_prefix_cache_bytes"), 6);
   EXPECT_EQ(Sample(text, "strata_requests_total{outcome=\"eos\"}"), 1);
   EXPECT_EQ(Sample(text, "strata_time_to_first_token_seconds_count"), 1);
   EXPECT_EQ(Sample(text, "strata_inter_token_latency_seconds_bucket{le=\"0.00025\"}"), 1);

@@ -62,8 +62,9 @@ class ToyGenerator final : public Generator {
     if (switches_->out_of_memory) return absl::ResourceExhaustedError("out of memory");
     return std::make_unique<ToySequence>(capacity);
   }
-  absl::StatusOr<std::unique_ptr<Sequence>> Fork(const Sequence& sequence) override {
-    auto copy = std::make_unique<ToySequence>(sequence.capacity());
+  absl::StatusOr<std::unique_ptr<Sequence>> Fork(const Sequence& sequence,
+                                                 int64_t capacity) override {
+    auto copy = std::make_unique<ToySequence>(capacity);
     copy->size_ = sequence.size();
     return copy;
   }
