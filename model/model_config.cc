@@ -14,10 +14,12 @@ namespace {
 constexpr int64_t kMaxContext = int64_t{1} << 24;
 constexpr int kMaxLevels = 4;
 constexpr int kMaxUnitBytes = 1024;  // bounds the availability pass
+constexpr int kMaxTreeHeight = 24;
 
 auto Fields(const LevelConfig& l) {
   return std::tie(l.dim, l.heads, l.ff_mult, l.enc_layers, l.enc_scope,
-                  l.dec_layers, l.dec_scope, l.window, l.block);
+                  l.dec_layers, l.dec_scope, l.window, l.block, l.leaf,
+                  l.summaries, l.tree_height);
 }
 
 auto Fields(const ModelConfig& c) {
@@ -55,6 +57,22 @@ absl::Status ValidateScopes(const LevelConfig& level, const std::string& at,
   const bool windowed = (encodes && level.enc_scope == Scope::kWindow) ||
                         (decodes && level.dec_scope == Scope::kWindow);
   return InRange(at + "window", level.window, windowed ? 1 : 0, kMaxContext);
+}
+
+absl::Status ValidateTree(const LevelConfig& level, const std::string& at,
+                          int64_t item_bytes) {
+  if (level.enc_scope == Scope::kTree) {
+    return Bad(at + "enc_scope", "tree is for decoders only");
+  }
+  if (level.dec_scope != Scope::kTree) {
+    STRATA_RETURN_IF_ERROR(InRange(at + "leaf", level.leaf, 0, 0));
+    STRATA_RETURN_IF_ERROR(InRange(at + "summaries", level.summaries, 0, 0));
+    return InRange(at + "tree_height", level.tree_height, 0, 0);
+  }
+  STRATA_RETURN_IF_ERROR(
+      InRange(at + "leaf", level.leaf, 2, kMaxUnitBytes / item_bytes));
+  STRATA_RETURN_IF_ERROR(InRange(at + "summaries", level.summaries, 1, 16));
+  return InRange(at + "tree_height", level.tree_height, 0, kMaxTreeHeight);
 }
 
 absl::Status ValidateLevel(const LevelConfig& level, const std::string& at,
@@ -105,6 +123,14 @@ int64_t LayerParameters(const LevelConfig& level) {
   return 4 * d * d + 2 * d * f + 2 * d;  // qkv, out; up, down; two norms
 }
 
+// A decoder layer's part in the tree: two sets of queries, heights, a norm.
+int64_t TreeParameters(const LevelConfig& level) {
+  if (level.dec_scope != Scope::kTree) return 0;
+  const int64_t rows =
+      2 * level.summaries + TreeHeightRows(level.tree_height) + 1;
+  return rows * level.dim;
+}
+
 }  // namespace
 
 bool ModelConfig::operator==(const ModelConfig& other) const {
@@ -133,7 +159,16 @@ absl::Status ValidateModelConfig(const ModelConfig& config) {
                                       " bytes; must cover at most ",
                                       kMaxUnitBytes));
   }
+  for (int l = 0; l < count; ++l) {
+    STRATA_RETURN_IF_ERROR(ValidateTree(config.levels[l],
+                                        absl::StrCat("levels[", l, "]."),
+                                        ItemBytes(config, l)));
+  }
   return CheckAvailability(config);
+}
+
+TreeShape TreeOf(const LevelConfig& level) {
+  return {level.leaf, level.summaries, level.tree_height};
 }
 
 int64_t ItemBytes(const ModelConfig& config, int level) {
@@ -149,6 +184,7 @@ int64_t ParameterCount(const ModelConfig& config) {
     const int64_t d = level.dim;
     total += 2 * d;  // start, norm
     total += (level.enc_layers + level.dec_layers) * LayerParameters(level);
+    total += level.dec_layers * TreeParameters(level);
     if (l + 1 == config.levels.size()) continue;
     const int64_t up = config.levels[l + 1].dim;
     total += d + level.block * d + d;    // pool: norm, offset, query

@@ -21,6 +21,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "model/tree_nodes.h"
 
 namespace strata {
 
@@ -30,6 +31,8 @@ enum class Scope {
   kWindow,      // i-window+1..i
   kBlock,       // the items of its own block up to i
   kBidirBlock,  // every item of its own block; encoders only
+  kTree,        // its own leaf up to i, and the nodes of model/tree_nodes.h that
+                // cover all leaves before it; decoders only
 };
 
 struct LevelConfig {
@@ -42,6 +45,11 @@ struct LevelConfig {
   Scope dec_scope = Scope::kFull;
   int window = 0;      // items; for the kWindow scopes of this level
   int block = 0;       // items a unit of the level above covers; 0 at the top
+  // Of the tree scope; all 0, and absent in the text, where there is none.
+  int leaf = 0;         // items of a leaf
+  int summaries = 0;    // vectors of a node
+  int tree_height = 0;  // highest node; 0 = no limit. Beyond it every node of
+                        // that height is seen, so the state grows again
 };
 
 struct ModelConfig {
@@ -65,6 +73,9 @@ std::string ModelConfigToJson(const ModelConfig& config);  // stable, indented
 // Ranges and divisibility, then the shadow availability pass
 // (model/availability.h): leaks and blind spots are refused.
 absl::Status ValidateModelConfig(const ModelConfig& config);
+
+// Of a level whose decoder has the tree scope.
+TreeShape TreeOf(const LevelConfig& level);
 
 // S_l: bytes that one item of `level` covers (S_0 = 1).
 int64_t ItemBytes(const ModelConfig& config, int level);

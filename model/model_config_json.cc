@@ -15,7 +15,8 @@ constexpr struct {
 } kScopes[] = {{Scope::kFull, "full"},
                {Scope::kWindow, "window"},
                {Scope::kBlock, "block"},
-               {Scope::kBidirBlock, "bidir_block"}};
+               {Scope::kBidirBlock, "bidir_block"},
+               {Scope::kTree, "tree"}};
 
 const char* ScopeName(Scope scope) {
   for (const auto& entry : kScopes) {
@@ -34,8 +35,13 @@ void GetScope(JsonObject* object, absl::string_view name, Scope* out) {
     }
   }
   object->Fault(name, absl::StrCat("is \"", text,
-                                   "\"; must be full, window, block or "
-                                   "bidir_block"));
+                                   "\"; must be full, window, block, "
+                                   "bidir_block or tree"));
+}
+
+// Older texts lack what only one scope needs.
+void GetOptional(JsonObject* object, absl::string_view name, int* out) {
+  if (object->Has(name)) object->Get(name, out);
 }
 
 LevelConfig ReadLevel(JsonObject* object) {
@@ -49,6 +55,9 @@ LevelConfig ReadLevel(JsonObject* object) {
   GetScope(object, "dec_scope", &level.dec_scope);
   object->Get("window", &level.window);
   object->Get("block", &level.block);
+  GetOptional(object, "leaf", &level.leaf);
+  GetOptional(object, "summaries", &level.summaries);
+  GetOptional(object, "tree_height", &level.tree_height);
   return level;
 }
 
@@ -88,6 +97,11 @@ std::string ModelConfigToJson(const ModelConfig& config) {
     out["dec_scope"] = ScopeName(level.dec_scope);
     out["window"] = level.window;
     out["block"] = level.block;
+    if (level.dec_scope == Scope::kTree) {
+      out["leaf"] = level.leaf;
+      out["summaries"] = level.summaries;
+      out["tree_height"] = level.tree_height;
+    }
     json["levels"].push_back(std::move(out));
   }
   json["vocab"] = config.vocab;

@@ -44,6 +44,17 @@ ModelConfig Flat(LevelConfig level) {
   return config;
 }
 
+// The flat model with a tree for its past: leaves of 16 bytes, two vectors a
+// node.
+ModelConfig Tree(LevelConfig level) {
+  level.dec_scope = Scope::kTree;
+  level.leaf = 16;
+  level.summaries = 2;
+  ModelConfig config = Flat(level);
+  config.architecture = "tree";
+  return config;
+}
+
 ModelConfig BlockLiteral() {
   LevelConfig bytes = ByteLevel(128, 4, 1, 0);
   bytes.enc_scope = Scope::kBidirBlock;
@@ -76,6 +87,8 @@ const std::vector<Preset>& Presets() {
       {"flat-25m", Flat(GlobalLevel(512, 8, 8))},
       {"flat-45m", Flat(GlobalLevel(512, 8, 15))},
       {"flat-124m", Flat(GlobalLevel(896, 14, 13))},
+      {"tree-1m", Tree(GlobalLevel(128, 4, 5))},
+      {"tree-10m", Tree(GlobalLevel(432, 9, 5))},
   };
   return *presets;
 }
@@ -83,6 +96,7 @@ const std::vector<Preset>& Presets() {
 absl::string_view FullName(absl::string_view name) {
   if (name == "block") return "block-1m";
   if (name == "flat") return "flat-1m";
+  if (name == "tree") return "tree-1m";
   return name;
 }
 
@@ -99,7 +113,7 @@ absl::StatusOr<ModelConfig> PresetConfig(absl::string_view name) {
 bool IsPresetName(absl::string_view name) { return PresetConfig(name).ok(); }
 
 std::vector<std::string> PresetNames() {
-  std::vector<std::string> names = {"block", "flat"};
+  std::vector<std::string> names = {"block", "flat", "tree"};
   for (const Preset& preset : Presets()) names.push_back(preset.name);
   return names;
 }

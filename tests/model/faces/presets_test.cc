@@ -47,6 +47,17 @@ TEST(Presets, PairsOfASizeAreWithinThreePercent) {
   }
 }
 
+TEST(Presets, ATreeHasTheParametersOfTheFlatModelOfItsSize) {
+  for (const char* suffix : {"1m", "10m"}) {
+    const auto count = [&](absl::string_view family) {
+      return static_cast<double>(ParameterCount(
+          PresetConfig(absl::StrCat(family, "-", suffix)).value()));
+    };
+    EXPECT_LT(std::abs(count("tree") / count("flat") - 1), 0.03) << suffix;
+  }
+  EXPECT_TRUE(PresetConfig("tree").value() == PresetConfig("tree-1m").value());
+}
+
 TEST(Presets, WidthsFillVectorUnits) {
   for (const std::string& name : PresetNames()) {
     const ModelConfig config = PresetConfig(name).value();

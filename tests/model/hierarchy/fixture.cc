@@ -41,7 +41,7 @@ ModelConfig ThreeLevels() {
 }  // namespace
 
 std::vector<std::string> TestedModels() {
-  return {"block-1m", "block-literal", "flat-1m", "three-levels"};
+  return {"block-1m", "block-literal", "flat-1m", "three-levels", "tree-1m"};
 }
 
 ModelConfig TestedConfig(const std::string& name) {

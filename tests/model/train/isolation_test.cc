@@ -87,7 +87,7 @@ TEST_P(Isolation, APackedLossIsTheSumOfTheUnpacked) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Presets, Isolation,
-                         ::testing::Values("block", "block-literal", "flat"));
+                         ::testing::Values("block", "block-literal", "flat", "tree"));
 
 }  // namespace
 }  // namespace strata

@@ -21,11 +21,12 @@ TEST_P(LeakProbe, AnHonestModelPasses) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Presets, LeakProbe,
-                         ::testing::Values("block", "block-literal", "flat"));
+                         ::testing::Values("block", "block-literal", "flat", "tree"));
 
 TEST(LeakProbeTest, PlantedLeaksAreNamed) {
   for (const auto& [name, faults] :
        {std::pair("block", ShadowFaults{.no_block_shift = true}),
+        std::pair("tree", ShadowFaults{.tree_node_early = true}),
         std::pair("block-literal", ShadowFaults{.skip_bidirectional = true})}) {
     HierarchicalTransformer model(*PresetConfig(name),
                                   ModelOptions{.seed = 3, .faults = faults});
