@@ -152,51 +152,56 @@ CachedTree::PoolRows CachedTreePlanner::Upload(const Rows& rows) const {
   return {Upload(rows.row), Upload(rows.stride)};
 }
 
+// The last key in the leaf that each of a group's queries sees, and the nodes
+// that each of its leaves sees: [leaves, 1, queries, nodes * m + keys] of bool.
+torch::Tensor CachedTreePlanner::Mask(const CachedTree::Group& group,
+                                      int64_t keys,
+                                      const std::vector<int64_t>& last,
+                                      const std::vector<int64_t>& seen) const {
+  const auto counts = torch::tensor(seen, torch::kLong).view({-1, 1, 1, 1});
+  const auto node =
+      torch::arange(group.nodes).repeat_interleave(tree_.summaries) < counts;
+  const auto key = torch::arange(keys) <= torch::tensor(last, torch::kLong)
+                                              .view({group.leaves, 1, -1, 1});
+  return at::cat({node.expand({-1, 1, group.queries, -1}), key}, -1)
+      .to(device_);
+}
+
+// Padding repeats what is there; the mask hides it.
 CachedTree::Group CachedTreePlanner::MakeGroup(
     const std::vector<const Piece*>& pieces) const {
   CachedTree::Group group;
-  size_t queries = 0, keys = 0, nodes = 0;
+  int64_t keys = 0;
   for (const Piece* piece : pieces) {
-    queries = std::max(queries, piece->queries.size());
-    keys = std::max(keys, piece->keys.size());
-    nodes = std::max(nodes, piece->nodes.size());
+    group.queries = std::max<int64_t>(group.queries, piece->queries.size());
+    group.nodes = std::max<int64_t>(group.nodes, piece->nodes.size());
+    keys = std::max<int64_t>(keys, piece->keys.size());
   }
   group.leaves = static_cast<int64_t>(pieces.size());
-  group.queries = static_cast<int64_t>(queries);
-  group.nodes = static_cast<int64_t>(nodes);
   std::vector<int64_t> query, from, to, last, seen;
   std::vector<Ref> key, node;
   for (const Piece* piece : pieces) {
-    for (size_t j = 0; j < queries; ++j) {
-      const bool there = j < piece->queries.size();
+    for (int64_t j = 0; j < group.queries; ++j) {
+      const bool there = j < static_cast<int64_t>(piece->queries.size());
       if (there) {
         from.push_back(static_cast<int64_t>(query.size()));
         to.push_back(piece->queries[j]);
       }
       query.push_back(piece->queries[there ? j : 0]);
-      last.push_back(piece->first + static_cast<int64_t>(there ? j : 0));
+      last.push_back(piece->first + (there ? j : 0));
     }
     seen.push_back(static_cast<int64_t>(piece->nodes.size()));
-    // Padding repeats what is there; the mask hides it.
     key.insert(key.end(), piece->keys.begin(), piece->keys.end());
-    key.resize(key.size() + keys - piece->keys.size(), piece->keys[0]);
+    key.resize(seen.size() * keys, piece->keys[0]);
     node.insert(node.end(), piece->nodes.begin(), piece->nodes.end());
-    node.resize(node.size() + nodes - piece->nodes.size(), Ref{0});
+    node.resize(seen.size() * group.nodes, Ref{0});
   }
   group.query = Upload(query);
   group.from = Upload(from);
   group.to = Upload(to);
   group.key = Resolve(key, read_items_.row.size());
   group.node = Resolve(node, read_nodes_.row.size() / tree_.summaries);
-  const auto node_mask = torch::arange(group.nodes)
-                             .repeat_interleave(tree_.summaries) <
-                         torch::tensor(seen, torch::kLong).view({-1, 1, 1, 1});
-  const auto key_mask =
-      torch::arange(static_cast<int64_t>(keys)) <=
-      torch::tensor(last, torch::kLong).view({group.leaves, 1, -1, 1});
-  group.mask = at::cat({node_mask.expand({-1, 1, group.queries, -1}), key_mask},
-                       -1)
-                   .to(device_);
+  group.mask = Mask(group, keys, last, seen);
   return group;
 }
 

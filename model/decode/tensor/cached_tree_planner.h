@@ -41,6 +41,9 @@ class CachedTreePlanner {
   int64_t NodeSlot(const TreeNode& node) const;
 
   CachedTree::Group MakeGroup(const std::vector<const Piece*>& pieces) const;
+  torch::Tensor Mask(const CachedTree::Group& group, int64_t keys,
+                     const std::vector<int64_t>& last,
+                     const std::vector<int64_t>& seen) const;
   torch::Tensor Upload(const std::vector<int64_t>& values) const;
   torch::Tensor Resolve(const std::vector<Ref>& refs, int64_t front) const;
   CachedTree::PoolRows Upload(const Rows& rows) const;
