@@ -104,7 +104,8 @@ TEST_P(ParityTest, WeightsAfterOneAndTenOptimizerSteps) {
 
 INSTANTIATE_TEST_SUITE_P(
     Models, ParityTest,
-    ::testing::Combine(::testing::Values("block", "block-literal", "flat"),
+    ::testing::Combine(::testing::Values("block", "block-literal", "flat",
+                                         "tree"),
                        ::testing::Values(torch::kFloat, torch::kDouble)),
     [](const auto& info) {
       std::string name = std::get<0>(info.param);

@@ -30,6 +30,7 @@ Scope ScopeOf(const std::string& name) {
   if (name == "window") return Scope::kWindow;
   if (name == "block") return Scope::kBlock;
   if (name == "bidir_block") return Scope::kBidirBlock;
+  if (name == "tree") return Scope::kTree;
   return Scope::kFull;
 }
 
@@ -44,6 +45,9 @@ LevelConfig LevelOf(const json& level) {
   config.dec_scope = ScopeOf(level["dec_scope"]);
   config.window = level["window"];
   config.block = level["block"];
+  config.leaf = level.value("leaf", 0);
+  config.summaries = level.value("summaries", 0);
+  config.tree_height = level.value("tree_height", 0);
   return config;
 }
 
