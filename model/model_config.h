@@ -53,7 +53,7 @@ struct LevelConfig {
 };
 
 struct ModelConfig {
-  std::string architecture;     // preset family: "block", "block-literal", "flat"
+  std::string architecture;     // preset family: "block", "flat", "tree", …
   std::vector<LevelConfig> levels;
   int vocab = 260;
   double dropout = 0.1;         // training only

@@ -1,7 +1,8 @@
 #pragma once
 // Presets: the names that people know, each a ModelConfig. `block` and `flat`
 // take a size suffix (-1m default, -10m, -20m, -25m, -45m, -124m); a pair of
-// equal suffix is within 3 % in parameters. Preset names are reserved: no
+// equal suffix is within 3 % in parameters; so is `tree` (-1m default, -10m) with
+// its `flat`. Preset names are reserved: no
 // served model may bear one.
 
 #include <string>
