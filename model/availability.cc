@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/scope_mask.h"
+#include "model/tree_availability.h"
 
 namespace strata {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 // Most bytes a declared reach may ask the pass to walk. Where some layer is
 // full, far less is enough whatever the reach (see BytesToExamine).
 constexpr int64_t kMaxExaminedBytes = 1 << 12;
+constexpr int kExaminedLeaves = 9;  // carries over three heights
 
 // A set of bytes of [0, 64 * words).
 using ByteSet = std::vector<uint64_t>;
@@ -112,6 +114,9 @@ class ShadowModel {
   // (the residual).
   ItemSets Attend(const ItemSets& items, Scope scope,
                   const LevelConfig& level) const {
+    if (scope == Scope::kTree) {
+      return TreeUnions(items, TreeOf(level), faults_.tree_node_early);
+    }
     const int64_t n = static_cast<int64_t>(items.size());
     RangeUnion visible(items, words_);
     ItemSets out;
@@ -190,7 +195,7 @@ bool LooksBackForever(const ModelConfig& config) {
     const int64_t items =
         MaxItems(config, static_cast<int>(l), config.max_context) + 1;
     const auto unbounded = [&](Scope scope) {
-      return scope == Scope::kFull ||
+      return scope == Scope::kFull || scope == Scope::kTree ||
              (scope == Scope::kWindow && level.window >= items);
     };
     if (level.enc_layers > 0 && unbounded(level.enc_scope)) return true;
@@ -203,10 +208,18 @@ bool LooksBackForever(const ModelConfig& config) {
 // keys as they slide over older blocks, so leaks, and blind spots inside a
 // unit, show in the first two units. Beyond them, a level with an unbounded
 // layer sees every complete unit; without one, what is declared must be walked.
+// A tree is examined over its first leaves: every later past is cut by the same
+// function.
 int64_t BytesToExamine(const ModelConfig& config, bool unbounded) {
   const int64_t unit =
       ItemBytes(config, static_cast<int>(config.levels.size()) - 1);
-  const int64_t bytes = 2 * unit + 3;
+  int64_t bytes = 2 * unit + 3;
+  for (size_t l = 0; l < config.levels.size(); ++l) {
+    if (config.levels[l].dec_scope != Scope::kTree) continue;
+    const int64_t leaf =
+        config.levels[l].leaf * ItemBytes(config, static_cast<int>(l));
+    bytes += std::min(kExaminedLeaves * leaf, kMaxExaminedBytes);
+  }
   return unbounded ? bytes : bytes + std::max<int64_t>(config.reach, 0);
 }
 

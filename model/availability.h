@@ -17,6 +17,7 @@ namespace strata {
 struct ShadowFaults {
   bool no_block_shift = false;      // o[i / block + 1] instead of o[i / block]
   bool skip_bidirectional = false;  // skip = h although the encoder looks ahead
+  bool tree_node_early = false;     // a leaf's nodes already inside the leaf
 };
 
 // reach[t][j] != 0: byte j can influence the prediction of byte t, for
@@ -27,7 +28,7 @@ std::vector<std::vector<uint8_t>> Availability(const ModelConfig& config,
 
 // OK, or INVALID_ARGUMENT "leak: byte J reaches the prediction of byte T" /
 // "blind spot: ...". Looks at max(2 * S_top + 3, reach + 3) bytes, capped where
-// the pattern has become periodic.
+// the pattern has become periodic, and at the first leaves of a tree.
 absl::Status CheckAvailability(const ModelConfig& config,
                                ShadowFaults faults = {});
 

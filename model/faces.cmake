@@ -19,6 +19,8 @@ strata_library(strata_model
     train_spec.cc
     train_spec_json.cc
     trainer_wire.cc
+    tree_availability.cc
+    tree_nodes.cc
     unit_rule.cc
     version_dir.cc
   DEPS strata_base absl::status absl::statusor absl::strings absl::span

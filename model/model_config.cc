@@ -14,11 +14,13 @@ namespace {
 constexpr int64_t kMaxContext = int64_t{1} << 24;
 constexpr int kMaxLevels = 4;
 constexpr int kMaxUnitBytes = 1024;  // bounds the availability pass
+constexpr int kMaxTreeHeight = 24;
 
 auto Fields(const LevelConfig& l) {
   return std::tie(l.dim, l.heads, l.ff_mult, l.enc_layers, l.enc_scope,
-                  l.dec_layers, l.dec_scope, l.window, l.block, l.pool,
-                  l.bridge, l.block_rule, l.block_min);
+                  l.dec_layers, l.dec_scope, l.window, l.block, l.block_rule,
+                  l.block_min, l.pool, l.bridge, l.leaf, l.summaries,
+                  l.tree_height);
 }
 
 auto Fields(const ModelConfig& c) {
@@ -69,18 +71,34 @@ absl::Status ValidateRaggedUnits(const LevelConfig& level,
   if (level.pool != PoolKind::kLast) {
     return Bad(at + "pool", "must be last where block_rule is not fixed");
   }
-  const auto of_block = [](Scope s) {
-    return s == Scope::kBlock || s == Scope::kBidirBlock;
+  const auto of_items = [](Scope s) {
+    return s == Scope::kFull || s == Scope::kWindow;
   };
-  if (of_block(level.enc_scope)) {
+  if (!of_items(level.enc_scope)) {
     return Bad(at + "enc_scope",
                "must be full or window where block_rule is not fixed");
   }
-  if (of_block(level.dec_scope)) {
+  if (!of_items(level.dec_scope)) {
     return Bad(at + "dec_scope",
                "must be full or window where block_rule is not fixed");
   }
   return absl::OkStatus();
+}
+
+absl::Status ValidateTree(const LevelConfig& level, const std::string& at,
+                          int64_t item_bytes) {
+  if (level.enc_scope == Scope::kTree) {
+    return Bad(at + "enc_scope", "tree is for decoders only");
+  }
+  if (level.dec_scope != Scope::kTree) {
+    STRATA_RETURN_IF_ERROR(InRange(at + "leaf", level.leaf, 0, 0));
+    STRATA_RETURN_IF_ERROR(InRange(at + "summaries", level.summaries, 0, 0));
+    return InRange(at + "tree_height", level.tree_height, 0, 0);
+  }
+  STRATA_RETURN_IF_ERROR(
+      InRange(at + "leaf", level.leaf, 2, kMaxUnitBytes / item_bytes));
+  STRATA_RETURN_IF_ERROR(InRange(at + "summaries", level.summaries, 1, 16));
+  return InRange(at + "tree_height", level.tree_height, 0, kMaxTreeHeight);
 }
 
 absl::Status ValidateLevel(const LevelConfig& level, const std::string& at,
@@ -153,6 +171,14 @@ int64_t LayerParameters(const LevelConfig& level) {
   return 4 * d * d + 2 * d * f + 2 * d;  // qkv, out; up, down; two norms
 }
 
+// A decoder layer's part in the tree: two sets of queries, heights, a norm.
+int64_t TreeParameters(const LevelConfig& level) {
+  if (level.dec_scope != Scope::kTree) return 0;
+  const int64_t rows =
+      2 * level.summaries + TreeHeightRows(level.tree_height) + 1;
+  return rows * level.dim;
+}
+
 }  // namespace
 
 bool ModelConfig::operator==(const ModelConfig& other) const {
@@ -186,7 +212,16 @@ absl::Status ValidateModelConfig(const ModelConfig& config) {
                                       " bytes; must cover at most ",
                                       kMaxUnitBytes));
   }
+  for (int l = 0; l < count; ++l) {
+    STRATA_RETURN_IF_ERROR(ValidateTree(config.levels[l],
+                                        absl::StrCat("levels[", l, "]."),
+                                        ItemBytes(config, l)));
+  }
   return CheckAvailability(config);
+}
+
+TreeShape TreeOf(const LevelConfig& level) {
+  return {level.leaf, level.summaries, level.tree_height};
 }
 
 int64_t ItemBytes(const ModelConfig& config, int level) {
@@ -217,6 +252,7 @@ int64_t ParameterCount(const ModelConfig& config) {
     const int64_t d = level.dim;
     total += 2 * d;  // start, norm
     total += (level.enc_layers + level.dec_layers) * LayerParameters(level);
+    total += level.dec_layers * TreeParameters(level);
     if (l + 1 == config.levels.size()) continue;
     const int64_t up = config.levels[l + 1].dim;
     total += PoolParameters(level, up);

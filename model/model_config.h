@@ -21,6 +21,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "model/tree_nodes.h"
 
 namespace strata {
 
@@ -30,6 +31,8 @@ enum class Scope {
   kWindow,      // i-window+1..i
   kBlock,       // the items of its own block up to i
   kBidirBlock,  // every item of its own block; encoders only
+  kTree,        // its own leaf up to i, and the nodes of model/tree_nodes.h that
+                // cover all leaves before it; decoders only
 };
 
 // How the items of a complete block become one item of the level above.
@@ -65,11 +68,16 @@ struct LevelConfig {
   int window = 0;      // items; for the kWindow scopes of this level
   int block = 0;       // items a unit of the level above covers, at most; 0 at the
                        // top
-  // Below the top only; in JSON they may be left out.
+  // The rest may be left out in JSON. Below the top only:
   BlockRule block_rule = BlockRule::kFixed;
   int block_min = 0;   // items it covers at least, where the rule is not fixed
   PoolKind pool = PoolKind::kAttention;
   BridgeKind bridge = BridgeKind::kLinear;
+  // Of the tree scope; 0 where there is none.
+  int leaf = 0;         // items of a leaf
+  int summaries = 0;    // vectors of a node
+  int tree_height = 0;  // highest node; 0 = no limit. Beyond it every node of
+                        // that height is seen, so the state grows again
 };
 
 // Width of what a level's pool gives to its output matrix.
@@ -111,6 +119,9 @@ std::string ModelConfigToJson(const ModelConfig& config);  // stable, indented
 // Ranges and divisibility, then the shadow availability pass
 // (model/availability.h): leaks and blind spots are refused.
 absl::Status ValidateModelConfig(const ModelConfig& config);
+
+// Of a level whose decoder has the tree scope.
+TreeShape TreeOf(const LevelConfig& level);
 
 // S_l: bytes that one item of `level` covers (S_0 = 1), at most.
 int64_t ItemBytes(const ModelConfig& config, int level);

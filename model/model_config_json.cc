@@ -15,10 +15,12 @@ struct Name {
   const char* name;
 };
 
+
 constexpr Name<Scope> kScopes[] = {{Scope::kFull, "full"},
                                    {Scope::kWindow, "window"},
                                    {Scope::kBlock, "block"},
-                                   {Scope::kBidirBlock, "bidir_block"}};
+                                   {Scope::kBidirBlock, "bidir_block"},
+                                   {Scope::kTree, "tree"}};
 constexpr Name<PoolKind> kPools[] = {{PoolKind::kAttention, "attention"},
                                      {PoolKind::kMean, "mean"},
                                      {PoolKind::kLast, "last"},
@@ -62,6 +64,17 @@ void GetName(JsonObject* object, absl::string_view member,
                                      Listed(names)));
 }
 
+// Older texts lack what had no choice then.
+void GetOptional(JsonObject* object, absl::string_view member, int* out) {
+  if (object->Has(member)) object->Get(member, out);
+}
+
+template <typename E, size_t N>
+void GetOptional(JsonObject* object, absl::string_view member,
+                 const Name<E> (&names)[N], E* out) {
+  if (object->Has(member)) GetName(object, member, names, out);
+}
+
 LevelConfig ReadLevel(JsonObject* object) {
   LevelConfig level;
   object->Get("dim", &level.dim);
@@ -73,14 +86,13 @@ LevelConfig ReadLevel(JsonObject* object) {
   GetName(object, "dec_scope", kScopes, &level.dec_scope);
   object->Get("window", &level.window);
   object->Get("block", &level.block);
-  if (object->Has("block_rule")) {
-    GetName(object, "block_rule", kBlockRules, &level.block_rule);
-  }
-  if (object->Has("block_min")) object->Get("block_min", &level.block_min);
-  if (object->Has("pool")) GetName(object, "pool", kPools, &level.pool);
-  if (object->Has("bridge")) {
-    GetName(object, "bridge", kBridges, &level.bridge);
-  }
+  GetOptional(object, "block_rule", kBlockRules, &level.block_rule);
+  GetOptional(object, "block_min", &level.block_min);
+  GetOptional(object, "pool", kPools, &level.pool);
+  GetOptional(object, "bridge", kBridges, &level.bridge);
+  GetOptional(object, "leaf", &level.leaf);
+  GetOptional(object, "summaries", &level.summaries);
+  GetOptional(object, "tree_height", &level.tree_height);
   return level;
 }
 
@@ -123,16 +135,20 @@ std::string ModelConfigToJson(const ModelConfig& config) {
     // Only what is not the default, so that the text of a config, and its hash
     // in a weights file, stays as it was before there was a choice.
     const LevelConfig defaults;
+    const auto add = [&](const char* name, int value, int otherwise) {
+      if (value != otherwise) out[name] = value;
+    };
     if (level.block_rule != defaults.block_rule) {
       out["block_rule"] = NameOf(kBlockRules, level.block_rule);
     }
-    if (level.block_min != defaults.block_min) {
-      out["block_min"] = level.block_min;
-    }
+    add("block_min", level.block_min, defaults.block_min);
     if (level.pool != defaults.pool) out["pool"] = NameOf(kPools, level.pool);
     if (level.bridge != defaults.bridge) {
       out["bridge"] = NameOf(kBridges, level.bridge);
     }
+    add("leaf", level.leaf, defaults.leaf);
+    add("summaries", level.summaries, defaults.summaries);
+    add("tree_height", level.tree_height, defaults.tree_height);
     json["levels"].push_back(std::move(out));
   }
   json["vocab"] = config.vocab;

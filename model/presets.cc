@@ -92,6 +92,15 @@ ModelConfig SpaceByte(LevelConfig bytes, LevelConfig global) {
   return Model("spacebyte", {bytes, global});
 }
 
+// The flat model with a tree for its past: leaves of 16 bytes, two vectors a
+// node.
+ModelConfig Tree(LevelConfig level) {
+  level.dec_scope = Scope::kTree;
+  level.leaf = 16;
+  level.summaries = 2;
+  return Model("tree", {level});
+}
+
 ModelConfig BlockLiteral() {
   LevelConfig bytes = ByteLevel(128, 4, 1, 0);
   bytes.enc_scope = Scope::kBidirBlock;
@@ -144,13 +153,15 @@ const std::vector<Preset>& Presets() {
       {"three-level-45m",
        ThreeLevel(ByteLevel(256, 8, 2, 32), MiddleLevel(512, 8, 1, 2, 64),
                   GlobalLevel(768, 12, 4))},
+      {"tree-1m", Tree(GlobalLevel(128, 4, 5))},
+      {"tree-10m", Tree(GlobalLevel(432, 9, 5))},
   };
   return *presets;
 }
 
 // A family's name alone means its smallest size.
 constexpr const char* kFamilies[] = {"block", "flat", "hourglass", "megabyte",
-                                     "spacebyte", "three-level"};
+                                     "spacebyte", "three-level", "tree"};
 
 std::string FullName(absl::string_view name) {
   for (const char* family : kFamilies) {

@@ -2,8 +2,8 @@
 // Presets: the names that people know, each a ModelConfig. A family takes a size
 // suffix, -1m by default: `block` and `flat` -1m, -10m, -20m, -25m, -45m, -124m,
 // a pair of equal suffix within 3 % in parameters; `hourglass`, `megabyte`,
-// `spacebyte` -1m, -10m; `three-level` -1m, -10m, -45m, all within 4 % of the flat one. Preset
-// names are reserved: no served model may bear one.
+// `spacebyte`, `tree` -1m, -10m; `three-level` -1m, -10m, -45m, all within 4 % of
+// the flat one. Preset names are reserved: no served model may bear one.
 
 #include <string>
 #include <vector>

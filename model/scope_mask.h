@@ -24,6 +24,7 @@ inline KeyRange VisibleKeys(Scope scope, int64_t i, int64_t n, int window,
     case Scope::kWindow:
       return {i + 1 > window ? i + 1 - window : 0, i + 1};
     case Scope::kBlock:
+    case Scope::kTree:  // with its leaf as `block`; nodes: model/tree_nodes.h
       return {i - i % block, i + 1};
     case Scope::kBidirBlock: {
       const int64_t begin = i - i % block;

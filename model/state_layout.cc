@@ -3,6 +3,13 @@
 #include <algorithm>
 
 namespace strata {
+namespace {
+
+int64_t RoundUp(int64_t slots) {
+  return (slots + kSlotMultiple - 1) / kSlotMultiple * kSlotMultiple;
+}
+
+}  // namespace
 
 int64_t CacheSlots(Scope scope, int window, int block, int64_t max_items) {
   int64_t slots = 0;
@@ -17,9 +24,15 @@ int64_t CacheSlots(Scope scope, int window, int block, int64_t max_items) {
       slots = std::min<int64_t>(block, max_items);
       break;
     case Scope::kBidirBlock:
+    case Scope::kTree:  // TreeCacheSlots
       return 0;
   }
-  return (slots + kSlotMultiple - 1) / kSlotMultiple * kSlotMultiple;
+  return RoundUp(slots);
+}
+
+int64_t TreeCacheSlots(const TreeShape& tree, int64_t max_items) {
+  const int64_t nodes = TreeSlots(max_items / tree.leaf, tree.max_height);
+  return RoundUp(tree.leaf + nodes * tree.summaries);
 }
 
 StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
@@ -36,8 +49,10 @@ StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
                                  out.enc_items);
     }
     if (level.dec_layers > 0) {
-      out.dec_slots = CacheSlots(level.dec_scope, level.window, level.block,
-                                 out.dec_items);
+      out.dec_slots = level.dec_scope == Scope::kTree
+                          ? TreeCacheSlots(TreeOf(level), out.dec_items)
+                          : CacheSlots(level.dec_scope, level.window,
+                                       level.block, out.dec_items);
     }
     out.enc_offset = offset;
     out.dec_offset = out.enc_offset + level.enc_layers * 2 * out.enc_slots * dim;

@@ -10,7 +10,8 @@
 //                               none where units are ragged
 //               context         [BridgeRows][dim]   bridge(o): one row per offset,
 //                               or one for all
-// The last two exist below the top only. Item i lives in slot i % slots.
+// The last two exist below the top only. Item i lives in slot i % slots; in the
+// tree scope, in slot i % leaf, and nodes lie behind the leaf (TreeCacheSlots).
 
 #include <cstdint>
 #include <vector>
@@ -25,6 +26,10 @@ inline constexpr int64_t kSlotMultiple = 16;  // attention reads whole vectors
 // what `scope` can still look at, rounded up to kSlotMultiple. 0 for
 // kBidirBlock, which recomputes its block from the pool buffer.
 int64_t CacheSlots(Scope scope, int window, int block, int64_t max_items);
+
+// The same for a decoder with the tree scope: one leaf, then the nodes that may
+// exist at one time, `summaries` slots each (model/tree_nodes.h).
+int64_t TreeCacheSlots(const TreeShape& tree, int64_t max_items);
 
 struct LevelLayout {
   int64_t enc_items = 0;  // most items the encoder sees: capacity / S_l

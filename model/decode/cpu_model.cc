@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/decode/cpu_covers.h"
 #include "model/decode/cpu_generator.h"
 #include "model/decode/level_step.h"
 #include "model/decode/step_check.h"
@@ -27,6 +28,7 @@ template <typename T>
 absl::StatusOr<std::shared_ptr<const CpuModel<T>>> CpuModel<T>::Create(
     const ModelConfig& config,
     const std::map<std::string, TensorView>& tensors) {
+  STRATA_RETURN_IF_ERROR(CpuExecutorCovers(config));
   STRATA_ASSIGN_OR_RETURN(ModelWeights<T> weights,
                           PackWeights<T>(config, tensors));
   std::shared_ptr<CpuModel> model(new CpuModel(config, std::move(weights)));

@@ -1,11 +1,12 @@
 #pragma once
-// Opens a version folder for decoding on the CPU. A ModelLoader
+// Opens a version folder for decoding with the fused CPU executor. A ModelLoader
 // (model/generator.h); thread-safe.
 
 #include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "model/decode/version_files.h"
 #include "model/generator.h"
 
 namespace strata {
@@ -18,8 +19,13 @@ namespace strata {
 //   INVALID_ARGUMENT    config or tensors do not describe a model
 //   NOT_FOUND           a file is missing
 //   RESOURCE_EXHAUSTED  no memory for the weights
+//   UNIMPLEMENTED       the executor does not cover the config (cpu_covers.h)
 // The message names the folder.
 absl::StatusOr<std::shared_ptr<const LoadedModel>> LoadCpuModel(
     const std::string& version_dir);
+
+// The same of a version that is open.
+absl::StatusOr<std::shared_ptr<const LoadedModel>> MakeCpuModel(
+    const VersionFiles& files);
 
 }  // namespace strata

@@ -4,11 +4,11 @@ namespace strata {
 namespace {
 
 torch::nn::ModuleList MakeStack(int layers, const LevelConfig& config,
-                                double dropout) {
+                                double dropout, const TreeShape& tree) {
   torch::nn::ModuleList stack;
   for (int i = 0; i < layers; ++i) {
     stack->push_back(TransformerLayer(config.dim, config.heads, config.ff_mult,
-                                      dropout));
+                                      dropout, tree));
   }
   return stack;
 }
@@ -22,9 +22,10 @@ LevelImpl::LevelImpl(const LevelConfig& config, int dim_above,
       rope_(config.dim / config.heads, rope_theta),
       start_(register_parameter("start", torch::zeros({config.dim}))),
       enc_(register_module("enc",
-                           MakeStack(config.enc_layers, config, dropout))),
-      dec_(register_module("dec",
-                           MakeStack(config.dec_layers, config, dropout))),
+                           MakeStack(config.enc_layers, config, dropout, {}))),
+      dec_(register_module(
+          "dec",
+          MakeStack(config.dec_layers, config, dropout, TreeOf(config)))),
       norm_(register_module("norm", RmsNorm(config.dim))) {
   if (dim_above == 0) return;
   pool_ = PoolingLayer(
@@ -71,7 +72,24 @@ torch::Tensor LevelImpl::Encode(const torch::Tensor& z,
 
 torch::Tensor LevelImpl::Decode(const torch::Tensor& u,
                                 const torch::Tensor& segments) {
-  return RunStack(dec_, config_.dec_scope, u, segments);
+  return config_.dec_scope == Scope::kTree
+             ? RunTree(u, segments)
+             : RunStack(dec_, config_.dec_scope, u, segments);
+}
+
+torch::Tensor LevelImpl::RunTree(const torch::Tensor& u,
+                                 const torch::Tensor& segments) {
+  const auto options = u.options().requires_grad(false);
+  const TreeShape tree = TreeOf(config_);
+  const TreePlan plan =
+      MakeTreePlan(tree, u.size(0), u.size(1), segments,
+                   rope_.Get(TreeRopeRows(tree), options), options,
+                   faults_.tree_node_early);
+  auto y = u;
+  for (const auto& layer : *dec_) {
+    y = layer->as<TransformerLayerImpl>()->forward(y, plan);
+  }
+  return y;
 }
 
 torch::Tensor LevelImpl::RunStack(const torch::nn::ModuleList& stack,

@@ -64,6 +64,7 @@ class LevelImpl : public torch::nn::Module {
   torch::Tensor RunStack(const torch::nn::ModuleList& stack, Scope scope,
                          const torch::Tensor& x,
                          const torch::Tensor& segments);
+  torch::Tensor RunTree(const torch::Tensor& u, const torch::Tensor& segments);
   // start, then skip one item later; start again where a document begins.
   torch::Tensor Shift(const torch::Tensor& skip, const torch::Tensor& segments);
   // What the levels above say about each of n + 1 contexts: [B, n + 1, D].

@@ -2,14 +2,18 @@
 
 #include "model/nn/fold_heads.h"
 #include "model/nn/full_attention.h"
+#include "model/nn/tree_attention.h"
 
 namespace strata {
 
-AttentionLayerImpl::AttentionLayerImpl(int64_t dim, int64_t heads)
+AttentionLayerImpl::AttentionLayerImpl(int64_t dim, int64_t heads,
+                                       const TreeShape& tree)
     : heads_(heads),
       norm_(register_module("norm", RmsNorm(dim))),
       qkv_(register_module("qkv", Linear(dim, 3 * dim))),
-      out_(register_module("out", Linear(dim, dim))) {}
+      out_(register_module("out", Linear(dim, dim))) {
+  if (tree.leaf > 0) tree_ = register_module("tree", TreeSummary(dim, tree));
+}
 
 torch::Tensor AttentionLayerImpl::forward(const torch::Tensor& x,
                                           const AttentionPlan& plan) {
@@ -18,6 +22,18 @@ torch::Tensor AttentionLayerImpl::forward(const torch::Tensor& x,
     return UnfoldQueries(
         FullAttention::Attend(heads.q, heads.k, heads.v, plan), plan);
   });
+}
+
+torch::Tensor AttentionLayerImpl::forward(const torch::Tensor& x,
+                                          const TreePlan& plan) {
+  return Apply(x, [&](const torch::Tensor& qkv) {
+    return TreeAttention::Attend(qkv, heads_, plan, *tree_, node_matrices());
+  });
+}
+
+NodeMatrices AttentionLayerImpl::node_matrices() const {
+  const int64_t dim = out_->weight.size(0);
+  return {qkv_->weight.narrow(0, dim, 2 * dim), out_->weight};
 }
 
 torch::Tensor AttentionLayerImpl::Apply(const torch::Tensor& x,

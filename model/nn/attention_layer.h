@@ -2,7 +2,8 @@
 // AttentionLayer: out(attention(norm(x))), the first half of a TransformerLayer
 // without its residual. q, k and v come from one matrix, as rows in that order.
 // How they attend is the caller's: over whole texts by a plan, or over the cache
-// of a decoder. Thread-compatible.
+// of a decoder. With a tree, nodes are made by the layer's own matrices
+// (model/nn/tree_summary.h). Thread-compatible.
 
 #include <torch/torch.h>
 
@@ -10,6 +11,8 @@
 #include "model/nn/attention_plan.h"
 #include "model/nn/linear.h"
 #include "model/nn/rms_norm.h"
+#include "model/nn/tree_plan.h"
+#include "model/nn/tree_summary.h"
 
 namespace strata {
 
@@ -19,15 +22,22 @@ using AttendFunction =
 
 class AttentionLayerImpl : public torch::nn::Module {
  public:
-  AttentionLayerImpl(int64_t dim, int64_t heads);
+  // A `tree` without leaves: none.
+  AttentionLayerImpl(int64_t dim, int64_t heads, const TreeShape& tree = {});
   torch::Tensor forward(const torch::Tensor& x, const AttentionPlan& plan);
+  torch::Tensor forward(const torch::Tensor& x, const TreePlan& plan);
   torch::Tensor Apply(const torch::Tensor& x, AttendFunction attend);
+
+  // REQUIRES: a tree.
+  TreeSummaryImpl& tree() { return *tree_; }
+  NodeMatrices node_matrices() const;
 
  private:
   int64_t heads_;
   RmsNorm norm_;
   Linear qkv_;
   Linear out_;
+  TreeSummary tree_{nullptr};
 };
 TORCH_MODULE(AttentionLayer);
 

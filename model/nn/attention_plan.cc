@@ -27,6 +27,7 @@ void ChooseFold(const ScopeSpec& spec, bool has_segments, AttentionPlan* plan) {
         plan->causal = n <= spec.window && !has_segments;
       }
       return;
+    case Scope::kTree:  // has a plan of its own: model/nn/tree_plan.h
     case Scope::kBlock:
       plan->chunk = spec.block;
       plan->causal = !has_segments;

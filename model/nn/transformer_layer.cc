@@ -5,13 +5,19 @@
 namespace strata {
 
 TransformerLayerImpl::TransformerLayerImpl(int64_t dim, int64_t heads,
-                                           int64_t ff_mult, double dropout)
+                                           int64_t ff_mult, double dropout,
+                                           const TreeShape& tree)
     : dropout_(dropout),
-      attn_(register_module("attn", AttentionLayer(dim, heads))),
+      attn_(register_module("attn", AttentionLayer(dim, heads, tree))),
       ff_(register_module("ff", FeedForward(dim, ff_mult * dim))) {}
 
 torch::Tensor TransformerLayerImpl::forward(const torch::Tensor& x,
                                             const AttentionPlan& plan) {
+  return AddHalves(x, attn_->forward(x, plan));
+}
+
+torch::Tensor TransformerLayerImpl::forward(const torch::Tensor& x,
+                                            const TreePlan& plan) {
   return AddHalves(x, attn_->forward(x, plan));
 }
 

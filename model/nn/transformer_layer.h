@@ -14,10 +14,12 @@ namespace strata {
 class TransformerLayerImpl : public torch::nn::Module {
  public:
   TransformerLayerImpl(int64_t dim, int64_t heads, int64_t ff_mult,
-                       double dropout);
+                       double dropout, const TreeShape& tree = {});
   torch::Tensor forward(const torch::Tensor& x, const AttentionPlan& plan);
+  torch::Tensor forward(const torch::Tensor& x, const TreePlan& plan);
   // The same with attention as the caller computes it.
   torch::Tensor Apply(const torch::Tensor& x, AttendFunction attend);
+  AttentionLayerImpl& attention() { return *attn_; }
 
  private:
   torch::Tensor AddHalves(const torch::Tensor& x, const torch::Tensor& mixed);

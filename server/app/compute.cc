@@ -10,7 +10,6 @@
 #include "absl/strings/str_split.h"
 #include "model/base/log.h"
 #include "model/base/status_macros.h"
-#include "model/decode/load_model.h"
 #include "model/decode/tensor/devices.h"
 #include "model/decode/tensor/load_tensor_model.h"
 #include "server/app/host_limits.h"
@@ -94,8 +93,8 @@ absl::StatusOr<Compute> PlanCompute(const Flags& flags) {
   } else if (flags.state_memory == 0) {
     engine.state_memory_bytes = MemoryLimitBytes() / 2;
   }
-  compute.loader = devices.empty() ? ModelLoader(LoadCpuModel)
-                                   : TensorModelLoader(devices);
+  compute.loader =
+      devices.empty() ? CpuModelLoader() : TensorModelLoader(devices);
   return compute;
 }
 

@@ -45,7 +45,8 @@ const std::vector<Flag>& Table() {
       {"port-file", Text{&F::port_file}, "", "FILE",
        "Gets the lines grpc=HOST:PORT and http=HOST:PORT once both accept."},
       {"devices", Text{&F::devices}, "auto", "list",
-       "What decodes: cpu; cuda, every CUDA device; cuda:0,cuda:1, these; auto: "
+       "What decodes: cpu, by LibTorch for a model that the fused executor does not "
+       "cover (tree); cuda, every CUDA device; cuda:0,cuda:1, these; auto: "
        "cuda where there is a device that works, else cpu; tensor: LibTorch on the "
        "CPU with one worker, slower than cpu."},
       {"workers", Count{&F::workers, 1, 256}, "1", "count",

@@ -36,17 +36,23 @@ LevelConfig DrawLevel(Draws* draw, bool top) {
   level.dec_layers = draw->In(0, 2);
   if (top) {
     level.enc_scope = draw->Of({Scope::kFull, Scope::kWindow});
-    level.dec_scope = draw->Of({Scope::kFull, Scope::kWindow});
+    level.dec_scope = draw->Of({Scope::kFull, Scope::kWindow, Scope::kTree});
   } else {
     level.enc_scope = draw->Of({Scope::kFull, Scope::kWindow, Scope::kBlock,
                                 Scope::kBidirBlock});
-    level.dec_scope = draw->Of({Scope::kFull, Scope::kWindow, Scope::kBlock});
+    level.dec_scope = draw->Of({Scope::kFull, Scope::kWindow, Scope::kBlock,
+                                Scope::kWindow, Scope::kTree});
     level.block = draw->In(2, 5);
     level.pool = draw->Of({PoolKind::kAttention, PoolKind::kMean,
                            PoolKind::kLast, PoolKind::kConcat});
     level.bridge = draw->Of({BridgeKind::kLinear, BridgeKind::kRepeat});
   }
   level.window = draw->In(2, 9);
+  if (level.dec_scope == Scope::kTree) {
+    level.leaf = draw->In(2, 5);
+    level.summaries = draw->In(1, 3);
+    level.tree_height = draw->In(0, 2);
+  }
   return level;
 }
 

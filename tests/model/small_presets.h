@@ -6,6 +6,6 @@ namespace strata::testing {
 
 inline constexpr const char* kSmallPresets[] = {
     "block",    "block-literal", "flat",       "hourglass",
-    "megabyte", "spacebyte",     "three-level"};
+    "megabyte", "spacebyte",     "three-level", "tree"};
 
 }  // namespace strata::testing

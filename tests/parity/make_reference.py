@@ -55,6 +55,8 @@ CONFIGS = {
         level(16, enc_layers=1, dec_scope="window", window=4, block=2,
               pool="last", bridge="repeat"),
         level(24)],
+    "tree": [level(16, dec_layers=2, dec_scope="tree", leaf=3, summaries=2,
+                   tree_height=0)],
 }
 
 
@@ -92,6 +94,11 @@ def shapes(levels, vocab):
                 found[q + "ff.norm.weight"] = (d,)
                 found[q + "ff.up.weight"] = (f, d)
                 found[q + "ff.down.weight"] = (d, f)
+                if c[stack + "_scope"] == "tree":
+                    found[q + "attn.tree.leaf_query"] = (c["summaries"], d)
+                    found[q + "attn.tree.merge_query"] = (c["summaries"], d)
+                    found[q + "attn.tree.height"] = (16, d)
+                    found[q + "attn.tree.norm.weight"] = (d,)
         if l + 1 < len(levels):
             u, b = levels[l + 1]["dim"], c["block"]
             rule = c.get("pool", "attention")
@@ -146,23 +153,77 @@ def visible(scope, n, window, block):
     return same_block if scope == "bidir_block" else same_block & (j <= i)
 
 
-def rotate(x):
+def rotate(x, period=None):
     n, width = x.shape[1], x.shape[-1]
     m = np.arange(width // 2)
-    angle = np.arange(n)[:, None] * 10000.0 ** (-2 * m / width)
+    index = np.arange(n) % (period or n)
+    angle = index[:, None] * 10000.0 ** (-2 * m / width)
     cos, sin = np.cos(angle)[None, :, None], np.sin(angle)[None, :, None]
     a, b = x[..., :width // 2], x[..., width // 2:]
     return jnp.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
 
 
-def layer(w, prefix, x, heads, mask):
+def attend(q, k, v, mask):
+    scores = jnp.einsum("bihk,bjhk->bhij", q, k) / np.sqrt(q.shape[-1])
+    share = jax.nn.softmax(jnp.where(mask, scores, -jnp.inf), -1)
+    return jnp.einsum("bhij,bjhk->bihk", share, v)
+
+
+def summary(w, prefix, query, k, v, height):
+    """Key and value of one node, [batch, m, heads, K], from those it covers."""
+    batch, heads, width = k.shape[0], k.shape[2], k.shape[3]
+    d = heads * width
+    query = w[prefix + "tree." + query]
+    q = jnp.broadcast_to(query.reshape(1, -1, heads, width),
+                         (batch, len(query), heads, width))
+    s = attend(q, k, v, True).reshape(batch, len(query), d)
+    s = s @ w[prefix + "out.weight"].T + w[prefix + "tree.height"][height]
+    kv = norm(s, w[prefix + "tree.norm.weight"]) @ w[prefix + "qkv.weight"][d:].T
+    return [part.reshape(q.shape) for part in jnp.split(kv, 2, axis=-1)]
+
+
+def tree_mixed(w, prefix, c, q, k, v):
+    """The tree scope, item by item: q, k, v [batch, n, heads, K]."""
+    leaf, n = c["leaf"], q.shape[1]
+    q, k = rotate(q, leaf), rotate(k, leaf)
+    levels = [[summary(w, prefix, "leaf_query", k[:, i:i + leaf],
+                       v[:, i:i + leaf], 0)
+               for i in range(0, n - leaf + 1, leaf)]]
+    while len(levels[-1]) > 1:
+        below, above = levels[-1], []
+        for left, right in zip(below[0::2], below[1::2]):
+            both = jnp.concatenate([left[0], right[0]], 1)
+            key, value = summary(w, prefix, "merge_query", rotate(both),
+                                 jnp.concatenate([left[1], right[1]], 1),
+                                 len(levels))
+            above.append([key + (left[0] + right[0]) / 2,
+                          value + (left[1] + right[1]) / 2])
+        levels.append(above)
+    rows = []
+    for i in range(n):
+        own = i // leaf * leaf
+        keys, values = [k[:, own:i + 1]], [v[:, own:i + 1]]
+        for bit in range((i // leaf).bit_length()):
+            if i // leaf >> bit & 1:
+                node = levels[bit][(i // leaf >> bit) - 1]
+                keys.append(node[0])
+                values.append(node[1])
+        rows.append(attend(q[:, i:i + 1], jnp.concatenate(keys, 1),
+                           jnp.concatenate(values, 1), True))
+    return jnp.concatenate(rows, 1)
+
+
+def layer(w, prefix, x, c, scope):
     batch, n, d = x.shape
+    heads = c["heads"]
     qkv = norm(x, w[prefix + "attn.norm.weight"]) @ w[prefix + "attn.qkv.weight"].T
     q, k, v = (part.reshape(batch, n, heads, d // heads)
                for part in jnp.split(qkv, 3, axis=-1))
-    scores = jnp.einsum("bihk,bjhk->bhij", rotate(q), rotate(k))
-    scores = jnp.where(mask, scores / np.sqrt(d // heads), -jnp.inf)
-    mixed = jnp.einsum("bhij,bjhk->bihk", jax.nn.softmax(scores, -1), v)
+    if scope == "tree":
+        mixed = tree_mixed(w, prefix + "attn.", c, q, k, v)
+    else:
+        mask = visible(scope, n, c["window"], c["block"])
+        mixed = attend(rotate(q), rotate(k), v, mask)
     x = x + mixed.reshape(batch, n, d) @ w[prefix + "attn.out.weight"].T
     y = gelu(norm(x, w[prefix + "ff.norm.weight"]) @ w[prefix + "ff.up.weight"].T)
     return x + y @ w[prefix + "ff.down.weight"].T
@@ -170,8 +231,7 @@ def layer(w, prefix, x, heads, mask):
 
 def stack(w, c, l, name, x):
     for i in range(c[name + "_layers"]):
-        mask = visible(c[name + "_scope"], x.shape[1], c["window"], c["block"])
-        x = layer(w, f"level.{l}.{name}.{i}.", x, c["heads"], mask)
+        x = layer(w, f"level.{l}.{name}.{i}.", x, c, c[name + "_scope"])
     return x
 
 

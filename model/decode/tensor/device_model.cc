@@ -5,6 +5,7 @@
 
 #include "model/decode/tensor/tensor_step.h"
 #include "model/nn/torch_guard.h"
+#include "model/nn/tree_plan.h"
 
 namespace strata {
 namespace {
@@ -66,9 +67,12 @@ DeviceModel::DeviceModel(HierarchicalTransformer net,
   for (int l = 0; l < static_cast<int>(config_.levels.size()); ++l) {
     const LevelConfig& level = config_.levels[l];
     RopeCache cache(level.dim / level.heads, config_.rope_theta);
-    ropes_.push_back(
-        cache.Get(MaxItems(config_, l, config_.max_context) + 1,
-                  torch::TensorOptions().device(device).dtype(type)));
+    int64_t rows = MaxItems(config_, l, config_.max_context) + 1;
+    if (level.dec_scope == Scope::kTree) {
+      rows = std::max(rows, TreeRopeRows(TreeOf(level)));
+    }
+    ropes_.push_back(cache.Get(
+        rows, torch::TensorOptions().device(device).dtype(type)));
   }
 }
 

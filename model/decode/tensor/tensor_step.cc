@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/decode/tensor/cached_attention.h"
+#include "model/decode/tensor/cached_tree.h"
 
 namespace strata {
 namespace {
@@ -99,6 +100,9 @@ torch::Tensor TensorStep::RunStack(int l, Stack stack, const torch::Tensor& z) {
                     encodes ? place.enc_slots : place.dec_slots,
                     row.begin + (encodes ? 0 : 1), row.count, row.offset});
   }
+  if (!encodes && config.dec_scope == Scope::kTree) {
+    return RunTree(l, z, rows);
+  }
   const CachedAttention attention(
       {encodes ? config.enc_scope : config.dec_scope, config.window,
        config.block},
@@ -108,6 +112,20 @@ torch::Tensor TensorStep::RunStack(int l, Stack stack, const torch::Tensor& z) {
     auto& layer = encodes ? net(l).encoder(i) : net(l).decoder(i);
     x = layer.Apply(x, [&](const torch::Tensor& qkv) {
       return attention.Attend(qkv, i, &model_->pool().level(l));
+    });
+  }
+  return x;
+}
+
+torch::Tensor TensorStep::RunTree(int l, const torch::Tensor& z,
+                                  const std::vector<CachedRow>& rows) {
+  const CachedTree tree(TreeOf(level(l)), level(l).heads, rows,
+                        model_->rope(l));
+  auto x = z;
+  for (int i = 0; i < level(l).dec_layers; ++i) {
+    auto& layer = net(l).decoder(i);
+    x = layer.Apply(x, [&](const torch::Tensor& qkv) {
+      return tree.Attend(qkv, i, layer.attention(), &model_->pool().level(l));
     });
   }
   return x;

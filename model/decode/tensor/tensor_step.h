@@ -12,6 +12,7 @@
 
 #include "absl/types/span.h"
 #include "model/decode/level_rows.h"
+#include "model/decode/tensor/cached_attention.h"
 #include "model/decode/tensor/device_model.h"
 #include "model/decode/tensor/tensor_sequence.h"
 #include "model/items.h"
@@ -46,6 +47,8 @@ class TensorStep {
   // z [items, D] -> the wanted contexts [wanted, D].
   torch::Tensor Advance(int l, const torch::Tensor& z);
   torch::Tensor RunStack(int l, Stack stack, const torch::Tensor& z);
+  torch::Tensor RunTree(int l, const torch::Tensor& z,
+                        const std::vector<CachedRow>& rows);
   // h [items, D] -> what the level above says about each next item [items, D].
   torch::Tensor FromAbove(int l, const torch::Tensor& h);
   // Items enter the pool buffers; complete blocks come out: [units, b, D].

@@ -7,6 +7,8 @@
 
 #include "model/base/random.h"
 #include "model/scope_mask.h"
+#include "tests/model/decode/naive_math.h"
+#include "tests/model/decode/naive_tree.h"
 #include "tests/model/random_config.h"
 
 namespace strata {
@@ -24,53 +26,11 @@ uint64_t HashName(const std::string& name) {
   return hash;
 }
 
-// y = W x, W [out, in].
-std::vector<double> Times(const std::vector<double>& w,
-                          const std::vector<double>& x) {
-  std::vector<double> y(w.size() / x.size());
-  for (size_t o = 0; o < y.size(); ++o) {
-    for (size_t i = 0; i < x.size(); ++i) y[o] += w[o * x.size() + i] * x[i];
-  }
-  return y;
-}
-
-std::vector<double> RmsNorm(const std::vector<double>& x,
-                            const std::vector<double>& weight) {
-  double squares = 0;
-  for (const double v : x) squares += v * v;
-  const double scale = 1 / std::sqrt(squares / x.size() + 1e-5);
-  std::vector<double> y(x.size());
-  for (size_t i = 0; i < x.size(); ++i) y[i] = x[i] * scale * weight[i];
-  return y;
-}
-
-void Add(std::vector<double>* x, const std::vector<double>& y) {
-  for (size_t i = 0; i < x->size(); ++i) (*x)[i] += y[i];
-}
-
-// Row [begin, begin + n) of x.
-std::vector<double> Part(const std::vector<double>& x, size_t begin, size_t n) {
-  return {x.begin() + begin, x.begin() + begin + n};
-}
-
-// softmax(q k / sqrt(K)) v of one head.
-std::vector<double> AttendOne(const std::vector<double>& q, const Rows& keys,
-                              const Rows& values) {
-  std::vector<double> p;
-  for (const auto& k : keys) {
-    double score = 0;
-    for (size_t d = 0; d < q.size(); ++d) score += q[d] * k[d];
-    p.push_back(score / std::sqrt(double(q.size())));
-  }
-  const double max = *std::max_element(p.begin(), p.end());
-  double sum = 0;
-  for (double& v : p) sum += v = std::exp(v - max);
-  std::vector<double> out(q.size());
-  for (size_t j = 0; j < p.size(); ++j) {
-    for (size_t d = 0; d < q.size(); ++d) out[d] += p[j] / sum * values[j][d];
-  }
-  return out;
-}
+using naive::AttendOne;
+using naive::Part;
+using naive::RmsNorm;
+using naive::Rotate;
+using naive::Times;
 
 class Naive {
  public:
@@ -101,7 +61,7 @@ class Naive {
         const auto all = Times(w_.at(at + "bridge.weight"), o[unit]);
         const size_t row =
             level.bridge == BridgeKind::kRepeat ? 0 : i - begins[unit];
-        Add(&x, Part(all, row * level.dim, level.dim));
+        naive::Add(&x, Part(all, row * level.dim, level.dim));
       }
       u.push_back(x);
     }
@@ -111,17 +71,6 @@ class Naive {
   }
 
  private:
-  void Rotate(std::vector<double>* x, int64_t i) const {
-    const size_t half = x->size() / 2;
-    for (size_t m = 0; m < half; ++m) {
-      const double a =
-          double(i) * std::pow(config_.rope_theta, -2.0 * m / x->size());
-      const double x0 = (*x)[m], x1 = (*x)[m + half];
-      (*x)[m] = x0 * std::cos(a) - x1 * std::sin(a);
-      (*x)[m + half] = x1 * std::cos(a) + x0 * std::sin(a);
-    }
-  }
-
   void Stack(size_t l, const std::string& at, int layers, Scope scope,
              Rows* x) const {
     const LevelConfig& level = config_.levels[l];
@@ -134,24 +83,29 @@ class Naive {
         qkv.push_back(Times(w_.at(p + "attn.qkv.weight"),
                             RmsNorm(row, w_.at(p + "attn.norm.weight"))));
       }
+      NaiveTree tree(level, config_.rope_theta, w_, p, qkv);
+      const bool in_tree = scope == Scope::kTree;
       for (size_t i = 0; i < x->size(); ++i) {
         const KeyRange seen =
-            VisibleKeys(scope, i, x->size(), level.window, level.block);
+            in_tree ? KeyRange()
+                    : VisibleKeys(scope, i, x->size(), level.window,
+                                  level.block);
         std::vector<double> joined;
         for (int h = 0; h < level.heads; ++h) {
           std::vector<double> q = Part(qkv[i], h * width, width);
-          Rotate(&q, i);
+          Rotate(&q, in_tree ? i % level.leaf : i, config_.rope_theta);
           Rows keys, values;
+          if (in_tree) tree.See(i, h, &keys, &values);
           for (int64_t j = seen.begin; j < seen.end; ++j) {
             keys.push_back(Part(qkv[j], d + h * width, width));
-            Rotate(&keys.back(), j);
+            Rotate(&keys.back(), j, config_.rope_theta);
             values.push_back(Part(qkv[j], 2 * d + h * width, width));
           }
           const auto out = AttendOne(q, keys, values);
           joined.insert(joined.end(), out.begin(), out.end());
         }
         // Safe in place: every q, k, v was computed above.
-        Add(&(*x)[i], Times(w_.at(p + "attn.out.weight"), joined));
+        naive::Add(&(*x)[i], Times(w_.at(p + "attn.out.weight"), joined));
       }
       for (auto& row : *x) {
         auto f = Times(w_.at(p + "ff.up.weight"),
@@ -160,7 +114,7 @@ class Naive {
           v = v / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) *
                                      (v + 0.044715 * v * v * v)));
         }
-        Add(&row, Times(w_.at(p + "ff.down.weight"), f));
+        naive::Add(&row, Times(w_.at(p + "ff.down.weight"), f));
       }
     }
   }
@@ -206,7 +160,7 @@ class Naive {
         return MixAttention(level, p, g);
       case PoolKind::kMean:
         mixed.resize(level.dim);
-        for (const auto& row : g) Add(&mixed, row);
+        for (const auto& row : g) naive::Add(&mixed, row);
         for (double& v : mixed) v /= level.block;
         return mixed;
       case PoolKind::kLast:
@@ -226,7 +180,7 @@ class Naive {
     const size_t width = d / level.heads;
     Rows keys, values;
     for (int r = 0; r < level.block; ++r) {
-      Add(&g[r], Part(w_.at(p + "offset"), r * d, d));
+      naive::Add(&g[r], Part(w_.at(p + "offset"), r * d, d));
       keys.push_back(Times(w_.at(p + "key.weight"), g[r]));
       values.push_back(Times(w_.at(p + "value.weight"), g[r]));
     }
@@ -297,6 +251,11 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
       Add(p + "ff.norm.weight", {d}, 1, 0.1);
       Add(p + "ff.up.weight", {f, d}, 0, s);
       Add(p + "ff.down.weight", {d, f}, 0, s);
+      if (enc || level.dec_scope != Scope::kTree) continue;
+      Add(p + "attn.tree.leaf_query", {level.summaries, d}, 0, 1);
+      Add(p + "attn.tree.merge_query", {level.summaries, d}, 0, 1);
+      Add(p + "attn.tree.height", {TreeHeightRows(level.tree_height), d}, 0, 1);
+      Add(p + "attn.tree.norm.weight", {d}, 1, 0.1);
     }
     if (l + 1 == config.levels.size()) continue;
     const int64_t u = config.levels[l + 1].dim;
@@ -360,6 +319,23 @@ Rows NaiveLogits(const ModelConfig& config, const TestWeights& weights,
   return logits;
 }
 
+namespace {
+
+// Those that have a tree somewhere, or those that have none.
+void AddRandomConfigs(bool trees, std::vector<NamedConfig>* configs) {
+  for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {
+    const ModelConfig config = testing::RandomConfig(seed);
+    const bool tree = std::any_of(
+        config.levels.begin(), config.levels.end(), [](const LevelConfig& l) {
+          return l.dec_layers > 0 && l.dec_scope == Scope::kTree;
+        });
+    if (tree != trees) continue;
+    configs->push_back({"random_" + std::to_string(seed), config});
+  }
+}
+
+}  // namespace
+
 std::vector<NamedConfig> SmallConfigs() {
   constexpr Scope kFull = Scope::kFull;
   constexpr Scope kWindow = Scope::kWindow;
@@ -408,10 +384,33 @@ std::vector<NamedConfig> SmallConfigs() {
                                                      : "words_linear",
                        config});
   }
-  for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {
-    configs.push_back(
-        {"random_" + std::to_string(seed), testing::RandomConfig(seed)});
-  }
+  AddRandomConfigs(/*trees=*/false, &configs);
+  return configs;
+}
+
+std::vector<NamedConfig> TreeConfigs() {
+  const auto tree = [](LevelConfig level, int leaf, int summaries, int height) {
+    level.dec_scope = Scope::kTree;
+    level.leaf = leaf;
+    level.summaries = summaries;
+    level.tree_height = height;
+    return level;
+  };
+  const LevelConfig flat = MakeLevel(24, 2, 0, Scope::kFull, 2, Scope::kFull, 0, 0);
+  std::vector<NamedConfig> configs = {
+      {"tree", Make({tree(flat, 4, 2, 0)})},
+      {"tree_leaf_3", Make({tree(flat, 3, 1, 0)})},
+      {"tree_capped", Make({tree(flat, 2, 3, 2)})},
+      {"tree_wide", Make({tree(flat, 20, 2, 0)})},
+      {"tree_above", Make({MakeLevel(16, 2, 1, Scope::kWindow, 1,
+                                     Scope::kWindow, 8, 4),
+                           tree(flat, 3, 2, 0)})},
+      {"tree_below", Make({tree(MakeLevel(16, 2, 1, Scope::kBlock, 1,
+                                          Scope::kTree, 0, 6),
+                                4, 2, 1),
+                           flat})},
+  };
+  AddRandomConfigs(/*trees=*/true, &configs);
   return configs;
 }
 

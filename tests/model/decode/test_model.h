@@ -50,6 +50,9 @@ struct NamedConfig {
 // levels, no encoder, blocks that are no power of two, every pool and bridge, and
 // kRandomConfigs random ones.
 std::vector<NamedConfig> SmallConfigs();
+// The tree scope: at the only level, above and below another one, with and
+// without a cap, leaves that are no power of two.
+std::vector<NamedConfig> TreeConfigs();
 
 std::vector<Item> RandomItems(int64_t n, uint64_t seed);
 

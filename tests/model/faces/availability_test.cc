@@ -28,6 +28,14 @@ LevelConfig Top(Scope scope, int layers, int window) {
   return level;
 }
 
+LevelConfig Leafy(int leaf, int height) {
+  LevelConfig level = PresetConfig("tree").value().levels[0];
+  level.dec_layers = 1;
+  level.leaf = leaf;
+  level.tree_height = height;
+  return level;
+}
+
 ModelConfig Config(std::vector<LevelConfig> levels) {
   ModelConfig config = PresetConfig("flat").value();
   config.levels = std::move(levels);
@@ -38,16 +46,37 @@ ModelConfig Config(std::vector<LevelConfig> levels) {
 // agree with. A query of a layer joins its visible keys.
 using Sets = std::vector<std::vector<bool>>;
 
+// The tree, from its definition: a leaf's prefix, and for every set bit of the
+// leaf's number the leaves of that node.
+KeyRange NodeItems(const LevelConfig& level, int64_t leaf, int bit) {
+  const int64_t last = leaf >> bit << bit;
+  return {(last - (int64_t{1} << bit)) * level.leaf, last * level.leaf};
+}
+
+void JoinRange(const Sets& items, KeyRange keys, std::vector<bool>* out) {
+  for (int64_t k = keys.begin; k < keys.end; ++k) {
+    for (size_t j = 0; j < out->size(); ++j) {
+      if (items[k][j]) (*out)[j] = true;
+    }
+  }
+}
+
 Sets SlowAttend(const Sets& items, Scope scope, const LevelConfig& level) {
   const int64_t n = static_cast<int64_t>(items.size());
   Sets out = items;
-  for (int64_t i = 0; i < n; ++i) {
-    const KeyRange keys = VisibleKeys(scope, i, n, level.window, level.block);
-    for (int64_t k = keys.begin; k < keys.end; ++k) {
-      for (size_t j = 0; j < out[i].size(); ++j) {
-        if (items[k][j]) out[i][j] = true;
+  for (int64_t i = 0; scope == Scope::kTree && i < n; ++i) {
+    const int64_t leaf = i / level.leaf;
+    JoinRange(items, {leaf * level.leaf, i + 1}, &out[i]);
+    for (int bit = 0; leaf >> bit > 0; ++bit) {
+      if ((leaf >> bit) & 1) {
+        JoinRange(items, NodeItems(level, leaf, bit), &out[i]);
       }
     }
+  }
+  if (scope == Scope::kTree) return out;
+  for (int64_t i = 0; i < n; ++i) {
+    const KeyRange keys = VisibleKeys(scope, i, n, level.window, level.block);
+    JoinRange(items, keys, &out[i]);
   }
   return out;
 }
@@ -89,7 +118,8 @@ TEST(Availability, AgreesWithTheWalkWithoutShortcuts) {
       PresetConfig("block").value(), PresetConfig("block-literal").value(),
       PresetConfig("flat").value(), Config({Bytes(4), Bytes(3), Top(Scope::kFull, 1, 0)}),
       Config({Top(Scope::kWindow, 3, 5)}),
-      Config({Bytes(8), Top(Scope::kWindow, 2, 2)})};
+      Config({Bytes(8), Top(Scope::kWindow, 2, 2)}),
+      PresetConfig("tree").value(), Config({Bytes(4), Leafy(3, 0)})};
   configs[0].levels[0].window = 3;
   configs.push_back(configs[1]);
   configs.back().levels[0].enc_scope = Scope::kBlock;
@@ -152,6 +182,34 @@ TEST(CheckAvailability, RefusesASkipFromABidirectionalEncoder) {
   EXPECT_TRUE(CheckAvailability(PresetConfig("block").value(),
                                 {.skip_bidirectional = true})
                   .ok());
+}
+
+TEST(CheckAvailability, ACapHidesNothing) {
+  for (const int height : {0, 1, 2, 3}) {
+    for (const int leaf : {2, 3, 16}) {
+      const ModelConfig config = Config({Leafy(leaf, height)});
+      EXPECT_TRUE(ValidateModelConfig(config).ok())
+          << ValidateModelConfig(config);
+      const auto reach = Availability(config, 20 * leaf + 1);
+      for (size_t t = 0; t < reach.size(); ++t) {
+        for (size_t j = 0; j < reach.size(); ++j) {
+          ASSERT_EQ(reach[t][j] != 0, j < t) << height << leaf << t << j;
+        }
+      }
+    }
+  }
+}
+
+TEST(CheckAvailability, RefusesANodeThatIsSeenOneLeafTooEarly) {
+  for (const ModelConfig& config :
+       {PresetConfig("tree").value(), Config({Leafy(3, 1)}),
+        Config({Bytes(8), Leafy(2, 0)})}) {
+    EXPECT_TRUE(CheckAvailability(config).ok());
+    const absl::Status status =
+        CheckAvailability(config, {.tree_node_early = true});
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()), StartsWith("leak: "));
+  }
 }
 
 TEST(CheckAvailability, RefusesABlindSpot) {
@@ -247,8 +305,11 @@ TEST(CheckAvailability, RandomConfigsAreProvenAndTheirMutantsRefused) {
     } else {
       for (LevelConfig& level : config.levels) {
         for (Scope* scope : {&level.enc_scope, &level.dec_scope}) {
-          if (*scope == Scope::kFull) *scope = Scope::kWindow;
+          if (*scope == Scope::kFull || *scope == Scope::kTree) {
+            *scope = Scope::kWindow;
+          }
         }
+        level.leaf = level.summaries = level.tree_height = 0;
       }
     }
     EXPECT_THAT(std::string(ValidateModelConfig(config).message()),

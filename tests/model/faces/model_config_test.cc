@@ -27,6 +27,53 @@ TEST(ModelConfigJson, RoundTripsEveryPreset) {
   }
 }
 
+TEST(ModelConfigJson, TheTreesKeysStandWhereATreeIs) {
+  ModelConfig config = PresetConfig("tree").value();
+  config.levels[0].leaf = 12;
+  config.levels[0].summaries = 3;
+  config.levels[0].tree_height = 5;
+  const std::string json = ModelConfigToJson(config);
+  EXPECT_TRUE(ParseModelConfig(json).value() == config) << json;
+  for (const auto edit : {+[](LevelConfig* l) { l->leaf = 8; },
+                          +[](LevelConfig* l) { l->summaries = 1; },
+                          +[](LevelConfig* l) { l->tree_height = 0; }}) {
+    ModelConfig edited = config;
+    edit(&edited.levels[0]);
+    EXPECT_FALSE(edited == config);
+    EXPECT_TRUE(ParseModelConfig(ModelConfigToJson(edited)).value() == edited);
+  }
+  // Texts from before there were trees stay as they were.
+  for (const char* name : {"flat", "block", "block-literal"}) {
+    const std::string old = ModelConfigToJson(PresetConfig(name).value());
+    for (const char* key : {"leaf", "summaries", "tree_height"}) {
+      EXPECT_EQ(old.find(key), std::string::npos) << old;
+    }
+  }
+}
+
+TEST(ValidateModelConfig, NamesTheTreesFields) {
+  const struct {
+    void (*edit)(LevelConfig*);
+    const char* message;
+  } cases[] = {
+      {[](LevelConfig* l) { l->leaf = 1; }, "levels[0].leaf: is 1"},
+      {[](LevelConfig* l) { l->leaf = 1025; }, "levels[0].leaf: is 1025"},
+      {[](LevelConfig* l) { l->summaries = 0; }, "levels[0].summaries: is 0"},
+      {[](LevelConfig* l) { l->tree_height = -1; },
+       "levels[0].tree_height: is -1"},
+      {[](LevelConfig* l) { l->enc_scope = Scope::kTree; },
+       "levels[0].enc_scope: tree is for decoders"},
+      {[](LevelConfig* l) { l->dec_scope = Scope::kFull; },
+       "levels[0].leaf: is 16; must be in [0, 0]"},
+  };
+  for (const auto& c : cases) {
+    ModelConfig config = PresetConfig("tree").value();
+    c.edit(&config.levels[0]);
+    EXPECT_THAT(std::string(ValidateModelConfig(config).message()),
+                HasSubstr(c.message));
+  }
+}
+
 TEST(ModelConfigJson, EqualityLooksAtEveryField) {
   const ModelConfig base = PresetConfig("block").value();
   const std::vector<std::function<void(ModelConfig*)>> edits = {

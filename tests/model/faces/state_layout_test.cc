@@ -37,6 +37,20 @@ TEST(StateBytes, IsAHandCountOfTheFlatModel) {
             int64_t{4} * 5 * 2 * 1040 * 128);
 }
 
+TEST(StateBytes, IsAHandCountOfTheTreeModel) {
+  // 1001 contexts: 62 complete leaves of 16, so nodes of heights 0 to 5, two
+  // vectors each; 28 slots, 32 rounded up.
+  EXPECT_EQ(StateBytes(PresetConfig("tree").value(), 1000),
+            int64_t{4} * 5 * 2 * 32 * 128);
+  // Sixty-four times the context: six heights more, 40 slots, 48 rounded up.
+  EXPECT_EQ(StateBytes(PresetConfig("tree").value(), 64000),
+            int64_t{4} * 5 * 2 * 48 * 128);
+  ModelConfig capped = PresetConfig("tree").value();
+  capped.levels[0].tree_height = 2;
+  // Heights 0 and 1, and 15 roots of height 2: 50 slots, 64 rounded up.
+  EXPECT_EQ(StateBytes(capped, 1000), int64_t{4} * 5 * 2 * 64 * 128);
+}
+
 TEST(StateLayout, BuffersTileTheState) {
   for (const std::string& name : PresetNames()) {
     const ModelConfig config = PresetConfig(name).value();

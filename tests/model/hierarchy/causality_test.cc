@@ -109,6 +109,12 @@ TEST(NegativeControlTest, AMissingBlockShiftIsSeenByPerturbation) {
   }
 }
 
+TEST(NegativeControlTest, ANodeSeenOneLeafTooEarlyIsSeenByPerturbation) {
+  auto model = SharpModel(TestedConfig("tree-1m"), torch::kFloat,
+                          ShadowFaults{.tree_node_early = true});
+  EXPECT_GT(Leaks(Influence(model, RandomBytes(1, 67, 5))), 50);
+}
+
 TEST(NegativeControlTest, ASkipAroundABidirectionalEncoderIsSeen) {
   auto model = SharpModel(TestedConfig("block-literal"), torch::kFloat,
                           ShadowFaults{.skip_bidirectional = true});

@@ -27,6 +27,7 @@ INSTANTIATE_TEST_SUITE_P(Presets, LeakProbe,
 TEST(LeakProbeTest, PlantedLeaksAreNamed) {
   for (const auto& [name, faults] :
        {std::pair("block", ShadowFaults{.no_block_shift = true}),
+        std::pair("tree", ShadowFaults{.tree_node_early = true}),
         std::pair("block-literal", ShadowFaults{.skip_bidirectional = true})}) {
     HierarchicalTransformer model(*PresetConfig(name),
                                   ModelOptions{.seed = 3, .faults = faults});

@@ -25,7 +25,7 @@ double Recipe(const std::string& preset, const std::string& text) {
   return nats;
 }
 
-TEST(Recipe, BlockLandsInItsGateWithFlatBesideIt) {
+TEST(Recipe, BlockLandsInItsGateWithFlatAndTreeBesideIt) {
   const std::string text = testing::TinyShakespeare();
   if (text.empty()) {
     GTEST_SKIP() << "SKIPPED: no tinyshakespeare/input.txt.xz (or no xz) under "
@@ -37,6 +37,9 @@ TEST(Recipe, BlockLandsInItsGateWithFlatBesideIt) {
   const double flat = Recipe("flat", text);
   EXPECT_GE(flat, 1.40);
   EXPECT_LE(flat, 1.85);
+  const double tree = Recipe("tree", text);
+  EXPECT_GE(tree, 1.40);
+  EXPECT_LE(tree, 1.85);
 }
 
 }  // namespace

@@ -1,0 +1,68 @@
+#include "model/nn/tree_attention.h"
+
+#include <vector>
+
+namespace strata {
+namespace {
+
+KeyValues Pick(const KeyValues& from, const torch::Tensor& index) {
+  return {from.k.index_select(0, index), from.v.index_select(0, index)};
+}
+
+// Rows of `group` vectors each.
+KeyValues Grouped(const KeyValues& from, int64_t group) {
+  const auto join = [&](const torch::Tensor& x) {
+    return x.reshape({x.size(0) / group, group * x.size(1), x.size(2),
+                      x.size(3)});
+  };
+  return {join(from.k), join(from.v)};
+}
+
+// The nodes of every height, one after another: [nodes, m, H, K].
+KeyValues AllNodes(const KeyValues& leaves, const TreePlan& plan,
+                   TreeSummaryImpl& summary, const NodeMatrices& matrices) {
+  std::vector<torch::Tensor> keys, values;
+  KeyValues nodes = summary.Leaves(Pick(leaves, plan.complete), matrices);
+  keys.push_back(nodes.k);
+  values.push_back(nodes.v);
+  for (size_t h = 0; h < plan.children.size(); ++h) {
+    nodes = summary.Merge(Grouped(Pick(nodes, plan.children[h]), 2),
+                          static_cast<int64_t>(h) + 1, plan.rope, matrices);
+    keys.push_back(nodes.k);
+    values.push_back(nodes.v);
+  }
+  return {at::cat(keys), at::cat(values)};
+}
+
+}  // namespace
+
+torch::Tensor TreeAttention::Attend(const torch::Tensor& qkv, int64_t heads,
+                                    const TreePlan& plan,
+                                    TreeSummaryImpl& summary,
+                                    const NodeMatrices& matrices) {
+  const int64_t dim = qkv.size(-1) / 3;
+  const int64_t leaf = plan.tree.leaf;
+  const auto parts = qkv.reshape({plan.batch * plan.items, 3 * dim})
+                         .index_select(0, plan.item)
+                         .view({plan.leaves, leaf, 3, heads, dim / heads})
+                         .unbind(2);
+  const RopeTables offsets = {plan.rope.cos.narrow(0, 0, leaf),
+                              plan.rope.sin.narrow(0, 0, leaf)};
+  const auto q = ApplyRope(parts[0], offsets);
+  KeyValues keys = {ApplyRope(parts[1], offsets), parts[2]};
+  if (plan.seen > 0) {
+    const KeyValues nodes =
+        Grouped(Pick(AllNodes(keys, plan, summary, matrices), plan.node),
+                plan.seen);
+    keys = {at::cat({nodes.k, keys.k}, 1), at::cat({nodes.v, keys.v}, 1)};
+  }
+  return at::scaled_dot_product_attention(q.transpose(1, 2),
+                                          keys.k.transpose(1, 2),
+                                          keys.v.transpose(1, 2), plan.mask)
+      .transpose(1, 2)
+      .reshape({plan.leaves * leaf, dim})
+      .index_select(0, plan.place)
+      .view({plan.batch, plan.items, dim});
+}
+
+}  // namespace strata
