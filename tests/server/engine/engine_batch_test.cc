@@ -315,6 +315,7 @@ TEST_F(EngineTest, TwoWorkersShareTheStreamsEvenly) {
   model->gate.Close();
   std::vector<std::shared_ptr<RecordingSink>> sinks;
   for (int i = 0; i < 64; ++i) sinks.push_back(Submit(Request(absl::StrCat(i))));
+  model->gate.WaitForHeld(2);  // on a busy machine one thread may come late
   model->gate.Open();
   for (const auto& sink : sinks) EXPECT_TRUE(sink->Wait().status.ok());
   EXPECT_LE(model->max_rows, 32);
