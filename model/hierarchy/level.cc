@@ -142,7 +142,7 @@ torch::Tensor LevelImpl::PoolAll(const torch::Tensor& h,
   if (units == nullptr) return pool_->forward(h);
   const auto last = units->last.unsqueeze(-1).expand({-1, -1, h.size(2)});
   const auto pooled = pool_->OfUnits(h.gather(1, last).flatten(0, 1).unsqueeze(1));
-  return pooled.view({h.size(0), last.size(1), -1});
+  return pooled.view({h.size(0), last.size(1), pooled.size(1)});
 }
 
 torch::Tensor LevelImpl::SegmentsAbove(const torch::Tensor& segments,

@@ -157,22 +157,26 @@ bool AdmissionQueue::MakeRoom(int worker, int64_t state_bytes,
   return false;
 }
 
-bool AdmissionQueue::ReserveSnapshot(int worker, int64_t bytes,
-                                     SnapshotLease* lease,
+bool AdmissionQueue::ReserveSnapshot(SlotLease* slot, bool hand_over,
+                                     int64_t bytes, SnapshotLease* lease,
                                      std::vector<SnapshotPtr>* evicted) {
   MutexLock lock(&mu_);
-  const int place = PlaceOf(worker);
+  const int place = PlaceOf(slot->worker_);
+  const int64_t given = hand_over ? slot->state_bytes_ : 0;
   PlaceState& used = places_[place];
   const int64_t head =
       queue_.empty() ? 0 : queue_.begin()->second->state_bytes;
   const int64_t missing =
       used.cached_bytes + bytes -
       std::min(options_.prefix_cache_bytes,
-               options_.state_memory_bytes - used.state_bytes - head);
+               options_.state_memory_bytes - used.state_bytes + given - head);
   evicted->clear();
   if (missing <= 0) {
     used.cached_bytes += bytes;
     levels_.cached_bytes += bytes;
+    used.state_bytes -= given;
+    levels_.state_bytes -= given;
+    slot->state_bytes_ -= given;
     *lease = SnapshotLease(this, place, bytes);
     return true;
   }

@@ -72,8 +72,10 @@ class AdmissionQueue {
   // Takes `bytes` for a snapshot, if requests leave them: neither those that run
   // nor the head of the queue may miss them. Otherwise false, and what has to go
   // first in `evicted`: the caller frees it and may ask again. If nothing would
-  // help, `evicted` is empty.
-  bool ReserveSnapshot(int worker, int64_t bytes, SnapshotLease* lease,
+  // help, `evicted` is empty. `slot`: of the request that leaves it; with
+  // `hand_over` its sequence becomes the snapshot, and it keeps no state.
+  bool ReserveSnapshot(SlotLease* slot, bool hand_over, int64_t bytes,
+                       SnapshotLease* lease,
                        std::vector<SnapshotPtr>* evicted);
   // Puts it into the cache; returns it if these items are there already.
   SnapshotPtr Keep(const LiveRequest& live, int64_t items,

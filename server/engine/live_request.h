@@ -32,6 +32,7 @@ class SlotLease {
   int worker() const { return worker_; }
 
  private:
+  friend class AdmissionQueue;
   AdmissionQueue* queue_ = nullptr;
   int worker_ = 0;
   int64_t state_bytes_ = 0;

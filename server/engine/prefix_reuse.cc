@@ -12,7 +12,7 @@ constexpr int kReserveTries = 3;
 
 }  // namespace
 
-PrefixReuse::PrefixReuse(EngineCore* core, const LiveRequest* live,
+PrefixReuse::PrefixReuse(EngineCore* core, LiveRequest* live,
                          Generator* generator)
     : core_(core),
       live_(live),
@@ -40,42 +40,65 @@ int64_t PrefixReuse::UntilKeep(int64_t fed, int64_t items) const {
   return fed < parting_ ? std::min(items, parting_ - fed) : items;
 }
 
-void PrefixReuse::Keep(const Sequence& sequence, bool ended) {
+void PrefixReuse::Keep(const Sequence& sequence) {
   const int64_t size = sequence.size();
-  if (!on_ || size - kept_ < kLeastReuse) return;
-  if (ended || size == parting_ || size == live_->prompt_items) {
-    Store(sequence);
-  }
+  if (size != parting_ && size != live_->prompt_items) return;
+  if (Wanted(sequence)) StoreCopy(sequence);
 }
 
-void PrefixReuse::Store(const Sequence& sequence) {
-  const int64_t size = sequence.size();
-  const auto items = absl::MakeConstSpan(live_->request.items).first(size);
-  const int place = core_->queue().PlaceOf(live_->lease.worker());
-  const auto& version = live_->request.version;
-  if (core_->prefixes().Touch(version, place, items)) {
-    kept_ = size;
+void PrefixReuse::KeepLast(std::unique_ptr<Sequence> sequence) {
+  if (!Wanted(*sequence)) return;
+  const int64_t size = sequence->size();
+  const int64_t least = live_->request.version->weights->StateBytes(size);
+  if (sequence->bytes() > least + least / kSpareParts) {
+    StoreCopy(*sequence);
     return;
   }
-  auto snapshot = std::make_shared<Snapshot>();
-  const int64_t bytes = version->weights->StateBytes(size) +
-                        size * static_cast<int64_t>(sizeof(Item)) +
-                        kSnapshotOverhead;
-  if (!Reserve(bytes, &snapshot->lease)) return;
+  SnapshotLease lease;
+  if (!Reserve(sequence->bytes(), size, /*hand_over=*/true, &lease)) return;
+  Store(std::move(sequence), std::move(lease));
+}
+
+bool PrefixReuse::Wanted(const Sequence& sequence) {
+  const int64_t size = sequence.size();
+  if (!on_ || size - kept_ < kLeastReuse) return false;
+  const bool there = core_->prefixes().Touch(
+      live_->request.version, core_->queue().PlaceOf(live_->lease.worker()),
+      absl::MakeConstSpan(live_->request.items).first(size));
+  if (there) kept_ = size;
+  return !there;
+}
+
+void PrefixReuse::StoreCopy(const Sequence& sequence) {
+  const int64_t size = sequence.size();
+  const int64_t bytes = live_->request.version->weights->StateBytes(size);
+  SnapshotLease lease;
+  if (!Reserve(bytes, size, /*hand_over=*/false, &lease)) return;
   auto fork = generator_->Fork(sequence, size);
   if (!fork.ok()) return;  // no memory: the request itself has what it needs
-  snapshot->weights = version->weights;
-  snapshot->sequence = *std::move(fork);
-  core_->queue().Keep(*live_, size, std::move(snapshot));
-  kept_ = size;
+  Store(*std::move(fork), std::move(lease));
+}
+
+void PrefixReuse::Store(std::unique_ptr<const Sequence> sequence,
+                        SnapshotLease lease) {
+  kept_ = sequence->size();
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->weights = live_->request.version->weights;
+  snapshot->lease = std::move(lease);
+  snapshot->sequence = std::move(sequence);
+  core_->queue().Keep(*live_, kept_, std::move(snapshot));
   core_->PublishLevels();
 }
 
-bool PrefixReuse::Reserve(int64_t bytes, SnapshotLease* lease) {
-  const int worker = live_->lease.worker();
+bool PrefixReuse::Reserve(int64_t state_bytes, int64_t items, bool hand_over,
+                          SnapshotLease* lease) {
+  const int64_t bytes = state_bytes +
+                        items * static_cast<int64_t>(sizeof(Item)) +
+                        kSnapshotOverhead;
   std::vector<SnapshotPtr> evicted;
   for (int i = 0; i < kReserveTries; ++i) {
-    if (core_->queue().ReserveSnapshot(worker, bytes, lease, &evicted)) {
+    if (core_->queue().ReserveSnapshot(&live_->lease, hand_over, bytes, lease,
+                                       &evicted)) {
       return true;
     }
     if (evicted.empty()) return false;

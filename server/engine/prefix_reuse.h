@@ -19,9 +19,9 @@
 // kept already: fewer are read in one short step. So a history costs at most so
 // many again. When a request fails, is cancelled or cut, nothing more is kept.
 //
-// Snapshots have room for their own items alone: a request that begins with one
-// forks it into a sequence of its own capacity. Single owner thread (the
-// worker).
+// Snapshots have room for little more than their own items: a request that
+// begins with one forks it into a sequence of its own capacity. Single owner
+// thread (the worker).
 
 #include <cstdint>
 #include <memory>
@@ -39,10 +39,14 @@ inline constexpr int64_t kLeastReuse = 64;  // items
 // cache's tree.
 inline constexpr int64_t kSnapshotOverhead = 512;  // bytes
 
+// A sequence that ends with so much room to spare becomes a snapshot itself, of
+// its state's bytes one in so many; with more it is copied.
+inline constexpr int64_t kSpareParts = 4;
+
 class PrefixReuse {
  public:
   // `core`, `live` and `generator` outlive this.
-  PrefixReuse(EngineCore* core, const LiveRequest* live, Generator* generator);
+  PrefixReuse(EngineCore* core, LiveRequest* live, Generator* generator);
 
   // The sequence that the request begins with; its size says how many items of
   // the prompt it holds already.
@@ -52,18 +56,23 @@ class PrefixReuse {
   // fed before Keep has to be asked.
   int64_t UntilKeep(int64_t fed, int64_t items) const;
 
-  // After a step: keeps a snapshot of `sequence` if its prompt ends or parts
-  // here, or, with `ended`, if the request ends.
-  void Keep(const Sequence& sequence, bool ended);
+  // After a step: keeps a snapshot if the prompt ends or parts here.
+  void Keep(const Sequence& sequence);
+  // The request came to a good end.
+  void KeepLast(std::unique_ptr<Sequence> sequence);
 
   int64_t cached_items() const { return cached_; }
 
  private:
-  void Store(const Sequence& sequence);
-  bool Reserve(int64_t bytes, SnapshotLease* lease);
+  // Whether it would be of use, and is not there.
+  bool Wanted(const Sequence& sequence);
+  void StoreCopy(const Sequence& sequence);
+  void Store(std::unique_ptr<const Sequence> sequence, SnapshotLease lease);
+  bool Reserve(int64_t state_bytes, int64_t items, bool hand_over,
+               SnapshotLease* lease);
 
   EngineCore* const core_;
-  const LiveRequest* const live_;
+  LiveRequest* const live_;
   Generator* const generator_;
   const bool on_;
   // Items that the request began with; of the longest prefix that is kept, as

@@ -82,7 +82,7 @@ std::optional<Ending> RunningRow::Advance(MonotonicTime now) {
     live_->request.sink->OnProgress(read_, to_read_);
     if (scoring_) return Score(now);
     if (prefill_remaining() > 0) {
-      reuse_.Keep(*sequence_, /*ended=*/false);
+      reuse_.Keep(*sequence_);
       return std::nullopt;
     }
   }
@@ -121,7 +121,7 @@ std::optional<Ending> RunningRow::Generate(MonotonicTime now) {
   if (reason.has_value()) return Finish(*reason, now);
   SendOutput();
   // The prompt's own, now that its first item is on its way.
-  if (generated_ == 1) reuse_.Keep(*sequence_, /*ended=*/false);
+  if (generated_ == 1) reuse_.Keep(*sequence_);
   return std::nullopt;
 }
 
@@ -167,7 +167,7 @@ void RunningRow::SendOutput() {
 }
 
 void RunningRow::End(const Ending& ending) {
-  if (ending.finish.has_value()) reuse_.Keep(*sequence_, /*ended=*/true);
+  if (ending.finish.has_value()) reuse_.KeepLast(std::move(sequence_));
   sequence_.reset();
   core_->End(std::move(live_), ending);
 }

@@ -17,6 +17,7 @@ def arguments():
     parser.add_argument("--bin", type=pathlib.Path, required=True)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--only", choices=["turns"])
     return parser.parse_args()
 
 
@@ -80,6 +81,38 @@ def streamed(binaries, models, environment, quick):
     return {name: statistics.median(values) for name, values in seen.items()}
 
 
+def first_token_us(binaries, server, preset, prompt, *flags):
+    """Microseconds from a prompt's arrival at the server to its first byte."""
+    output = subprocess.run(
+        [str(binaries / "strata"), "--server", server.address, "generate",
+         "--model", f"bench-{preset}", "--prompt-file", "-", "--max-tokens", "32",
+         "--ignore-eos", "--json", *flags],
+        input=prompt, stdout=subprocess.PIPE, check=True).stdout
+    finished = json.loads(output.splitlines()[-1])["finished"]
+    return finished["timings"]["time_to_first_token_seconds"] * 1e6
+
+
+def turns(binaries, models, threads, quick):
+    """The second turn of a conversation of 2 and of 8 kB, read again or begun
+    with the state that the first turn left: medians, in turns."""
+    server = Server(binaries, models, threads)
+    figures = {}
+    for preset in ("block-10m", "flat-10m"):
+        for size in (2048, 8192):
+            seen = {"again": [], "kept": []}
+            for i in range(2 if quick else 7):
+                first = (b"%d the first turn, " % i * size)[:size]
+                first_token_us(binaries, server, preset, first)
+                second = first + b" and then a question of the second turn."
+                for way, flags in (("again", ["--no-prefix-cache"]), ("kept", [])):
+                    seen[way].append(first_token_us(binaries, server, preset,
+                                                    second, *flags))
+            for way, values in seen.items():
+                figures[f"turn2/{preset}/{size}/{way}"] = statistics.median(values)
+    server.close()
+    return figures
+
+
 def host(threads, roofs):
     cpu = pathlib.Path("/proc/cpuinfo").read_text()
     flags = set(re.search(r"flags\s*:(.*)", cpu).group(1).split())
@@ -96,6 +129,8 @@ def rows_of(figures):
     rows = []
 
     def add(name, unit, baseline=None):
+        if name not in figures:
+            return
         value = figures[name]
         base = figures.get(baseline)
         rows.append({"name": name, "value": value, "unit": unit,
@@ -113,6 +148,9 @@ def rows_of(figures):
     add("streamed/block-10m", "bytes/s", "in_process/block-10m")
     add("in_process/block-10m/cpu", "us/byte")
     add("streamed/block-10m/cpu", "us/byte", "in_process/block-10m/cpu")
+    for name in (n for n in figures if n.startswith("turn2")):
+        again = name.replace("kept", "again")
+        add(name, "us", again if again != name else None)
     return rows
 
 
@@ -132,16 +170,19 @@ def main():
                                  environment, options.quick)
         header = host(threads, roofs)
         print(json.dumps(header, indent=2))
-        figures = google_benchmark(options.bin / "decode_bench", [],
-                                   environment, options.quick)
-        figures.update(google_benchmark(options.bin / "train_bench",
-                                        ["--benchmark_filter=^train"],
-                                        environment, options.quick))
-        figures.update(streamed(options.bin, models, environment,
-                                options.quick))
+        figures = {}
+        if options.only is None:
+            figures.update(google_benchmark(options.bin / "decode_bench", [],
+                                            environment, options.quick))
+            figures.update(google_benchmark(options.bin / "train_bench",
+                                            ["--benchmark_filter=^train"],
+                                            environment, options.quick))
+            figures.update(streamed(options.bin, models, environment,
+                                    options.quick))
+        figures.update(turns(options.bin, models, threads, options.quick))
     rows = rows_of(figures)
     for row in rows:
-        ratio = (f"{row['ratio']:8.2f}x {row['baseline']}"
+        ratio = (f"{row['ratio']:8.3g}x {row['baseline']}"
                  if row["ratio"] else "")
         print(f"{row['name']:44}{row['value']:14,.0f} {row['unit']:8}{ratio}")
     if options.json:

@@ -17,7 +17,7 @@ namespace strata::testing {
 namespace {
 
 class ParityTest : public ::testing::TestWithParam<
-                       std::tuple<std::string, torch::ScalarType>> {
+                       std::tuple<const char*, torch::ScalarType>> {
  protected:
   static void SetUpTestSuite() { at::set_num_threads(1); }
 

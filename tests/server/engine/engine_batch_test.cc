@@ -303,8 +303,7 @@ TEST_F(EngineTest, StreamsGoOnWhileALongPromptIsRead) {
   model->gate.Allow(100);
   a->WaitForBytes(101);  // one item in every step
   EXPECT_EQ(a->Peek().data.size(), 101u);
-  const auto progress = b->Peek().progress;
-  EXPECT_GE(progress.size(), 98u);
+  EXPECT_GE(b->Peek().progress.size(), 98u);
   EXPECT_EQ(engine->Cancel("long"), absl::OkStatus());
   model->gate.Open();
   EXPECT_TRUE(a->Wait().status.ok());
@@ -315,6 +314,7 @@ TEST_F(EngineTest, TwoWorkersShareTheStreamsEvenly) {
   model->gate.Close();
   std::vector<std::shared_ptr<RecordingSink>> sinks;
   for (int i = 0; i < 64; ++i) sinks.push_back(Submit(Request(absl::StrCat(i))));
+  model->gate.WaitForHeld(2);  // on a busy machine one thread may come late
   model->gate.Open();
   for (const auto& sink : sinks) EXPECT_TRUE(sink->Wait().status.ok());
   EXPECT_LE(model->max_rows, 32);

@@ -148,6 +148,29 @@ TEST_F(PrefixTest, BytesAreCountedToTheLast) {
   EXPECT_EQ(counts.cached, engine->levels().cached_bytes);
 }
 
+TEST_F(PrefixTest, ASequenceWithLittleToSpareIsHandedOver) {
+  for (const int64_t spare : {0, 80, 200}) {
+    std::atomic<int64_t> made{0};
+    Start({.bytes_per_item = 10,
+           .next = Says(std::string(349, 'y')),
+           .on_new_sequence =
+               [&](int64_t) {
+                 ++made;
+                 return absl::OkStatus();
+               }},
+          {.prefix_cache_bytes = kMiB});
+    // 7 items of the prompt, 349 and an EOS that is not fed.
+    EXPECT_EQ(Run(Prompt("hello"), 349 + spare).finish->reason,
+              spare == 0 ? FinishReason::kMaxTokens : FinishReason::kEos);
+    const int64_t size = spare == 0 ? 355 : 356;
+    EXPECT_EQ(made, spare == 200 ? 2 : 1);
+    EXPECT_EQ(model->live_bytes, 10 * (spare == 200 ? size : 356 + spare));
+    EXPECT_EQ(engine->levels().state_bytes, 0);
+    EXPECT_EQ(engine->levels().cached_bytes,
+              model->live_bytes + 4 * size + kSnapshotOverhead);
+  }
+}
+
 TEST_F(PrefixTest, TheCacheStaysWithinItsOwnLimitByUse) {
   Start({.bytes_per_item = 100}, {.prefix_cache_bytes = 100'000});
   const auto prompt = [](int i) {
@@ -186,14 +209,15 @@ TEST_F(PrefixTest, ARequestGetsTheMemoryThatItNeedsAtOnce) {
 }
 
 TEST_F(PrefixTest, NoMemoryForASnapshotIsNoFault) {
-  Start({.on_new_sequence =
+  Start({.next = Says("yes"),
+         .on_new_sequence =
              [](int64_t capacity) {
-               // The request's own is of 322.
-               return capacity < 322 ? absl::ResourceExhaustedError("full")
+               // The request's own is of 702.
+               return capacity < 702 ? absl::ResourceExhaustedError("full")
                                      : absl::OkStatus();
              }},
         {.prefix_cache_bytes = kMiB});
-  EXPECT_TRUE(Run(Prompt(std::string(300, 'x')), 20).status.ok());
+  EXPECT_TRUE(Run(Prompt(std::string(300, 'x')), 400).status.ok());
   EXPECT_EQ(engine->levels().cached_bytes, 0) << "reserved for nothing";
 }
 
