@@ -27,7 +27,9 @@ std::vector<int64_t> OriginRows(const LevelConfig& level,
   for (int part = 0; part < 2 * level.dec_layers; ++part) {
     rows.push_back(place.decoder + part * place.dec_slots);
   }
-  for (int r = 0; r < level.block; ++r) rows.push_back(place.context + r);
+  for (int64_t r = 0; r < BridgeRows(level); ++r) {
+    rows.push_back(place.context + r);
+  }
   return rows;
 }
 
