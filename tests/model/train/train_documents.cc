@@ -59,7 +59,7 @@ double BitsPerByte(TrainedModel* model, const std::vector<Document>& documents,
   options.max_items = int64_t{1} << 40;
   options.batcher.sequence = sequence;
   options.batcher.block_bytes =
-      ItemBytes(model->config, static_cast<int>(model->config.levels.size()) - 1);
+      DocumentAlignment(model->config);
   const auto eval = Evaluate(model->model, documents, options,
                              [] { return absl::OkStatus(); });
   EXPECT_TRUE(eval.ok()) << eval.status();
