@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import SERVER, Server, generation, models
+from harness import SERVER, Server, generation, models, training
 
 
 def no_cuda(tmp_path):
@@ -93,3 +93,20 @@ def test_cuda_without_a_gpu_is_refused_and_auto_takes_the_cpu(tmp_path, serve):
         pytest.skip("SKIPPED: this machine has a GPU")
     assert "there is no CUDA device" in refusal(tmp_path, "cuda")
     assert executor(serve("--devices", "auto"), "tiny").startswith("cpu-")
+
+
+def test_a_tree_is_decoded_by_tensors_beside_the_cpu_executor(serve, text):
+    server = serve()
+    job = server.train(text, model="leafy", base="tree-1m", steps=6, batch=4,
+                       sequence=128, eval_fraction=0.02)
+    done = server.wait_job(job.name)
+    assert done.state == training.SUCCEEDED, done
+    assert executor(server, "tiny").startswith("cpu-")
+    assert executor(server, "leafy") == "tensor-cpu"
+    prompt = text[:700]
+    data, finished = server.text("leafy", prompt, max_tokens=60,
+                                 sampling=dict(seed=1, ignore_eos=True))
+    assert len(data) == 60
+    assert finished.reason == generation.FINISH_REASON_MAX_TOKENS
+    assert scores(server, "leafy", prompt)
+    assert server.terminate() == 0
