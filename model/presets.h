@@ -2,7 +2,8 @@
 // Presets: the names that people know, each a ModelConfig. `block` and `flat`
 // take a size suffix (-1m default, -10m, -20m, -25m, -45m, -124m); a pair of
 // equal suffix is within 3 % in parameters. Preset names are reserved: no
-// served model may bear one.
+// served model may bear one. `document` is a preset of its own kind
+// (model/document_config.h).
 
 #include <string>
 #include <vector>
@@ -13,9 +14,9 @@
 
 namespace strata {
 
-// NOT_FOUND lists the presets. "block" is "block-1m".
+// Models that generate. NOT_FOUND lists the presets. "block" is "block-1m".
 absl::StatusOr<ModelConfig> PresetConfig(absl::string_view name);
-bool IsPresetName(absl::string_view name);
-std::vector<std::string> PresetNames();
+bool IsPresetName(absl::string_view name);  // of any kind
+std::vector<std::string> PresetNames();     // of models that generate
 
 }  // namespace strata
