@@ -13,6 +13,7 @@
 #include "model/decode/load_model.h"
 #include "model/decode/tensor/devices.h"
 #include "model/decode/tensor/load_tensor_model.h"
+#include "model/document/load_document.h"
 #include "server/app/host_limits.h"
 
 namespace strata {
@@ -96,6 +97,7 @@ absl::StatusOr<Compute> PlanCompute(const Flags& flags) {
   }
   compute.loader = devices.empty() ? ModelLoader(LoadCpuModel)
                                    : TensorModelLoader(devices);
+  compute.classifier_loader = DocumentLoader(engine.threads_per_worker);
   return compute;
 }
 
