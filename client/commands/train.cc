@@ -24,7 +24,10 @@ constexpr int64_t kBigFile = int64_t{8} << 20;  // from here on an upload shows 
 class SpecArgs {
  public:
   void Register(ArgParser* args) {
-    args->Add("base", "PRESET_OR_MODEL", "a preset (block, flat: -1m to -124m; block-literal;\ndocument) for new weights, or NAME[@VERSION]", &base_)
+    args->Add("base", "PRESET_OR_MODEL",
+              "a preset (block, flat: -1m to -124m; block-literal;\ndocument) for new weights, "
+              "or NAME[@VERSION]",
+              &base_)
         .Require();
     args->Add("name", "MODEL", "the model that gets the new version", &model_).Require();
     args->Add("steps", "N", "optimizer steps", &steps_).Require();
