@@ -83,8 +83,8 @@ std::string DescribeJob(const v1::Job& job) {
     absl::StrAppend(&text, "\n  ", RenderProgress(job.progress(), 100));
   }
   if (job.has_last_eval()) {
-    absl::StrAppendFormat(&text, "\n  held-out text at step %d: %.4f bits/byte",
-                          job.last_eval().step(), job.last_eval().bits_per_byte());
+    absl::StrAppendFormat(&text, "\n  held-out text at step %d: %s", job.last_eval().step(),
+                          EvalQuality(job.last_eval()));
   }
   if (job.has_error()) {
     absl::StrAppend(&text, "\n  ", job.error().code(), ": ", job.error().message());

@@ -38,8 +38,10 @@ std::string Numbers(const v1::TrainProgress& p) {
   std::string text = absl::StrFormat("%d/%d %3d%%", p.step(), p.total_steps(),
                                      std::min<int64_t>(100, p.step() * 100 / total));
   if (p.step() == 0) return text;
-  absl::StrAppendFormat(&text, "  loss %.4f  %.4f bits/byte  %s tokens/s", p.loss(),
-                        p.bits_per_byte(), HumanCount(p.tokens_per_second()));
+  absl::StrAppendFormat(&text, "  loss %.4f", p.loss());
+  // A classifier's loss is of labels.
+  if (p.bits_per_byte() != 0) absl::StrAppendFormat(&text, "  %.4f bits/byte", p.bits_per_byte());
+  absl::StrAppend(&text, "  ", HumanCount(p.tokens_per_second()), " tokens/s");
   if (p.step() < p.total_steps()) {
     absl::StrAppend(&text, "  ", HumanSeconds(p.eta_seconds()), " left");
   }
@@ -64,11 +66,15 @@ std::string RenderProgress(const v1::TrainProgress& progress, int columns) {
   return absl::StrCat(Bar(fraction, std::min(room, kMaxBar)), numbers);
 }
 
+std::string EvalQuality(const v1::EvalResult& eval) {
+  if (!eval.has_accuracy()) return absl::StrFormat("%.4f bits/byte", eval.bits_per_byte());
+  return absl::StrFormat("accuracy %.4f, macro-F1 %.4f", eval.accuracy(), eval.macro_f1());
+}
+
 std::string RenderEvent(const v1::JobEvent& event) {
   if (event.has_eval()) {
-    return absl::StrFormat("evaluation at step %d: loss %.4f, %.4f bits/byte on held-out text",
-                           event.eval().step(), event.eval().loss(),
-                           event.eval().bits_per_byte());
+    return absl::StrFormat("evaluation at step %d: loss %.4f, %s on held-out text",
+                           event.eval().step(), event.eval().loss(), EvalQuality(event.eval()));
   }
   if (event.has_checkpoint()) {
     return absl::StrFormat("checkpoint at step %d (%sB)", event.checkpoint().step(),

@@ -19,6 +19,9 @@ namespace strata {
 // if that is too little.
 std::string RenderProgress(const v1::TrainProgress& progress, int columns);
 
+// "1.7800 bits/byte", or a classifier's "accuracy 0.8100, macro-F1 0.8098".
+std::string EvalQuality(const v1::EvalResult& eval);
+
 // What is worth a line of its own; empty for everything else.
 std::string RenderEvent(const v1::JobEvent& event);
 

@@ -14,7 +14,8 @@ constexpr struct {
   const char* name;
 } kKinds[] = {{TemplateKind::kText, "text"},
               {TemplateKind::kCompletion, "completion"},
-              {TemplateKind::kChat, "chat"}};
+              {TemplateKind::kChat, "chat"},
+              {TemplateKind::kLabel, "label"}};
 
 void Append(Item item, bool trained, Document* document) {
   document->items.push_back(item);
@@ -92,7 +93,7 @@ absl::StatusOr<TemplateKind> ParseTemplateKind(absl::string_view name) {
     if (name == entry.name) return entry.kind;
   }
   return absl::InvalidArgumentError(absl::StrCat(
-      "template kind is \"", name, "\"; must be text, completion or chat"));
+      "template kind is \"", name, "\"; must be text, completion, chat or label"));
 }
 
 std::string TemplateToJson(TemplateKind kind) {
@@ -166,6 +167,13 @@ Document CompletionDocument(absl::string_view prompt,
 
 Document ChatDocument(absl::Span<const ChatMessage> messages) {
   return Rendered(messages);
+}
+
+Document LabelledDocument(absl::string_view text, absl::string_view label) {
+  Document document;
+  Append(text, false, &document);
+  document.label = std::string(label);
+  return document;
 }
 
 }  // namespace strata

@@ -6,6 +6,7 @@
 //   text        SOS text [EOS]
 //   completion  SOS prompt SEP completion EOS
 //   chat        SOS [system SEP] (user SEP assistant EOS)*
+//   label       the bytes alone: texts with a label, for classifiers
 //
 // A chat of one turn is a completion, so a model trained on either answers both.
 // Consecutive user messages are joined by a newline. Loss is taken on `trained`
@@ -23,7 +24,7 @@
 
 namespace strata {
 
-enum class TemplateKind { kText, kCompletion, kChat };
+enum class TemplateKind { kText, kCompletion, kChat, kLabel };
 
 struct ChatMessage {
   std::string role;  // "system", "user" or "assistant"
@@ -34,6 +35,7 @@ struct ChatMessage {
 struct Document {
   std::vector<Item> items;
   std::vector<uint8_t> trained;
+  std::string label;  // of kLabel alone
 };
 
 absl::string_view TemplateKindName(TemplateKind kind);  // "text", ...
@@ -58,5 +60,6 @@ Document TextDocument(absl::string_view text, bool ends);
 Document CompletionDocument(absl::string_view prompt,
                             absl::string_view completion);
 Document ChatDocument(absl::Span<const ChatMessage> messages);
+Document LabelledDocument(absl::string_view text, absl::string_view label);
 
 }  // namespace strata

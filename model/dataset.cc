@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/dataset_line.h"
+#include "model/document_config.h"
 #include "model/file_io.h"
 #include "model/version_dir.h"
 
@@ -92,6 +93,19 @@ void AddError(absl::string_view code, absl::string_view message, int64_t line,
   AddError(std::move(error), line, report);
 }
 
+// Adds the document's label to those of the file. False: it is one too many.
+bool CountLabel(const Document& document, DatasetReport* report) {
+  std::vector<std::string>& labels = report->labels;
+  const auto at =
+      std::lower_bound(labels.begin(), labels.end(), document.label);
+  if (at == labels.end() || *at != document.label) {
+    if (static_cast<int64_t>(labels.size()) == kMaxLabels) return false;
+    labels.insert(at, document.label);
+  }
+  ++report->trained_items;
+  return true;
+}
+
 void Count(const Document& document, DatasetReport* report) {
   ++report->documents;
   report->items += static_cast<int64_t>(document.items.size());
@@ -117,6 +131,14 @@ void ScanJsonLine(std::string* line, bool too_long, const DocumentSink& sink,
   Document document;
   if (auto fault = ParseDatasetLine(*line, report->kind, &document)) {
     AddError(std::move(*fault), number, report);
+    return;
+  }
+  if (report->kind == TemplateKind::kLabel && !CountLabel(document, report)) {
+    AddError("too_many_labels",
+             absl::StrCat("\"", document.label, "\" is label number ",
+                          kMaxLabels + 1, "; at most ", kMaxLabels,
+                          " are allowed"),
+             number, 0, report);
     return;
   }
   Count(document, report);
@@ -206,6 +228,12 @@ absl::StatusOr<DatasetReport> Scan(const std::string& path,
   STRATA_RETURN_IF_ERROR(report.kind == TemplateKind::kText
                              ? ScanText(&reader, &report)
                              : ScanJsonLines(&reader, sink, &report));
+  if (report.error_count == 0 && report.labels.size() == 1) {
+    AddError("one_label",
+             absl::StrCat("every line has the label \"", report.labels[0],
+                          "\"; at least two labels are needed"),
+             1, 0, &report);
+  }
   if (report.error_count == 0 && report.trained_items == 0) {
     AddError("zero_trainable_items", "nothing in the file can be learnt", 1, 0,
              &report);
@@ -241,6 +269,7 @@ absl::StatusOr<Dataset> ReadDataset(const std::string& path) {
     return absl::InvalidArgumentError(DatasetErrorMessage(report));
   }
   dataset.kind = report.kind;
+  dataset.labels = report.labels;
   if (report.kind == TemplateKind::kText) {
     STRATA_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
     absl::string_view body = text;

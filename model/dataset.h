@@ -1,8 +1,9 @@
 #pragma once
-// Training data: three formats, validated whole before a job exists.
+// Training data: four formats, validated whole before a job exists.
 //
 //   chat        JSONL  {"messages": [{"role", "content"}, …]}
 //   completion  JSONL  {"prompt": …, "completion": …}
+//   label       JSONL  {"text": …, "label": …}, both strings; two labels or more
 //   text        anything else that is UTF-8
 //
 // Detection: a first non-blank line that begins as a JSON object decides for
@@ -34,13 +35,15 @@ struct DatasetReport {
   int64_t lines = 0;
   int64_t documents = 0;
   int64_t items = 0;
-  int64_t trained_items = 0;
+  int64_t trained_items = 0;  // of kLabel: labels, one a document
+  std::vector<std::string> labels;  // sorted, distinct; of kLabel alone
   int64_t error_count = 0;
   std::vector<DatasetError> errors;  // the first 20
 };
 
 struct Dataset {
   TemplateKind kind = TemplateKind::kText;
+  std::vector<std::string> labels;  // as DatasetReport's
   std::vector<Document> documents;
 };
 

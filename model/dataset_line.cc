@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "model/document_config.h"
 #include "model/json_object.h"
 
 namespace strata {
@@ -96,6 +97,24 @@ std::optional<DatasetError> ReadCompletion(JsonObject* object,
   return std::nullopt;
 }
 
+std::optional<DatasetError> ReadLabelled(JsonObject* object,
+                                         Document* document) {
+  Members members(object, "");
+  const std::string text = members.String("text");
+  const std::string label = members.String("label");
+  if (members.fault()) return members.fault();
+  if (absl::StripAsciiWhitespace(text).empty()) {
+    return Fault("empty_text", "\"text\" is empty: nothing to read");
+  }
+  if (label.empty() || label.size() > kMaxLabelBytes) {
+    return Fault("bad_label",
+                 absl::StrCat("\"label\" is ", label.size(),
+                              " bytes; must be 1 to ", kMaxLabelBytes));
+  }
+  *document = LabelledDocument(text, label);
+  return std::nullopt;
+}
+
 std::optional<DatasetError> CheckTurns(const std::vector<ChatMessage>& messages) {
   for (size_t i = 0; i < messages.size(); ++i) {
     const ChatMessage& message = messages[i];
@@ -127,8 +146,8 @@ std::optional<DatasetError> ReadChat(JsonObject* object, Document* document) {
                  object->Has("prompt")
                      ? "\"messages\" is missing: the first line is a chat, so "
                        "every line must be one"
-                     : "\"messages\" (or \"prompt\" and \"completion\") is "
-                       "missing");
+                     : "\"messages\" (or \"prompt\" and \"completion\", or "
+                       "\"text\" and \"label\") is missing");
   }
   std::vector<JsonObject> entries;
   object->Get("messages", &entries);
@@ -170,9 +189,10 @@ TemplateKind DetectKind(absl::string_view line) {
   // a brace as well, but do not close it on their first line.
   const bool json = !line.empty() && (line.front() == '"' || line.back() == '}');
   if (!json) return TemplateKind::kText;
-  const bool prompt = absl::StrContains(line, "\"prompt\"") &&
-                      !absl::StrContains(line, "\"messages\"");
-  return prompt ? TemplateKind::kCompletion : TemplateKind::kChat;
+  if (absl::StrContains(line, "\"messages\"")) return TemplateKind::kChat;
+  if (absl::StrContains(line, "\"prompt\"")) return TemplateKind::kCompletion;
+  return absl::StrContains(line, "\"label\"") ? TemplateKind::kLabel
+                                              : TemplateKind::kChat;
 }
 
 std::optional<DatasetError> ParseDatasetLine(absl::string_view line,
@@ -193,8 +213,11 @@ std::optional<DatasetError> ParseDatasetLine(absl::string_view line,
     if (error.wrong_type) return Fault("wrong_type", error.message);
     return Fault("bad_json", error.message, error.offset + 1);
   }
-  return kind == TemplateKind::kChat ? ReadChat(&*object, document)
-                                     : ReadCompletion(&*object, document);
+  switch (kind) {
+    case TemplateKind::kCompletion: return ReadCompletion(&*object, document);
+    case TemplateKind::kLabel: return ReadLabelled(&*object, document);
+    default: return ReadChat(&*object, document);
+  }
 }
 
 }  // namespace strata

@@ -23,7 +23,7 @@ size_t FindInvalidUtf8(absl::string_view text);
 TemplateKind DetectKind(absl::string_view line);
 
 // Fills `document`, or returns the fault (its `line` is the caller's).
-// REQUIRES: kind is kCompletion or kChat.
+// REQUIRES: kind is not kText.
 std::optional<DatasetError> ParseDatasetLine(absl::string_view line,
                                              TemplateKind kind,
                                              Document* document);

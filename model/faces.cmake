@@ -3,8 +3,10 @@ strata_library(strata_model
   SOURCES
     availability.cc
     chat_template.cc
+    classifier.cc
     dataset.cc
     dataset_line.cc
+    document_config.cc
     file_io.cc
     json_object.cc
     manifest.cc
@@ -14,6 +16,7 @@ strata_library(strata_model
     safetensors.cc
     safetensors_writer.cc
     sampling.cc
+    sentence_splitter.cc
     sha256.cc
     state_layout.cc
     train_spec.cc

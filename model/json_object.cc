@@ -203,6 +203,18 @@ void JsonObject::Get(absl::string_view name, std::vector<int64_t>* out) {
   *out = std::move(numbers);
 }
 
+void JsonObject::Get(absl::string_view name, std::vector<std::string>* out) {
+  const Json* v = view_->Find(name);
+  if (v == nullptr) return Fault(name, "is missing");
+  if (!v->is_array()) return Fault(name, "must be an array of strings");
+  std::vector<std::string> strings;
+  for (const Json& string : *v) {
+    if (!string.is_string()) return Fault(name, "must be an array of strings");
+    strings.push_back(string.get<std::string>());
+  }
+  *out = std::move(strings);
+}
+
 void JsonObject::Get(absl::string_view name,
                      std::map<std::string, std::string>* out) {
   const Json* v = view_->Find(name);

@@ -49,6 +49,7 @@ class JsonObject {
   void Get(absl::string_view name, double* out);
   void Get(absl::string_view name, std::string* out);
   void Get(absl::string_view name, std::vector<int64_t>* out);
+  void Get(absl::string_view name, std::vector<std::string>* out);
   void Get(absl::string_view name, std::map<std::string, std::string>* out);
   void Get(absl::string_view name, JsonObject* out);
   void Get(absl::string_view name, std::vector<JsonObject>* out);

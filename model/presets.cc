@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "model/document_config.h"
 
 namespace strata {
 namespace {
@@ -180,7 +181,9 @@ absl::StatusOr<ModelConfig> PresetConfig(absl::string_view name) {
                                           absl::StrJoin(PresetNames(), ", ")));
 }
 
-bool IsPresetName(absl::string_view name) { return PresetConfig(name).ok(); }
+bool IsPresetName(absl::string_view name) {
+  return PresetConfig(name).ok() || DocumentPreset(name).ok();
+}
 
 std::vector<std::string> PresetNames() {
   std::vector<std::string> names(std::begin(kFamilies), std::end(kFamilies));

@@ -4,6 +4,7 @@
 // a pair of equal suffix within 3 % in parameters; `hourglass`, `megabyte`,
 // `spacebyte`, `tree` -1m, -10m; `three-level` -1m, -10m, -45m, all within 4 % of
 // the flat one. Preset names are reserved: no served model may bear one.
+// `document` is a preset of its own kind (model/document_config.h).
 
 #include <string>
 #include <vector>
@@ -14,9 +15,9 @@
 
 namespace strata {
 
-// NOT_FOUND lists the presets. "block" is "block-1m".
+// Models that generate. NOT_FOUND lists the presets. "block" is "block-1m".
 absl::StatusOr<ModelConfig> PresetConfig(absl::string_view name);
-bool IsPresetName(absl::string_view name);
-std::vector<std::string> PresetNames();
+bool IsPresetName(absl::string_view name);  // of any kind
+std::vector<std::string> PresetNames();     // of models that generate
 
 }  // namespace strata

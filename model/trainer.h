@@ -13,6 +13,7 @@
 // as an uninterrupted run of the same thread count.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -25,7 +26,7 @@ struct TrainProgress {
   int64_t step = 0;         // optimizer steps done
   int64_t total_steps = 0;
   double loss = 0;          // nats per trained item, mean of the step
-  double bits_per_byte = 0; // loss / ln 2
+  double bits_per_byte = 0; // loss / ln 2; 0 for a classifier
   double learning_rate = 0;
   double grad_norm = 0;     // before clipping
   double items_per_second = 0;  // real items, padding excluded
@@ -38,8 +39,11 @@ struct TrainProgress {
 struct TrainEval {
   int64_t step = 0;
   double loss = 0;           // nats per trained item of the held-out part
-  double bits_per_byte = 0;
-  int64_t items = 0;
+  double bits_per_byte = 0;  // 0 for a classifier
+  int64_t items = 0;         // a classifier's: texts
+  // Of a classifier alone.
+  std::optional<double> accuracy;
+  std::optional<double> macro_f1;
 };
 
 // Called on the training thread.

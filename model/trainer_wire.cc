@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -64,6 +65,13 @@ class Reader {
       Fault(name, "a string");
     }
   }
+  // Absent where it does not apply, and in what older versions wrote.
+  void GetOptional(const char* name, std::optional<double>* out) {
+    if (json_.find(name) == json_.end()) return;
+    double value = 0;
+    Get(name, &value);
+    *out = value;
+  }
   // An object, as JSON text.
   void GetObject(const char* name, std::string* out) {
     const Json* v = Find(name);
@@ -108,6 +116,17 @@ Json ProgressToJson(const TrainProgress& p) {
           {"eta_seconds", p.eta_seconds}};
 }
 
+Json EvalToJson(const TrainEval& eval) {
+  Json json = {{"type", "eval"},
+               {"step", eval.step},
+               {"loss", eval.loss},
+               {"bits_per_byte", eval.bits_per_byte},
+               {"items", eval.items}};
+  if (eval.accuracy) json["accuracy"] = *eval.accuracy;
+  if (eval.macro_f1) json["macro_f1"] = *eval.macro_f1;
+  return json;
+}
+
 void ReadProgress(Reader* reader, TrainProgress* p) {
   reader->Get("step", &p->step);
   reader->Get("total_steps", &p->total_steps);
@@ -147,6 +166,8 @@ bool ReadEvent(absl::string_view type, Reader* reader, TrainEvent* event) {
     reader->Get("loss", &event->eval.loss);
     reader->Get("bits_per_byte", &event->eval.bits_per_byte);
     reader->Get("items", &event->eval.items);
+    reader->GetOptional("accuracy", &event->eval.accuracy);
+    reader->GetOptional("macro_f1", &event->eval.macro_f1);
   } else if (type == "checkpoint") {
     event->type = Type::kCheckpoint;
     reader->Get("step", &event->step);
@@ -181,11 +202,7 @@ std::string TrainEventToJson(const TrainEvent& e) {
     case Type::kProgress:
       return Dump(ProgressToJson(e.progress));
     case Type::kEval:
-      return Dump({{"type", "eval"},
-                   {"step", e.eval.step},
-                   {"loss", e.eval.loss},
-                   {"bits_per_byte", e.eval.bits_per_byte},
-                   {"items", e.eval.items}});
+      return Dump(EvalToJson(e.eval));
     case Type::kCheckpoint:
       return Dump({{"type", "checkpoint"},
                    {"step", e.step},

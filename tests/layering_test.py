@@ -23,10 +23,12 @@ RULES = {
     "model": (BASE, []),
     "model/nn": (FACES, ["torch"]),
     "model/hierarchy": (FACES + ["model/nn"], ["torch"]),
+    "model/document": (FACES + ["model/nn", "model/hierarchy"], ["torch"]),
     "model/decode": (FACES, []),
     "model/decode/tensor": (FACES + ["model/decode", "model/nn", "model/hierarchy"],
                             ["torch"]),
-    "model/train": (FACES + ["model/nn", "model/hierarchy"], ["torch"]),
+    "model/train": (FACES + ["model/nn", "model/hierarchy", "model/document"],
+                    ["torch"]),
     "server/registry": (FACES, []),
     # One row, but acyclic: jobs over engine over registry.
     "server/engine": (FACES + ["server/registry"], []),

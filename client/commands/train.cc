@@ -24,7 +24,11 @@ constexpr int64_t kBigFile = int64_t{8} << 20;  // from here on an upload shows 
 class SpecArgs {
  public:
   void Register(ArgParser* args) {
-    args->Add("base", "PRESET_OR_MODEL", "a preset (block, flat: -1m to -124m; tree: -1m, -10m;\nblock-literal) for new weights, or NAME[@VERSION]", &base_)
+    args->Add("base", "PRESET_OR_MODEL",
+              "a preset (block, flat: -1m to -124m; hourglass, megabyte,\nspacebyte, "
+              "three-level, tree: -1m, -10m; block-literal; document)\nfor new weights, "
+              "or NAME[@VERSION]",
+              &base_)
         .Require();
     args->Add("name", "MODEL", "the model that gets the new version", &model_).Require();
     args->Add("steps", "N", "optimizer steps", &steps_).Require();
@@ -104,6 +108,7 @@ const char* FormatName(v1::DatasetFormat format) {
   switch (format) {
     case v1::DATASET_FORMAT_CHAT: return "conversations";
     case v1::DATASET_FORMAT_COMPLETION: return "prompts and completions";
+    case v1::DATASET_FORMAT_LABEL: return "texts with labels";
     default: return "plain text";
   }
 }
@@ -119,7 +124,8 @@ absl::Status RunTrain(CommandContext* context, const std::vector<std::string>& w
   ArgParser args("train",
                  "Uploads data and starts a job that trains a model on it. The data is plain text,"
                  "\nor JSON lines of {\"messages\": [{\"role\", \"content\"}…]} or {\"prompt\", "
-                 "\"completion\"}.");
+                 "\"completion\"}; a\nclassifier (--base document) learns JSON lines of {\"text\", "
+                 "\"label\"}.");
   args.Add("data", "FILE", "what to train on", &data).Require();
   spec.Register(&args);
   args.Add("key", "KEY", "the same command with the same key is the same job", &key);

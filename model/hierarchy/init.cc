@@ -24,8 +24,8 @@ int StackLayers(const ModelConfig& config, const std::string& name) {
   return std::max(1, parts[2] == "enc" ? of.enc_layers : of.dec_layers);
 }
 
-double InitStd(const ModelConfig& config, const std::string& name,
-               const torch::Tensor& weight) {
+double InitStd(absl::FunctionRef<int(const std::string&)> stack_layers,
+               const std::string& name, const torch::Tensor& weight) {
   if (weight.dim() < 2 || absl::EndsWith(name, "pool.offset") ||
       absl::StartsWith(name, "embedding.")) {
     return kSmallStd;
@@ -34,23 +34,32 @@ double InitStd(const ModelConfig& config, const std::string& name,
       kMatrixGain / std::sqrt(static_cast<double>(weight.size(1)));
   const bool ends_residual = absl::EndsWith(name, "attn.out.weight") ||
                              absl::EndsWith(name, "ff.down.weight");
-  return ends_residual ? std / std::sqrt(2.0 * StackLayers(config, name)) : std;
+  return ends_residual ? std / std::sqrt(2.0 * stack_layers(name)) : std;
 }
 
 }  // namespace
 
-void InitWeights(const ModelConfig& config, uint64_t seed,
-                 torch::nn::Module* model) {
+void InitParameters(uint64_t seed,
+                    absl::FunctionRef<int(const std::string&)> stack_layers,
+                    torch::nn::Module* model) {
   torch::NoGradGuard no_grad;
   at::Generator generator = at::detail::createCPUGenerator(seed);
   for (auto& entry : model->named_parameters()) {
     if (absl::EndsWith(entry.key(), "norm.weight")) {
       entry.value().fill_(1.0);
     } else {
-      entry.value().normal_(0.0, InitStd(config, entry.key(), entry.value()),
+      entry.value().normal_(0.0, InitStd(stack_layers, entry.key(), entry.value()),
                             generator);
     }
   }
+}
+
+void InitWeights(const ModelConfig& config, uint64_t seed,
+                 torch::nn::Module* model) {
+  InitParameters(
+      seed,
+      [&](const std::string& name) { return StackLayers(config, name); },
+      model);
 }
 
 }  // namespace strata

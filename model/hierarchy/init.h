@@ -9,9 +9,19 @@
 
 #include <torch/torch.h>
 
+#include <string>
+
+#include "absl/functional/function_ref.h"
 #include "model/model_config.h"
 
 namespace strata {
+
+// The rule for any module whose parameters are named alike. `stack_layers`: how
+// many layers the stack has that a parameter which ends a residual belongs to.
+void InitParameters(
+    uint64_t seed,
+    absl::FunctionRef<int(const std::string& name)> stack_layers,
+    torch::nn::Module* model);
 
 void InitWeights(const ModelConfig& config, uint64_t seed,
                  torch::nn::Module* model);

@@ -142,29 +142,40 @@ absl::Status LoadNamedTensors(const std::map<std::string, TensorView>& tensors,
   });
 }
 
-absl::Status SaveModelWeights(const HierarchicalTransformer& model,
-                              const std::string& path) {
-  STRATA_ASSIGN_OR_RETURN(const NamedTensors tensors, ToNamedTensors(*model));
-  return WriteSafetensors(
-      path, tensors.views,
-      {{"format", "pt"}, {kConfigHash, ArchitectureHash(model->config())}});
+absl::Status SaveModuleWeights(const torch::nn::Module& module,
+                               const std::string& config_hash,
+                               const std::string& path) {
+  STRATA_ASSIGN_OR_RETURN(const NamedTensors tensors, ToNamedTensors(module));
+  return WriteSafetensors(path, tensors.views,
+                          {{"format", "pt"}, {kConfigHash, config_hash}});
 }
 
-absl::Status LoadModelWeights(const std::string& path,
-                              HierarchicalTransformer* model) {
+absl::Status LoadModuleWeights(const std::string& path,
+                               const std::string& config_hash,
+                               torch::nn::Module* module) {
   STRATA_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(path));
   const auto hash = file->metadata().find(kConfigHash);
-  if (hash != file->metadata().end() &&
-      hash->second != ArchitectureHash((*model)->config())) {
+  if (hash != file->metadata().end() && hash->second != config_hash) {
     return absl::InvalidArgumentError(absl::StrCat(
         path, " was written for another architecture than config.json says"));
   }
-  const absl::Status status = LoadNamedTensors(file->tensors(), model->get());
+  const absl::Status status = LoadNamedTensors(file->tensors(), module);
   if (!status.ok()) {
     return absl::Status(status.code(),
                         absl::StrCat(path, ": ", status.message()));
   }
   return absl::OkStatus();
+}
+
+absl::Status SaveModelWeights(const HierarchicalTransformer& model,
+                              const std::string& path) {
+  return SaveModuleWeights(*model, ArchitectureHash(model->config()), path);
+}
+
+absl::Status LoadModelWeights(const std::string& path,
+                              HierarchicalTransformer* model) {
+  return LoadModuleWeights(path, ArchitectureHash((*model)->config()),
+                           model->get());
 }
 
 }  // namespace strata

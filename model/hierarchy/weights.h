@@ -37,6 +37,16 @@ absl::Status LoadNamedTensors(const std::map<std::string, TensorView>& tensors,
 // A tensor's bytes as a torch tensor of its own type (a copy).
 absl::StatusOr<torch::Tensor> TensorFromView(const TensorView& view);
 
+// Writes the parameters to `path`, with `config_hash` as metadata: of what, beside
+// shapes, decides how they are used.
+absl::Status SaveModuleWeights(const torch::nn::Module& module,
+                               const std::string& config_hash,
+                               const std::string& path);
+// INVALID_ARGUMENT also when the file was written with another hash.
+absl::Status LoadModuleWeights(const std::string& path,
+                               const std::string& config_hash,
+                               torch::nn::Module* module);
+
 // Writes `path`, with the hash of the config's shape-giving part as metadata.
 absl::Status SaveModelWeights(const HierarchicalTransformer& model,
                               const std::string& path);

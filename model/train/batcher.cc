@@ -6,12 +6,12 @@
 
 #include "model/base/log.h"
 #include "model/base/random.h"
+#include "model/train/shuffle.h"
 
 namespace strata {
 namespace {
 
-// Streams of random numbers, so that order and cuts are independent.
-constexpr uint64_t kOrderStream = uint64_t{1} << 62;
+// A stream of its own, so that cuts are independent of the order.
 constexpr uint64_t kCutStream = uint64_t{2} << 62;
 // Rows that wait for a piece that fits; more would pack a little better and mix
 // distant parts of the order a little more.
@@ -71,11 +71,7 @@ std::vector<Batcher::Piece> Batcher::Cut(int64_t epoch) const {
 }
 
 void Batcher::Shuffle(int64_t epoch, std::vector<Piece>* pieces) const {
-  for (size_t i = pieces->size(); i > 1; --i) {
-    const uint64_t bits = RandomBits(
-        options_.seed, kOrderStream + static_cast<uint64_t>(epoch), i);
-    std::swap((*pieces)[i - 1], (*pieces)[bits % i]);
-  }
+  ShuffleEpoch(options_.seed, epoch, pieces);
 }
 
 int64_t Batcher::PaddedItems(const Piece& piece) const {
@@ -130,22 +126,6 @@ void Batcher::FillRow(int64_t row, Batch* batch) const {
   }
   std::fill(batch->segments.begin() + at, batch->segments.end(), segment);
 }
-
-namespace {
-
-// The end of one window may lie inside another, in any order.
-void SkipWindows(absl::Span<const DataWindow> skip, DataCursor* cursor) {
-  for (bool moved = true; moved;) {
-    moved = false;
-    for (const DataWindow& window : skip) {
-      if (!(window.begin <= *cursor && *cursor < window.end)) continue;
-      *cursor = window.end;
-      moved = true;
-    }
-  }
-}
-
-}  // namespace
 
 Batch Batcher::Next(int64_t rows, absl::Span<const DataWindow> skip,
                     DataCursor* cursor) {

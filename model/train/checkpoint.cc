@@ -11,7 +11,6 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
-#include "model/hierarchy/weights.h"
 #include "model/train/tensor_file.h"
 #include "model/version_dir.h"
 
@@ -85,9 +84,8 @@ std::vector<int64_t> CheckpointStore::Steps() const {
 }
 
 absl::StatusOr<SavedCheckpoint> CheckpointStore::Save(
-    const TrainState& state, const HierarchicalTransformer& model,
-    const std::vector<NamedParameter>& optimizer,
-    const CheckpointFiles& files) {
+    const TrainState& state, const TrainTask& task,
+    const std::vector<NamedParameter>& optimizer) {
   const std::string path = Path(state.step);
   std::error_code ignored;
   if (fs::exists(path, ignored)) {
@@ -101,15 +99,15 @@ absl::StatusOr<SavedCheckpoint> CheckpointStore::Save(
       DirWriter writer,
       DirWriter::Create(path, absl::StrCat(fence_, "-", getpid())));
   STRATA_RETURN_IF_ERROR(
-      SaveModelWeights(model, writer.path() + "/model.safetensors"));
+      task.SaveWeights(writer.path() + "/model.safetensors"));
   STRATA_RETURN_IF_ERROR(
       WriteTensors(writer.path() + "/optimizer.safetensors", optimizer,
                    {{"updates", absl::StrCat(state.updates)}}));
   STRATA_RETURN_IF_ERROR(
       writer.WriteFile("trainer_state.json", TrainStateToJson(state)));
-  STRATA_RETURN_IF_ERROR(writer.WriteFile("config.json", files.config_json));
+  STRATA_RETURN_IF_ERROR(writer.WriteFile("config.json", task.config_json()));
   STRATA_RETURN_IF_ERROR(
-      writer.WriteFile("template.json", files.template_json));
+      writer.WriteFile("template.json", task.template_json()));
   STRATA_RETURN_IF_ERROR(
       writer.WriteFile("environment.json", state.environment_json));
   STRATA_RETURN_IF_ERROR(
@@ -136,10 +134,10 @@ absl::StatusOr<TrainState> CheckpointStore::ReadState(int64_t step) const {
 }
 
 absl::Status CheckpointStore::ReadTensors(
-    int64_t step, HierarchicalTransformer* model,
+    int64_t step, TrainTask* task,
     const std::vector<NamedParameter>& optimizer) const {
   const std::string path = Path(step);
-  STRATA_RETURN_IF_ERROR(LoadModelWeights(path + "/model.safetensors", model));
+  STRATA_RETURN_IF_ERROR(task->LoadWeights(path + "/model.safetensors"));
   return ReadTensorsInto(path + "/optimizer.safetensors", optimizer);
 }
 

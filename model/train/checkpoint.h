@@ -17,16 +17,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "model/hierarchy/hierarchical_transformer.h"
 #include "model/train/adamw.h"
 #include "model/train/train_state.h"
+#include "model/train/train_task.h"
 
 namespace strata {
-
-struct CheckpointFiles {
-  std::string config_json;
-  std::string template_json;
-};
 
 struct SavedCheckpoint {
   std::string path;
@@ -43,16 +38,15 @@ class CheckpointStore {
   // Durable on return. A checkpoint of the same step that verifies is kept as
   // it is. RESOURCE_EXHAUSTED on a full disk: nothing changed.
   absl::StatusOr<SavedCheckpoint> Save(
-      const TrainState& state, const HierarchicalTransformer& model,
-      const std::vector<NamedParameter>& optimizer,
-      const CheckpointFiles& files);
+      const TrainState& state, const TrainTask& task,
+      const std::vector<NamedParameter>& optimizer);
 
   // Steps of the folders there are, newest first; not verified.
   std::vector<int64_t> Steps() const;
   // Verifies the checkpoint of `step` and reads its state. DATA_LOSS.
   absl::StatusOr<TrainState> ReadState(int64_t step) const;
   // Overwrites the tensors. After ReadState.
-  absl::Status ReadTensors(int64_t step, HierarchicalTransformer* model,
+  absl::Status ReadTensors(int64_t step, TrainTask* task,
                            const std::vector<NamedParameter>& optimizer) const;
 
   std::string Path(int64_t step) const;

@@ -11,12 +11,6 @@
 namespace strata {
 namespace {
 
-absl::Status CannotRead(const TrainRun& run, const absl::Status& status) {
-  return absl::DataLossError(absl::StrCat("base ", run.spec.base,
-                                          " cannot be read: ",
-                                          status.message()));
-}
-
 absl::Status ReadBase(const TrainRun& run, TrainedModel* out) {
   STRATA_RETURN_IF_ERROR(ReadManifest(run.base_dir, /*verify=*/true).status());
   STRATA_ASSIGN_OR_RETURN(const std::string config,
@@ -39,6 +33,12 @@ absl::Status CheckSequence(const TrainSpec& spec, const ModelConfig& config) {
 }
 
 }  // namespace
+
+absl::Status CannotReadBase(const TrainRun& run, const absl::Status& status) {
+  return absl::DataLossError(absl::StrCat("base ", run.spec.base,
+                                          " cannot be read: ",
+                                          status.message()));
+}
 
 absl::StatusOr<TemplateKind> TrainedTemplate(TemplateKind base,
                                              TemplateKind data) {
@@ -64,7 +64,7 @@ absl::StatusOr<TrainedModel> DescribeModel(const TrainRun& run,
     out.kind = data;
   } else {
     const absl::Status read = ReadBase(run, &out);
-    if (!read.ok()) return CannotRead(run, read);
+    if (!read.ok()) return CannotReadBase(run, read);
     STRATA_ASSIGN_OR_RETURN(out.kind, TrainedTemplate(out.kind, data));
   }
   STRATA_RETURN_IF_ERROR(ValidateModelConfig(out.config));
@@ -86,12 +86,12 @@ absl::Status ResetWeights(const TrainRun& run, TrainedModel* model) {
   }
   const absl::Status loaded =
       LoadModelWeights(run.base_dir + "/model.safetensors", &model->model);
-  return loaded.ok() ? loaded : CannotRead(run, loaded);
+  return loaded.ok() ? loaded : CannotReadBase(run, loaded);
 }
 
-std::vector<NamedParameter> Weights(const HierarchicalTransformer& model) {
+std::vector<NamedParameter> Weights(const torch::nn::Module& module) {
   std::vector<NamedParameter> weights;
-  for (const auto& item : model->named_parameters()) {
+  for (const auto& item : module.named_parameters()) {
     weights.push_back({item.key(), item.value()});
   }
   return weights;

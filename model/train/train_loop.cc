@@ -9,11 +9,10 @@
 #include "model/base/random.h"
 #include "model/base/status_macros.h"
 #include "model/nn/torch_guard.h"
-#include "model/train/batch_tensors.h"
 #include "model/train/environment.h"
-#include "model/train/evaluate.h"
 #include "model/train/grad_norm.h"
 #include "model/train/lr_schedule.h"
+#include "model/train/model_source.h"
 #include "model/version_dir.h"
 
 namespace strata {
@@ -25,28 +24,17 @@ constexpr auto kSaveRetry = std::chrono::seconds(10);
 // Signal::kCheckpointAndStop on its way to Run, which saves first.
 constexpr char kStop[] = "stopped by request";
 
-BatcherOptions TrainBatches(const TrainRun& run, const TrainedModel& model,
-                            bool shift_cuts) {
-  return {.sequence = run.spec.sequence,
-          .block_bytes = DocumentAlignment(model.config),
-          .seed = run.spec.seed,
-          .shuffle = true,
-          .shift_cuts = shift_cuts};
-}
-
 }  // namespace
 
 TrainLoop::TrainLoop(const TrainRun& run, TrainObserver* observer,
-                     const TrainHooks& hooks, const DataSplit& data,
-                     TrainedModel* model, CheckpointStore* checkpoints)
+                     const TrainHooks& hooks, TrainTask* task,
+                     CheckpointStore* checkpoints)
     : run_(run),
       observer_(observer),
       hooks_(hooks),
-      data_(data),
-      model_(model),
+      task_(task),
       checkpoints_(checkpoints),
-      batcher_(data.train, TrainBatches(run, *model, data.is_text)),
-      weights_(Weights(model->model)),
+      weights_(Weights(task->module())),
       optimizer_(weights_, {.beta1 = run.spec.beta1,
                             .beta2 = run.spec.beta2,
                             .epsilon = run.spec.epsilon,
@@ -80,7 +68,7 @@ absl::Status TrainLoop::StopWith(absl::Status signal) {
 }
 
 absl::Status TrainLoop::Run() {
-  if (batcher_.empty()) {
+  if (task_->empty()) {
     return absl::InvalidArgumentError("the dataset has nothing to train on");
   }
   STRATA_RETURN_IF_ERROR(Poll());
@@ -123,10 +111,10 @@ absl::Status TrainLoop::Restore() {
                          absl::StrCat("checkpoint of step ", step,
                                       " is not used: ", restored.message()));
   }
-  STRATA_RETURN_IF_ERROR(ResetWeights(run_, model_));
+  STRATA_RETURN_IF_ERROR(task_->ResetWeights());
   optimizer_.Reset();
   state_ = TrainState();
-  state_.packing_version = kPackingVersion;
+  state_.packing_version = task_->packing_version();
   state_.spec_sha256 = Sha256Hex(TrainSpecToJson(run_.spec));
   state_.environment_json = here;
   policy_ = NonFinitePolicy();
@@ -137,11 +125,11 @@ absl::Status TrainLoop::Restore() {
 absl::Status TrainLoop::RestoreCheckpoint(int64_t step) {
   STRATA_ASSIGN_OR_RETURN(TrainState state, checkpoints_->ReadState(step));
   if (state.spec_sha256 != Sha256Hex(TrainSpecToJson(run_.spec)) ||
-      state.packing_version != kPackingVersion) {
+      state.packing_version != task_->packing_version()) {
     return absl::DataLossError("it belongs to another spec or packing");
   }
   STRATA_RETURN_IF_ERROR(
-      checkpoints_->ReadTensors(step, &model_->model, optimizer_.State()));
+      checkpoints_->ReadTensors(step, task_, optimizer_.State()));
   policy_ = NonFinitePolicy(state.non_finite);
   state_ = std::move(state);
   return absl::OkStatus();
@@ -149,18 +137,17 @@ absl::Status TrainLoop::RestoreCheckpoint(int64_t step) {
 
 absl::StatusOr<TrainLoop::StepResult> TrainLoop::ForwardBackward() {
   const DataCursor begin = state_.cursor;
-  const Batch batch = batcher_.Next(
-      run_.spec.batch, policy_.state().skip, &state_.cursor);
-  optimizer_.ZeroGrad();
   StepResult result;
+  result.counts = task_->Next(run_.spec.batch, policy_.state().skip,
+                              &state_.cursor);
+  optimizer_.ZeroGrad();
   result.rows = {begin, state_.cursor};
-  result.real_items = batch.real_items;
-  for (int64_t row = 0; row < batch.rows; row += run_.spec.micro_batch) {
+  const int64_t rows = result.counts.rows;
+  for (int64_t row = 0; row < rows; row += run_.spec.micro_batch) {
     STRATA_RETURN_IF_ERROR(Poll());
     STRATA_ASSIGN_OR_RETURN(
         const double loss,
-        MicroBatch(batch, row,
-                   std::min(row + run_.spec.micro_batch, batch.rows)));
+        MicroBatch(row, std::min(row + run_.spec.micro_batch, rows)));
     result.loss += loss;
   }
   result.grad_norm = GlobalGradNorm(weights_);
@@ -170,8 +157,7 @@ absl::StatusOr<TrainLoop::StepResult> TrainLoop::ForwardBackward() {
   return result;
 }
 
-absl::StatusOr<double> TrainLoop::MicroBatch(const Batch& batch, int64_t begin,
-                                             int64_t end) {
+absl::StatusOr<double> TrainLoop::MicroBatch(int64_t begin, int64_t end) {
   // Dropout draws from the process's generator: a function of (seed, step,
   // micro-batch) makes a resumed step draw the same.
   const uint64_t position =
@@ -182,11 +168,8 @@ absl::StatusOr<double> TrainLoop::MicroBatch(const Batch& batch, int64_t begin,
       kDropoutStream + static_cast<uint64_t>(policy_.state().rollbacks),
       position));
   return TorchGuard([&] {
-    model_->model->train();
-    const BatchTensors rows = RowsAsTensors(batch, begin, end);
-    const at::Tensor loss = MaskedLossSum(model_->model, rows.items,
-                                          rows.trained, rows.segments) /
-                            static_cast<double>(batch.trained_items);
+    task_->module().train();
+    const at::Tensor loss = task_->Loss(begin, end);
     loss.backward();
     return loss.item<double>();
   });
@@ -211,8 +194,8 @@ absl::Status TrainLoop::FinishStep(const StepResult& result) {
                         state_.step + 1, result.loss, result.grad_norm));
   }
   ++state_.step;
-  state_.items_total += result.real_items;
-  state_.slots_total += run_.spec.batch * run_.spec.sequence;
+  state_.items_total += result.counts.items;
+  state_.slots_total += result.counts.slots;
   state_.non_finite = policy_.state();
   ReportProgress(result, rate);
   if (verdict == NonFinitePolicy::Verdict::kGiveUp) {
@@ -241,12 +224,12 @@ absl::Status TrainLoop::RollBack() {
 }
 
 void TrainLoop::ReportProgress(const StepResult& result, double rate) {
-  rate_.Add(result.real_items, Seconds(Clock::System()->Now() - step_begin_));
+  rate_.Add(result.counts.items, Seconds(Clock::System()->Now() - step_begin_));
   TrainProgress p;
   p.step = state_.step;
   p.total_steps = run_.spec.steps;
   p.loss = result.loss;
-  p.bits_per_byte = result.loss / std::log(2.0);
+  if (task_->loss_is_per_byte()) p.bits_per_byte = result.loss / std::log(2.0);
   p.learning_rate = rate;
   p.grad_norm = result.grad_norm;
   p.items_per_second = rate_.ItemsPerSecond();
@@ -262,16 +245,11 @@ absl::Status TrainLoop::EvaluateIfDue() {
   const int64_t every = run_.spec.eval_every_steps;
   const bool last = state_.step >= run_.spec.steps;
   const bool due = state_.step > 0 && every > 0 && state_.step % every == 0;
-  if (data_.held_out.empty() || evaluated_step_ == state_.step ||
+  if (!task_->has_held_out() || evaluated_step_ == state_.step ||
       !(last || due)) {
     return absl::OkStatus();
   }
-  EvalOptions options;
-  options.max_items = run_.spec.eval_max_items;
-  options.rows = run_.spec.micro_batch;
-  options.batcher = TrainBatches(run_, *model_, false);
-  STRATA_ASSIGN_OR_RETURN(eval_, Evaluate(model_->model, data_.held_out,
-                                          options, [this] { return Poll(); }));
+  STRATA_ASSIGN_OR_RETURN(eval_, task_->Evaluate([this] { return Poll(); }));
   eval_.step = state_.step;
   evaluated_step_ = state_.step;
   observer_->OnEval(eval_);
@@ -304,9 +282,7 @@ absl::Status TrainLoop::Save() {
     observer_->OnWarning("CHECKPOINT_FAILED", "a weight is not finite");
     return absl::FailedPreconditionError("a weight is not finite");
   }
-  const auto saved = checkpoints_->Save(
-      state_, model_->model, optimizer_.State(),
-      {ModelConfigToJson(model_->config), TemplateToJson(model_->kind)});
+  const auto saved = checkpoints_->Save(state_, *task_, optimizer_.State());
   save_failed_ = !saved.ok();
   if (!saved.ok()) {
     retry_save_at_ = Clock::System()->Now() + kSaveRetry;

@@ -2,7 +2,7 @@
 // The loop: batches in, weights out. One object is one attempt; everything that
 // must survive it is in TrainState, the weights and the optimizer's tensors.
 //
-//   step k   rows <- batcher(cursor)       loss = sum over trained items / count
+//   step k   rows <- task(cursor)          loss = mean over the trained items
 //            per micro-batch: seed dropout with (seed, k, micro-batch), backward
 //            judge loss and norm; clip; AdamW(learning rate(k))
 //
@@ -16,13 +16,11 @@
 #include "absl/status/status.h"
 #include "model/base/clock.h"
 #include "model/train/adamw.h"
-#include "model/train/batcher.h"
 #include "model/train/checkpoint.h"
-#include "model/train/model_source.h"
-#include "model/train/split.h"
 #include "model/train/train_hooks.h"
 #include "model/train/train_rate.h"
 #include "model/train/train_state.h"
+#include "model/train/train_task.h"
 #include "model/trainer.h"
 
 namespace strata {
@@ -31,8 +29,8 @@ class TrainLoop {
  public:
   // REQUIRES: the arguments outlive the loop.
   TrainLoop(const TrainRun& run, TrainObserver* observer,
-            const TrainHooks& hooks, const DataSplit& data,
-            TrainedModel* model, CheckpointStore* checkpoints);
+            const TrainHooks& hooks, TrainTask* task,
+            CheckpointStore* checkpoints);
 
   // To the last step. OK: `final_eval()` is that of the weights now in the
   // model. CANCELLED, ABORTED, FAILED_PRECONDITION as RunTraining says.
@@ -43,7 +41,7 @@ class TrainLoop {
   struct StepResult {
     double loss = 0;
     double grad_norm = 0;
-    int64_t real_items = 0;
+    RowCounts counts;
     DataWindow rows;
   };
 
@@ -51,8 +49,7 @@ class TrainLoop {
   absl::Status Restore();  // newest valid checkpoint, or the base
   absl::Status RestoreCheckpoint(int64_t step);
   absl::StatusOr<StepResult> ForwardBackward();
-  absl::StatusOr<double> MicroBatch(const Batch& batch, int64_t begin,
-                                    int64_t end);
+  absl::StatusOr<double> MicroBatch(int64_t begin, int64_t end);
   absl::Status FinishStep(const StepResult& result);
   absl::Status RollBack();
   void ReportProgress(const StepResult& result, double learning_rate);
@@ -64,11 +61,9 @@ class TrainLoop {
   const TrainRun& run_;
   TrainObserver* const observer_;
   const TrainHooks& hooks_;
-  const DataSplit& data_;
-  TrainedModel* const model_;
+  TrainTask* const task_;
   CheckpointStore* const checkpoints_;
 
-  Batcher batcher_;
   std::vector<NamedParameter> weights_;
   AdamW optimizer_;
   TrainState state_;

@@ -14,12 +14,12 @@
 #include "absl/time/time.h"
 #include "model/base/status_macros.h"
 #include "model/dataset.h"
-#include "model/hierarchy/weights.h"
 #include "model/nn/torch_guard.h"
 #include "model/train/checkpoint.h"
+#include "model/train/document_task.h"
 #include "model/train/environment.h"
 #include "model/train/grad_norm.h"
-#include "model/train/leak_probe.h"
+#include "model/train/language_task.h"
 #include "model/train/model_source.h"
 #include "model/train/split.h"
 #include "model/train/train_hooks.h"
@@ -57,17 +57,32 @@ absl::StatusOr<Dataset> LoadData(const TrainRun& run) {
   return ReadDataset(run.dataset_path);
 }
 
-absl::Status WriteResultFiles(const TrainedModel& model, DirWriter* writer) {
+absl::Status WriteResultFiles(const TrainTask& task, DirWriter* writer) {
   STRATA_RETURN_IF_ERROR(
-      SaveModelWeights(model.model, writer->path() + "/model.safetensors"));
-  STRATA_RETURN_IF_ERROR(
-      writer->WriteFile("config.json", ModelConfigToJson(model.config)));
-  return writer->WriteFile("template.json", TemplateToJson(model.kind));
+      task.SaveWeights(writer->path() + "/model.safetensors"));
+  STRATA_RETURN_IF_ERROR(writer->WriteFile("config.json", task.config_json()));
+  return writer->WriteFile("template.json", task.template_json());
 }
 
-absl::Status WriteResult(const TrainRun& run, const TrainedModel& model,
+void AddEval(const TrainEval& eval,
+             std::map<std::string, std::string>* attributes) {
+  const auto add = [&](const char* name, double value) {
+    (*attributes)[name] = absl::StrFormat("%.6f", value);
+  };
+  if (eval.items == 0) return;
+  add("eval_loss", eval.loss);
+  (*attributes)["eval_items"] = absl::StrCat(eval.items);
+  if (eval.accuracy.has_value()) {
+    add("eval_accuracy", *eval.accuracy);
+    add("eval_macro_f1", *eval.macro_f1);
+  } else {
+    add("eval_bits_per_byte", eval.bits_per_byte);
+  }
+}
+
+absl::Status WriteResult(const TrainRun& run, TrainTask* task,
                          const TrainEval& eval) {
-  if (!AllFinite(Weights(model.model))) {
+  if (!AllFinite(Weights(task->module()))) {
     return absl::FailedPreconditionError(
         "NON_FINITE: a weight of the result is not finite");
   }
@@ -76,18 +91,13 @@ absl::Status WriteResult(const TrainRun& run, const TrainedModel& model,
       DirWriter writer,
       DirWriter::Create(ResultPath(run),
                         absl::StrCat(run.fence, "-", getpid())));
-  STRATA_RETURN_IF_ERROR(WriteResultFiles(model, &writer));
+  STRATA_RETURN_IF_ERROR(WriteResultFiles(*task, &writer));
   std::map<std::string, std::string> attributes = {
       {"created", absl::FormatTime(absl::RFC3339_sec, absl::Now(),
                                    absl::UTCTimeZone())},
       {"base", run.spec.base},
       {"steps", absl::StrCat(run.spec.steps)}};
-  if (eval.items > 0) {
-    attributes["eval_loss"] = absl::StrFormat("%.6f", eval.loss);
-    attributes["eval_bits_per_byte"] =
-        absl::StrFormat("%.6f", eval.bits_per_byte);
-    attributes["eval_items"] = absl::StrCat(eval.items);
-  }
+  AddEval(eval, &attributes);
   return writer.Commit(std::move(attributes));
 }
 
@@ -101,26 +111,40 @@ absl::Status CheckResolved(const TrainSpec& spec) {
       "and eval_every_steps must be set");
 }
 
-// A result too good to be true is published all the same: the text may repeat
-// itself. One that sees the future is not.
-absl::Status CheckHonest(const TrainedModel& model, const TrainEval& eval,
-                         TrainObserver* observer) {
-  const double floor = LossFloorBitsPerByte(ParameterCount(model.config));
-  if (eval.items > 0 && eval.bits_per_byte < floor) {
-    observer->OnWarning(
-        "LOSS_BELOW_FLOOR",
-        absl::StrFormat("held-out %.3f bits per byte, below %.2f: is the held-out "
-                        "text in the training part too, or does it repeat itself?",
-                        eval.bits_per_byte, floor));
-  }
-  return ProbeForLeaks(model.model);
-}
-
 // The disk is full at the one save that must succeed.
 absl::Status NameFinalSave(absl::Status status) {
   if (!absl::IsResourceExhausted(status)) return status;
   return absl::ResourceExhaustedError(absl::StrCat(
       "STORAGE_FULL: the result cannot be saved: ", status.message()));
+}
+
+// The loop over a task, and its result.
+absl::Status RunTask(const TrainRun& run, TrainObserver* observer,
+                     const TrainHooks& hooks, TrainTask* task) {
+  STRATA_RETURN_IF_ERROR(PollWhileLoading(observer));
+  STRATA_ASSIGN_OR_RETURN(
+      CheckpointStore checkpoints,
+      CheckpointStore::Open(run.job_dir, run.fence, run.spec.keep_checkpoints));
+  TrainLoop loop(run, observer, hooks, task, &checkpoints);
+  STRATA_RETURN_IF_ERROR(loop.Run());
+  STRATA_RETURN_IF_ERROR(task->CheckResult(loop.final_eval(), observer));
+  return NameFinalSave(WriteResult(run, task, loop.final_eval()));
+}
+
+absl::Status TrainLanguage(const TrainRun& run, TrainObserver* observer,
+                           const TrainHooks& hooks, Dataset dataset) {
+  STRATA_ASSIGN_OR_RETURN(TrainedModel model, DescribeModel(run, dataset.kind));
+  const DataSplit data =
+      SplitDataset(std::move(dataset), run.spec.eval_fraction);
+  LanguageTask task(run, data, &model);
+  return RunTask(run, observer, hooks, &task);
+}
+
+absl::Status TrainClassifier(const TrainRun& run, TrainObserver* observer,
+                             const TrainHooks& hooks, Dataset dataset) {
+  STRATA_ASSIGN_OR_RETURN(
+      const auto task, DocumentTask::Create(run, std::move(dataset), observer));
+  return RunTask(run, observer, hooks, task.get());
 }
 
 absl::Status Train(const TrainRun& run, TrainObserver* observer,
@@ -135,17 +159,9 @@ absl::Status Train(const TrainRun& run, TrainObserver* observer,
   STRATA_RETURN_IF_ERROR(PollWhileLoading(observer));
   STRATA_ASSIGN_OR_RETURN(Dataset dataset, LoadData(run));
   STRATA_RETURN_IF_ERROR(PollWhileLoading(observer));
-  STRATA_ASSIGN_OR_RETURN(TrainedModel model, DescribeModel(run, dataset.kind));
-  STRATA_ASSIGN_OR_RETURN(
-      CheckpointStore checkpoints,
-      CheckpointStore::Open(run.job_dir, run.fence, run.spec.keep_checkpoints));
-  const DataSplit data =
-      SplitDataset(std::move(dataset), run.spec.eval_fraction);
-  STRATA_RETURN_IF_ERROR(PollWhileLoading(observer));
-  TrainLoop loop(run, observer, hooks, data, &model, &checkpoints);
-  STRATA_RETURN_IF_ERROR(loop.Run());
-  STRATA_RETURN_IF_ERROR(CheckHonest(model, loop.final_eval(), observer));
-  return NameFinalSave(WriteResult(run, model, loop.final_eval()));
+  const auto train = dataset.kind == TemplateKind::kLabel ? TrainClassifier
+                                                          : TrainLanguage;
+  return train(run, observer, hooks, std::move(dataset));
 }
 
 }  // namespace

@@ -99,6 +99,8 @@ RpcOptions RpcOptionsFor(const Flags& flags) {
   options.address = flags.listen;
   options.max_message_bytes = std::min<int64_t>(flags.max_message_bytes, INT32_MAX);
   options.max_connection_age = flags.max_connection_age;
+  options.max_queued_calls = flags.max_queued_requests;
+  options.max_queued_bytes = flags.max_queued_bytes;
   options.limits = {flags.max_stream_bytes, flags.write_stall_timeout};
   options.timing.heartbeat = flags.heartbeat;
   options.timing.delta_interval = flags.stream_interval;
@@ -112,7 +114,7 @@ class AppImpl final : public App {
       : flags_(flags),
         lock_(std::move(lock)),
         metrics_({STRATA_VERSION, __VERSION__}),
-        registry_(flags.models, compute.loader),
+        registry_(flags.models, compute.loader, compute.classifier_loader),
         engine_(EngineOptionsFor(flags, compute.engine, &metrics_)),
         datasets_(flags.data + "/datasets", flags.max_dataset_bytes),
         store_(std::move(store)),
@@ -156,7 +158,8 @@ class AppImpl final : public App {
   // Streams and jobs end side by side, within the same time.
   void Drain(MonotonicTime deadline) {
     std::thread jobs([&] { jobs_.Stop(deadline); });
-    if (!engine_.Drain(deadline)) {
+    const bool drained = engine_.Drain(deadline);
+    if (!rpc_->DrainComputations(deadline) || !drained) {
       Log(Severity::kWarning, "drain timed out: running requests were cut");
     }
     jobs.join();

@@ -12,6 +12,7 @@
 #include "model/base/status_macros.h"
 #include "model/decode/tensor/devices.h"
 #include "model/decode/tensor/load_tensor_model.h"
+#include "model/document/load_document.h"
 #include "server/app/host_limits.h"
 
 namespace strata {
@@ -95,6 +96,7 @@ absl::StatusOr<Compute> PlanCompute(const Flags& flags) {
   }
   compute.loader =
       devices.empty() ? CpuModelLoader() : TensorModelLoader(devices);
+  compute.classifier_loader = DocumentLoader(engine.threads_per_worker);
   return compute;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "model/classifier.h"
 #include "model/generator.h"
 #include "server/app/flags.h"
 #include "server/engine/engine.h"
@@ -21,6 +22,7 @@ absl::StatusOr<std::vector<std::string>> ChooseDevices(
 
 struct Compute {
   ModelLoader loader;
+  ClassifierLoader classifier_loader;  // on the CPU, whatever the devices
   // Workers, their threads and the budget of states; nothing else is set.
   EngineOptions engine;
 };

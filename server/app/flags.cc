@@ -70,9 +70,12 @@ const std::vector<Flag>& Table() {
       {"prefill-chunk", Count{&F::prefill_chunk, 1, 8192}, "512", "items a step",
        "Prompt items that a worker reads before other streams step again."},
       {"max-queued-requests", Count{&F::max_queued_requests, 1, kMaxCount}, "1024",
-       "requests", "More are refused with RESOURCE_EXHAUSTED."},
+       "requests",
+       "More are refused with RESOURCE_EXHAUSTED; calls of Classify and Embed wait in a "
+       "queue of their own of the same size."},
       {"max-queued-bytes", Bytes{&F::max_queued_bytes, 1}, "64MiB", "bytes",
-       "Of prompts in the queue; more are refused with RESOURCE_EXHAUSTED."},
+       "Of prompts in the queue, and of texts in that of Classify and Embed; more are "
+       "refused with RESOURCE_EXHAUSTED."},
       {"state-memory", Bytes{&F::state_memory, 0}, "0", "bytes",
        "Decoding state of all running requests, of each CUDA device where there are; "
        "0: half of the cgroup's memory limit or of the machine's memory, or a quarter "

@@ -25,13 +25,14 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string ReportToJson(const DatasetReport& report) {
-  const nlohmann::ordered_json json = {
+  nlohmann::ordered_json json = {
       {"kind", std::string(TemplateKindName(report.kind))},
       {"bytes", report.bytes},
       {"lines", report.lines},
       {"documents", report.documents},
       {"items", report.items},
       {"trained_items", report.trained_items}};
+  if (!report.labels.empty()) json["labels"] = report.labels;
   return json.dump(2) + "\n";
 }
 
@@ -46,6 +47,7 @@ absl::StatusOr<DatasetReport> ParseReport(absl::string_view text) {
   object.Get("documents", &report.documents);
   object.Get("items", &report.items);
   object.Get("trained_items", &report.trained_items);
+  if (object.Has("labels")) object.Get("labels", &report.labels);
   STRATA_RETURN_IF_ERROR(object.Finish());
   STRATA_ASSIGN_OR_RETURN(report.kind, ParseTemplateKind(kind));
   return report;

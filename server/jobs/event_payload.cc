@@ -95,9 +95,12 @@ JobEvent MetricsEvent(const TrainProgress& progress) {
 }
 
 JobEvent EvalEvent(const TrainEval& eval) {
-  return Make(kEventEval,
-              absl::StrFormat("step %d: held-out %.4f bits per byte", eval.step,
-                              eval.bits_per_byte),
+  const std::string result =
+      eval.accuracy.has_value()
+          ? absl::StrFormat("held-out accuracy %.4f, macro-F1 %.4f",
+                            *eval.accuracy, eval.macro_f1.value_or(0))
+          : absl::StrFormat("held-out %.4f bits per byte", eval.bits_per_byte);
+  return Make(kEventEval, absl::StrFormat("step %d: %s", eval.step, result),
               EvalToJson(eval));
 }
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "model/base/status_macros.h"
 #include "model/chat_template.h"
+#include "model/document_config.h"
 #include "model/model_config.h"
 #include "model/presets.h"
 #include "model/version_dir.h"
@@ -51,12 +52,18 @@ absl::Status CheckTemplate(const std::string& dir, TemplateKind data) {
       TemplateKindName(base), " template; must be completion or chat data"));
 }
 
-absl::StatusOr<ModelConfig> ConfigOf(const BaseModel& base, TemplateKind data) {
-  if (base.dir.empty()) return PresetConfig(base.pinned);
-  STRATA_RETURN_IF_ERROR(CheckTemplate(base.dir, data));
-  STRATA_ASSIGN_OR_RETURN(const std::string json,
-                          ReadFile(base.dir + "/config.json"));
-  return ParseModelConfig(json);
+// config.json of a base that is a model; of a preset of a classifier what its
+// config would be.
+absl::StatusOr<std::string> ConfigJson(const BaseModel& base) {
+  if (!base.dir.empty()) {
+    auto json = ReadFile(base.dir + "/config.json");
+    if (!json.ok()) return AboutField("spec.base", json.status());
+    return json;
+  }
+  const auto document = DocumentPreset(base.pinned);
+  if (document.ok()) return DocumentConfigToJson(*document);
+  STRATA_ASSIGN_OR_RETURN(const ModelConfig config, PresetConfig(base.pinned));
+  return ModelConfigToJson(config);
 }
 
 absl::Status CheckSequence(const TrainSpec& spec, const ModelConfig& config) {
@@ -67,6 +74,49 @@ absl::Status CheckSequence(const TrainSpec& spec, const ModelConfig& config) {
   return absl::InvalidArgumentError(absl::StrCat(
       "spec.sequence: is ", spec.sequence, "; must be a multiple of ", top,
       " and at most ", config.max_context, " for ", spec.base));
+}
+
+// The three below: the dropout of a base that fits the request.
+absl::StatusOr<double> CheckDocumentBase(const std::string& json,
+                                         const DatasetReport& data) {
+  if (data.kind != TemplateKind::kLabel) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "spec.dataset: is ", TemplateKindName(data.kind),
+        " data, but the base classifies; must be texts with labels"));
+  }
+  STRATA_ASSIGN_OR_RETURN(const DocumentConfig config,
+                          ParseDocumentConfig(json));
+  if (!config.labels.empty()) {
+    STRATA_RETURN_IF_ERROR(
+        AboutField("spec.dataset", CheckKnownLabels(config, data.labels)));
+  }
+  return config.dropout;
+}
+
+absl::StatusOr<double> CheckLanguageBase(const TrainSpec& request,
+                                         const BaseModel& base,
+                                         const std::string& json,
+                                         TemplateKind data) {
+  if (data == TemplateKind::kLabel) {
+    return absl::InvalidArgumentError(
+        "spec.base: generates, but the dataset is texts with labels; must be "
+        "the preset document or a model made from it");
+  }
+  if (!base.dir.empty()) {
+    STRATA_RETURN_IF_ERROR(CheckTemplate(base.dir, data));
+  }
+  STRATA_ASSIGN_OR_RETURN(const ModelConfig config, ParseModelConfig(json));
+  STRATA_RETURN_IF_ERROR(CheckSequence(request, config));
+  return config.dropout;
+}
+
+absl::StatusOr<double> CheckBase(const TrainSpec& request,
+                                 const BaseModel& base,
+                                 const DatasetReport& data) {
+  STRATA_ASSIGN_OR_RETURN(const std::string json, ConfigJson(base));
+  return IsDocumentConfig(json)
+             ? CheckDocumentBase(json, data)
+             : CheckLanguageBase(request, base, json, data.kind);
 }
 
 }  // namespace
@@ -82,7 +132,8 @@ absl::StatusOr<BaseModel> FindBase(absl::string_view base,
   if (absl::IsNotFound(model.status())) {
     return absl::NotFoundError(
         absl::StrCat("spec.base: no model \"", name, "\", and no preset; presets are ",
-                     absl::StrJoin(PresetNames(), ", ")));
+                     absl::StrJoin(PresetNames(), ", "), ", ",
+                     kDocumentArchitecture));
   }
   if (!model.ok()) return AboutField("spec.base", model.status());
   auto version = VersionOf(*model, reference);
@@ -106,10 +157,9 @@ absl::StatusOr<TrainSpec> CheckSubmission(const TrainSpec& request,
                           FindBase(request.base, registry));
   auto dataset = datasets.Get(request.dataset_sha256);
   if (!dataset.ok()) return AboutField("spec.dataset", dataset.status());
-  STRATA_ASSIGN_OR_RETURN(const ModelConfig config,
-                          ConfigOf(base, dataset->report.kind));
-  STRATA_RETURN_IF_ERROR(CheckSequence(request, config));
-  TrainSpec spec = ResolveTrainSpec(request, default_threads, config.dropout);
+  STRATA_ASSIGN_OR_RETURN(const double dropout,
+                          CheckBase(request, base, dataset->report));
+  TrainSpec spec = ResolveTrainSpec(request, default_threads, dropout);
   spec.base = base.pinned;
   return spec;
 }

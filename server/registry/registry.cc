@@ -44,8 +44,11 @@ absl::Status ValidateModelName(absl::string_view name) {
   return absl::OkStatus();
 }
 
-ModelRegistry::ModelRegistry(std::string root, ModelLoader loader)
-    : root_(std::move(root)), loader_(std::move(loader)) {}
+ModelRegistry::ModelRegistry(std::string root, ModelLoader loader,
+                             ClassifierLoader classifier_loader)
+    : root_(std::move(root)),
+      loader_(std::move(loader)),
+      classifier_loader_(std::move(classifier_loader)) {}
 
 ModelRegistry::~ModelRegistry() = default;
 

@@ -28,6 +28,7 @@
 #include "absl/strings/string_view.h"
 #include "model/base/mutex.h"
 #include "model/chat_template.h"
+#include "model/classifier.h"
 #include "model/generator.h"
 
 namespace strata {
@@ -38,7 +39,10 @@ struct ServedVersion {
   std::string version;
   std::string job;  // that made it; empty if none
   TemplateKind template_kind = TemplateKind::kText;
+  // One of the two: a version generates or classifies; the `architecture` of its
+  // config.json decides.
   std::shared_ptr<const LoadedModel> weights;
+  std::shared_ptr<const Classifier> classifier;
 
   std::string name() const { return model + "@" + version; }
 };
@@ -63,8 +67,10 @@ inline constexpr char kLiveAlias[] = "live";
 
 class ModelRegistry {
  public:
-  // `root` is created if absent. `loader` may be called from any thread.
-  ModelRegistry(std::string root, ModelLoader loader);
+  // `root` is created if absent. The loaders may be called from any thread;
+  // without one for classifiers there are none.
+  ModelRegistry(std::string root, ModelLoader loader,
+                ClassifierLoader classifier_loader = nullptr);
   ~ModelRegistry();
 
   // Called after every change of a version's state or of an alias, from the
@@ -132,6 +138,7 @@ class ModelRegistry {
   struct Opened {
     TemplateKind template_kind = TemplateKind::kText;
     std::shared_ptr<const LoadedModel> weights;
+    std::shared_ptr<const Classifier> classifier;
   };
 
   // What `name` means. NOT_FOUND, UNAVAILABLE (still scanning),
@@ -162,6 +169,7 @@ class ModelRegistry {
 
   const std::string root_;
   const ModelLoader loader_;
+  const ClassifierLoader classifier_loader_;
   // Serialises changes of the folder. Never held while a version is loaded;
   // mu_ may be taken inside it.
   Mutex disk_mu_;

@@ -19,7 +19,18 @@ absl::StatusOr<ModelRegistry::Opened> ModelRegistry::Open(
     const std::string& version_dir) const {
   Opened opened;
   STRATA_ASSIGN_OR_RETURN(opened.template_kind, ReadTemplate(version_dir));
-  STRATA_ASSIGN_OR_RETURN(opened.weights, loader_(version_dir));
+  // What cannot be read is for the loader to report.
+  const auto config = ReadFile(absl::StrCat(version_dir, "/config.json"));
+  const bool classifies = config.ok() && IsDocumentConfig(*config);
+  if (!classifies) {
+    STRATA_ASSIGN_OR_RETURN(opened.weights, loader_(version_dir));
+    return opened;
+  }
+  if (classifier_loader_ == nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(version_dir, ": this server serves no classifiers"));
+  }
+  STRATA_ASSIGN_OR_RETURN(opened.classifier, classifier_loader_(version_dir));
   return opened;
 }
 
@@ -31,6 +42,7 @@ std::shared_ptr<const ServedVersion> ModelRegistry::MakeServed(
   served->job = job;
   served->template_kind = opened.template_kind;
   served->weights = std::move(opened.weights);
+  served->classifier = std::move(opened.classifier);
   return served;
 }
 
@@ -193,7 +205,10 @@ absl::StatusOr<std::string> ModelRegistry::Publish(
   Rescan(name);
   if (FindJob(name, job, &place)) return PublishAgain(place);
   STRATA_ASSIGN_OR_RETURN(Opened opened, Open(version_dir));
-  STRATA_RETURN_IF_ERROR(SmokeTest(*opened.weights, opened.template_kind));
+  STRATA_RETURN_IF_ERROR(
+      opened.classifier != nullptr
+          ? SmokeTest(*opened.classifier)
+          : SmokeTest(*opened.weights, opened.template_kind));
   bool raced = false;
   {
     MutexLock disk(&disk_mu_);

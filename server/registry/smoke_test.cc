@@ -1,7 +1,9 @@
 #include "server/registry/smoke_test.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -50,6 +52,24 @@ absl::Status SmokeTest(const LoadedModel& model, TemplateKind kind) {
         generator.get(), model.config(),
         kind == TemplateKind::kText ? RenderText(prompt)
                                     : RenderCompletion(prompt)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SmokeTest(const Classifier& classifier) {
+  const std::vector<std::string> texts(std::begin(kPrompts),
+                                       std::end(kPrompts));
+  STRATA_ASSIGN_OR_RETURN(
+      const auto results,
+      classifier.Classify(texts, [] { return absl::OkStatus(); }));
+  for (size_t i = 0; i < results.size(); ++i) {
+    const std::vector<double>& p = results[i].probabilities;
+    const double sum = std::accumulate(p.begin(), p.end(), 0.0);
+    if (!(std::abs(sum - 1.0) < 1e-6)) {  // NaN is no distance
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the model cannot classify: the probabilities of text ", i,
+          " sum to ", sum));
+    }
   }
   return absl::OkStatus();
 }

@@ -30,6 +30,9 @@ v1::Finished ToProto(const FinishInfo& info);
 // Resolve, with the details of the status table (ResourceInfo, MODEL_LOADING).
 absl::StatusOr<std::shared_ptr<const ServedVersion>> ResolveModel(
     const ModelRegistry& registry, absl::string_view name);
+// The same of one that generates: NOT_A_GENERATOR.
+absl::StatusOr<std::shared_ptr<const ServedVersion>> ResolveGenerator(
+    const ModelRegistry& registry, absl::string_view name);
 // Empty is fine: the server draws one.
 absl::Status ValidateRequestId(absl::string_view id);
 std::string RandomId();

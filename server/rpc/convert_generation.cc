@@ -134,6 +134,18 @@ absl::StatusOr<std::shared_ptr<const ServedVersion>> ResolveModel(
   }
 }
 
+absl::StatusOr<std::shared_ptr<const ServedVersion>> ResolveGenerator(
+    const ModelRegistry& registry, absl::string_view name) {
+  STRATA_ASSIGN_OR_RETURN(auto version, ResolveModel(registry, name));
+  if (version->weights != nullptr) return version;
+  return WithResource(
+      WithReason(absl::FailedPreconditionError(absl::StrCat(
+                     version->name(), " classifies texts and generates none; "
+                     "call Classify or Embed")),
+                 "NOT_A_GENERATOR"),
+      "model", version->name());
+}
+
 absl::Status ValidateRequestId(absl::string_view id) {
   if (id.size() > 128) {
     return FieldError("request_id", absl::StrFormat(
@@ -156,7 +168,7 @@ absl::StatusOr<EngineRequest> ToEngineRequest(const v1::GenerateRequest& in,
                                               const ModelRegistry& registry) {
   EngineRequest out;
   STRATA_RETURN_IF_ERROR(ValidateRequestId(in.request_id()));
-  STRATA_ASSIGN_OR_RETURN(out.version, ResolveModel(registry, in.model()));
+  STRATA_ASSIGN_OR_RETURN(out.version, ResolveGenerator(registry, in.model()));
   STRATA_ASSIGN_OR_RETURN(out.sampling, ToSampling(in.sampling()));
   STRATA_RETURN_IF_ERROR(
       SetLimits(in, out.version->weights->config().max_context, &out));
@@ -175,7 +187,7 @@ absl::StatusOr<EngineRequest> ToEngineRequest(const v1::ScoreRequest& in,
   if (in.text().empty()) {
     return FieldError("text", "text is empty; at least one byte is needed");
   }
-  STRATA_ASSIGN_OR_RETURN(out.version, ResolveModel(registry, in.model()));
+  STRATA_ASSIGN_OR_RETURN(out.version, ResolveGenerator(registry, in.model()));
   STRATA_RETURN_IF_ERROR(CheckLength(*out.version, in.text().size()));
   out.items = RenderText(in.text());
   out.id = absl::StrCat("score-", RandomId());

@@ -16,14 +16,27 @@ v1::VersionState ToProto(VersionState state) {
   return v1::VERSION_STATE_UNSPECIFIED;
 }
 
+// A classifier keeps no state between calls; its context is one text.
+void FillClassifier(const Classifier& classifier, v1::ModelVersion* out) {
+  const DocumentConfig& config = classifier.config();
+  out->set_parameters(ParameterCount(config));
+  out->set_weight_bytes(classifier.weight_bytes());
+  out->set_max_context(config.max_text_bytes);
+  out->set_executor(classifier.executor());
+  out->set_architecture(kDocumentArchitecture);
+}
+
 void FillServed(const ServedVersion& served, v1::ModelVersion* out) {
+  out->set_template_(std::string(TemplateKindName(served.template_kind)));
+  if (served.classifier != nullptr) {
+    return FillClassifier(*served.classifier, out);
+  }
   const ModelConfig& config = served.weights->config();
   out->set_parameters(ParameterCount(config));
   out->set_weight_bytes(served.weights->weight_bytes());
   out->set_max_context(config.max_context);
   out->set_executor(served.weights->executor());
   out->set_architecture(config.architecture);
-  out->set_template_(std::string(TemplateKindName(served.template_kind)));
   out->set_max_state_bytes(served.weights->StateBytes(config.max_context));
 }
 

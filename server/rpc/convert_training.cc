@@ -43,6 +43,8 @@ v1::EvalResult ToProto(const TrainEval& in) {
   out.set_loss(in.loss);
   out.set_bits_per_byte(in.bits_per_byte);
   out.set_tokens(in.items);
+  if (in.accuracy.has_value()) out.set_accuracy(*in.accuracy);
+  if (in.macro_f1.has_value()) out.set_macro_f1(*in.macro_f1);
   return out;
 }
 
@@ -193,12 +195,14 @@ v1::Dataset ToProto(const StoredDataset& in) {
     case TemplateKind::kText: out.set_format(v1::DATASET_FORMAT_TEXT); break;
     case TemplateKind::kCompletion: out.set_format(v1::DATASET_FORMAT_COMPLETION); break;
     case TemplateKind::kChat: out.set_format(v1::DATASET_FORMAT_CHAT); break;
+    case TemplateKind::kLabel: out.set_format(v1::DATASET_FORMAT_LABEL); break;
   }
   out.set_bytes(in.report.bytes);
   out.set_lines(in.report.lines);
   out.set_documents(in.report.documents);
   out.set_tokens(in.report.items);
   out.set_trained_tokens(in.report.trained_items);
+  for (const std::string& label : in.report.labels) out.add_labels(label);
   return out;
 }
 

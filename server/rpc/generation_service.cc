@@ -1,6 +1,8 @@
 #include "server/rpc/generation_service.h"
 
 #include "model/base/status_macros.h"
+#include "server/rpc/classify.h"
+#include "server/rpc/compute_call.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/generate_stream.h"
 #include "server/rpc/score_call.h"
@@ -21,6 +23,24 @@ grpc::ServerUnaryReactor* GenerationService::Score(
     v1::ScoreResponse* response) {
   auto call = std::make_shared<ScoreCall>(core_, context, response);
   call->Start(*request);
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* GenerationService::Classify(
+    grpc::CallbackServerContext* context, const v1::ClassifyRequest* request,
+    v1::ClassifyResponse* response) {
+  auto call = std::make_shared<ComputeCall<v1::ClassifyResponse>>(
+      core_, context, "Classify", response);
+  call->Start([&] { return PrepareClassify(*request, *core_->registry); });
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* GenerationService::Embed(
+    grpc::CallbackServerContext* context, const v1::EmbedRequest* request,
+    v1::EmbedResponse* response) {
+  auto call = std::make_shared<ComputeCall<v1::EmbedResponse>>(
+      core_, context, "Embed", response);
+  call->Start([&] { return PrepareEmbed(*request, *core_->registry); });
   return call.get();
 }
 

@@ -10,6 +10,7 @@
 #include "server/jobs/dataset_store.h"
 #include "server/jobs/job_manager.h"
 #include "server/registry/registry.h"
+#include "server/rpc/compute_pool.h"
 #include "server/rpc/live_calls.h"
 #include "server/rpc/live_streams.h"
 #include "server/rpc/message_stream.h"
@@ -48,6 +49,7 @@ struct RpcCore {
   TaskPool* store_pool = nullptr;   // jobs' database: milliseconds
   TaskPool* upload_pool = nullptr;  // files and their validation
   TaskPool* load_pool = nullptr;    // models: up to minutes
+  ComputePool* compute_pool = nullptr;  // Classify, Embed
   StreamLimits limits;
   StreamTiming timing;
 

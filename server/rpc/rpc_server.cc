@@ -68,9 +68,11 @@ class RpcServerImpl final : public RpcServer {
  public:
   RpcServerImpl(const RpcOptions& options, const RpcBackends& backends)
       : streams_(options.tick),
+        compute_pool_(options.max_queued_calls, options.max_queued_bytes),
         core_{backends.engine, backends.registry, backends.jobs, backends.datasets,
               backends.state, backends.observer, &streams_, &calls_, &store_pool_,
-              &upload_pool_, &load_pool_, options.limits, options.timing} {}
+              &upload_pool_, &load_pool_, &compute_pool_, options.limits,
+              options.timing} {}
 
   ~RpcServerImpl() override { Shutdown(Clock::System()->Now()); }
 
@@ -97,6 +99,10 @@ class RpcServerImpl final : public RpcServer {
   const std::string& address() const override { return address_; }
   void StateChanged() override { streams_.TickNow(); }
 
+  bool DrainComputations(MonotonicTime deadline) override {
+    return compute_pool_.WaitUntilNone(deadline);
+  }
+
   void EndStreams() override {
     streams_.AbortAll(
         WithReason(absl::UnavailableError("the server is shutting down"), "DRAINING"));
@@ -112,6 +118,7 @@ class RpcServerImpl final : public RpcServer {
                       std::chrono::duration_cast<std::chrono::microseconds>(left));
     server_.reset();
     // No call is left, so no task is: this only joins the threads.
+    compute_pool_.Stop();
     load_pool_.Stop();
     upload_pool_.Stop();
     store_pool_.Stop();
@@ -123,6 +130,7 @@ class RpcServerImpl final : public RpcServer {
   TaskPool store_pool_{2, kMaxWaitingTasks};
   TaskPool upload_pool_{2, kMaxWaitingTasks};
   TaskPool load_pool_{2, kMaxWaitingTasks};
+  ComputePool compute_pool_;
   const RpcCore core_;
   GenerationService generation_{&core_};
   TrainingService training_{&core_};

@@ -125,6 +125,20 @@ TEST(RenderEventTest, SaysWhatIsWorthALine) {
   EXPECT_THAT(RenderEvent(event), HasSubstr("NON_FINITE"));
 }
 
+TEST(RenderEventTest, ClassifierHasAccuracyAndF1InsteadOfBits) {
+  v1::JobEvent event;
+  event.mutable_eval()->set_accuracy(0.75);
+  event.mutable_eval()->set_macro_f1(0.5);
+  EXPECT_THAT(RenderEvent(event), HasSubstr("accuracy 0.7500, macro-F1 0.5000"));
+  EXPECT_THAT(RenderEvent(event), testing::Not(HasSubstr("bits")));
+  v1::TrainProgress progress;
+  progress.set_step(3);
+  progress.set_total_steps(10);
+  progress.set_loss(0.7);
+  EXPECT_THAT(RenderProgress(progress, 80), HasSubstr("loss 0.7000"));
+  EXPECT_THAT(RenderProgress(progress, 80), testing::Not(HasSubstr("bits")));
+}
+
 TEST(OutputTest, FormatsForPeople) {
   EXPECT_EQ(HumanCount(17), "17");
   EXPECT_EQ(HumanCount(999.9), "1.0k");

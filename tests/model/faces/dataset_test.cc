@@ -226,5 +226,51 @@ TEST(FindInvalidUtf8, KnowsTheEdges) {
   }
 }
 
+constexpr char kGood[] = R"({"text": "fine", "label": "pos"})";
+constexpr char kBad[] = R"({"text": "awful", "label": "neg"})";
+
+TEST_F(DatasetTest, LabelledTextsKeepTheirBytesAndLabels) {
+  const std::string contents = absl::StrCat(kGood, "\n", kBad, "\n\n", kGood);
+  const DatasetReport report = Validate(contents);
+  EXPECT_EQ(report.kind, TemplateKind::kLabel);
+  EXPECT_EQ(report.error_count, 0);
+  EXPECT_EQ(report.documents, 3);
+  EXPECT_EQ(report.items, 4 + 5 + 4);
+  EXPECT_EQ(report.trained_items, 3);
+  EXPECT_THAT(report.labels, ::testing::ElementsAre("neg", "pos"));
+  const Dataset dataset = ReadDataset(dir_ / "data").value();
+  EXPECT_EQ(dataset.labels, report.labels);
+  EXPECT_EQ(dataset.documents[1].label, "neg");
+  EXPECT_THAT(dataset.documents[1].items,
+              ::testing::ElementsAre('a', 'w', 'f', 'u', 'l'));
+}
+
+TEST_F(DatasetTest, LabelledTextsHaveTheirFaults) {
+  EXPECT_EQ(Second(kGood, R"({"text": "x"})"), "2:0 missing_field");
+  EXPECT_EQ(Second(kGood, R"({"label": "x"})"), "2:0 missing_field");
+  EXPECT_EQ(Second(kGood, R"({"text": "x", "label": 1})"), "2:0 wrong_type");
+  EXPECT_EQ(Second(kGood, R"({"text": "x", "label": ["a"]})"),
+            "2:0 wrong_type");
+  EXPECT_EQ(Second(kGood, R"({"text": " \n", "label": "x"})"),
+            "2:0 empty_text");
+  EXPECT_EQ(Second(kGood, R"({"text": "x", "label": ""})"), "2:0 bad_label");
+  EXPECT_EQ(Second(kGood, absl::StrCat(R"({"text": "x", "label": ")",
+                                       std::string(129, 'l'), "\"}")),
+            "2:0 bad_label");
+  EXPECT_EQ(Second(kGood, kPair), "2:0 missing_field");
+  EXPECT_EQ(Second(kGood, kGood), "1:0 one_label");
+}
+
+TEST_F(DatasetTest, LabelsAreAtMostAThousand) {
+  std::string contents;
+  for (int i = 0; i < 1000; ++i) {
+    absl::StrAppend(&contents, R"({"text": "x", "label": "l)", i, "\"}\n");
+  }
+  EXPECT_EQ(First(contents), "");
+  absl::StrAppend(&contents, kGood, "\n", kBad, "\n");
+  EXPECT_EQ(First(contents), "1001:0 too_many_labels");
+  EXPECT_EQ(Validate(contents).error_count, 2);
+}
+
 }  // namespace
 }  // namespace strata

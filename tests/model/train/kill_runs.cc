@@ -41,7 +41,10 @@ void KillSomewhere(const TrainRun& run, uint64_t seed, uint64_t kill) {
 
 void ExpectKillsChangeNothing(int kills, uint64_t seed) {
   TempDir dir;
-  TrainRun run = TinyRun(dir.path(), SampleText(20000));
+  ExpectKillsChangeNothing(TinyRun(dir.path(), SampleText(20000)), kills, seed);
+}
+
+void ExpectKillsChangeNothing(TrainRun run, int kills, uint64_t seed) {
   run.spec.steps = 40 + 30 * kills;  // no run lives long enough to finish
   run.spec.checkpoint_every_steps = 3;
   run.spec.eval_every_steps = 7;

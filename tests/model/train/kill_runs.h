@@ -10,6 +10,8 @@ namespace strata::testing {
 // Trains once in peace and once with `kills` SIGKILLs at random moments (also in
 // loading, evaluation and saving), and expects one hash.
 void ExpectKillsChangeNothing(int kills, uint64_t seed);
+// The same of a run of the caller's.
+void ExpectKillsChangeNothing(TrainRun run, int kills, uint64_t seed);
 
 // Makes the checkpoint of `step` claim another CPU, manifest included.
 void RewriteEnvironment(const TrainRun& run, int64_t step);

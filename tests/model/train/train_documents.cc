@@ -10,6 +10,7 @@
 #include "model/train/checkpoint.h"
 #include "model/train/environment.h"
 #include "model/train/evaluate.h"
+#include "model/train/language_task.h"
 #include "model/train/split.h"
 #include "model/train/train_hooks.h"
 #include "model/train/train_loop.h"
@@ -48,7 +49,8 @@ TrainedModel TrainOnDocuments(const TrainRun& run,
   data.train = std::move(documents);
   RecordingObserver observer;
   const TrainHooks hooks;
-  TrainLoop loop(run, &observer, hooks, data, &*model, &*checkpoints);
+  LanguageTask task(run, data, &*model);
+  TrainLoop loop(run, &observer, hooks, &task, &*checkpoints);
   EXPECT_EQ(loop.Run(), absl::OkStatus());
   return *std::move(model);
 }

@@ -38,8 +38,16 @@ TEST(TrainerWire, EventsSurvive) {
   EXPECT_EQ(RoundTrip(e).progress.learning_rate, 0.1 + 0.2);
   EXPECT_EQ(RoundTrip(e).progress.padding_fraction, 0.25);
   e.type = Type::kEval;
-  e.eval = {.step = 3, .loss = 1.5, .bits_per_byte = 2.1, .items = 99};
+  e.eval.step = 3;
+  e.eval.loss = 1.5;
+  e.eval.bits_per_byte = 2.1;
+  e.eval.items = 99;
   EXPECT_EQ(RoundTrip(e).eval.items, 99);
+  EXPECT_FALSE(RoundTrip(e).eval.accuracy.has_value());
+  e.eval.accuracy = 0.75;
+  e.eval.macro_f1 = 0.5;
+  EXPECT_EQ(RoundTrip(e).eval.accuracy, 0.75);
+  EXPECT_EQ(RoundTrip(e).eval.macro_f1, 0.5);
   e.type = Type::kCheckpoint;
   e.path = "/a \"b\"";
   e.bytes = 7;

@@ -24,6 +24,7 @@
 #include "strata/v1/models.grpc.pb.h"
 #include "strata/v1/training.grpc.pb.h"
 #include "tests/server/rpc/toy_model.h"
+#include "tests/testing/toy_classifier.h"
 
 namespace strata {
 
@@ -99,13 +100,16 @@ class RpcFixture : public ::testing::Test {
 
   void AddVersion(const std::string& model, const std::string& version,
                   TemplateKind kind = TemplateKind::kText) {
+    AddVersion(model, version, kind, ModelConfigToJson(*PresetConfig("flat")));
+  }
+  void AddVersion(const std::string& model, const std::string& version,
+                  TemplateKind kind, const std::string& config) {
     const std::string dir = root_ + "/models/" + model;
     if (std::filesystem::exists(dir + "/" + version)) return;
     std::filesystem::create_directories(dir);
     auto writer = DirWriter::Create(dir + "/" + version, "test");
     ASSERT_TRUE(writer.ok()) << writer.status();
-    ASSERT_TRUE(writer->WriteFile("config.json",
-                                  ModelConfigToJson(*PresetConfig("flat"))).ok());
+    ASSERT_TRUE(writer->WriteFile("config.json", config).ok());
     ASSERT_TRUE(writer->WriteFile("template.json", TemplateToJson(kind)).ok());
     ASSERT_TRUE(writer->Commit({}).ok());
     if (!std::filesystem::exists(dir + "/aliases.json")) {
@@ -119,7 +123,10 @@ class RpcFixture : public ::testing::Test {
     AddVersion("toy", "1");
     AddVersion("chatty", "1", TemplateKind::kChat);
     registry_ = std::make_unique<ModelRegistry>(
-        root_ + "/models", [this](const std::string& dir) { return Load(dir); });
+        root_ + "/models", [this](const std::string& dir) { return Load(dir); },
+        [this](const std::string&) {
+          return std::make_shared<ToyClassifier>([this] { switches_.Pass(); });
+        });
     ASSERT_TRUE(registry_->LoadAll().ok());
     engine_ = std::make_unique<Engine>(engine_options_);
     datasets_ = std::make_unique<DatasetStore>(root_ + "/datasets", 1 << 20);

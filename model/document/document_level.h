@@ -1,0 +1,32 @@
+#pragma once
+// DocumentLevel: one level of a document classifier. Rows of items in, each row
+// read in both directions and pooled to one vector. Thread-compatible.
+
+#include <torch/torch.h>
+
+#include <vector>
+
+#include "model/document/attention_pool.h"
+#include "model/document_config.h"
+#include "model/nn/rope.h"
+#include "model/nn/transformer_layer.h"
+
+namespace strata {
+
+class DocumentLevelImpl : public torch::nn::Module {
+ public:
+  DocumentLevelImpl(const DocumentLevelConfig& config, int64_t dim_above,
+                    double rope_theta, double dropout);
+
+  // x [R, n, D]: row r has lengths[r] items, 1 to n; what stands behind them
+  // changes nothing.
+  Pooled forward(const torch::Tensor& x, const std::vector<int64_t>& lengths);
+
+ private:
+  RopeCache rope_;
+  torch::nn::ModuleList enc_;
+  AttentionPool pool_;
+};
+TORCH_MODULE(DocumentLevel);
+
+}  // namespace strata

@@ -1,0 +1,196 @@
+#include "model/document_config.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+#include "model/json_object.h"
+
+namespace strata {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+absl::Status Bad(absl::string_view field, absl::string_view message) {
+  return absl::InvalidArgumentError(absl::StrCat(field, ": ", message));
+}
+
+absl::Status InRange(absl::string_view field, int64_t value, int64_t low,
+                     int64_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return Bad(field, absl::StrCat("is ", value, "; must be in [", low, ", ",
+                                 high, "]"));
+}
+
+Json LevelToJson(const DocumentLevelConfig& level) {
+  return {{"dim", level.dim},
+          {"heads", level.heads},
+          {"ff_mult", level.ff_mult},
+          {"layers", level.layers}};
+}
+
+absl::Status ReadLevel(JsonObject* root, absl::string_view name,
+                       DocumentLevelConfig* level) {
+  JsonObject object;
+  root->Get(name, &object);
+  if (root->Faulty()) return root->Finish();
+  object.Get("dim", &level->dim);
+  object.Get("heads", &level->heads);
+  object.Get("ff_mult", &level->ff_mult);
+  object.Get("layers", &level->layers);
+  return object.Finish();
+}
+
+absl::Status ValidateLevel(const DocumentLevelConfig& level,
+                           const std::string& at) {
+  STRATA_RETURN_IF_ERROR(InRange(at + "dim", level.dim, 2, 16384));
+  STRATA_RETURN_IF_ERROR(InRange(at + "heads", level.heads, 1, 256));
+  if (level.dim % (2 * level.heads) != 0) {
+    return Bad(at + "dim", absl::StrCat("is ", level.dim,
+                                        "; must be a multiple of 2 * heads = ",
+                                        2 * level.heads));
+  }
+  STRATA_RETURN_IF_ERROR(InRange(at + "ff_mult", level.ff_mult, 1, 16));
+  return InRange(at + "layers", level.layers, 0, 128);
+}
+
+absl::Status ValidateLimits(const DocumentConfig& c) {
+  STRATA_RETURN_IF_ERROR(
+      InRange("max_sentence_bytes", c.max_sentence_bytes, 4, 4096));
+  STRATA_RETURN_IF_ERROR(InRange("max_sentences", c.max_sentences, 1, 4096));
+  STRATA_RETURN_IF_ERROR(
+      InRange("max_text_bytes", c.max_text_bytes, 1, 1 << 24));
+  if (c.ngram_buckets == 0) return absl::OkStatus();
+  STRATA_RETURN_IF_ERROR(
+      InRange("ngram_buckets", c.ngram_buckets, 2, 1 << 24));
+  STRATA_RETURN_IF_ERROR(InRange("ngram_min", c.ngram_min, 2, 16));
+  return InRange("ngram_max", c.ngram_max, c.ngram_min, 16);
+}
+
+absl::Status ValidateLabels(const std::vector<std::string>& labels,
+                            bool labelled) {
+  const auto count = static_cast<int64_t>(labels.size());
+  if (labelled || count > 0) {
+    STRATA_RETURN_IF_ERROR(InRange("labels", count, 2, kMaxLabels));
+  }
+  for (size_t i = 0; i < labels.size(); ++i) {
+    const std::string at = absl::StrCat("labels[", i, "]");
+    STRATA_RETURN_IF_ERROR(
+        InRange(at, static_cast<int64_t>(labels[i].size()), 1,
+                kMaxLabelBytes));
+    if (i > 0 && labels[i] <= labels[i - 1]) {
+      return Bad(at, "must follow the label before it in byte order");
+    }
+  }
+  return absl::OkStatus();
+}
+
+int64_t LevelParameters(const DocumentLevelConfig& level, int64_t dim_above) {
+  const int64_t d = level.dim;
+  // Layers (qkv, out; up, down; two norms), then the pool (norm, query; key,
+  // value; out).
+  return level.layers * (4 * d * d + 2 * level.ff_mult * d * d + 2 * d) +
+         2 * d + 2 * d * d + dim_above * d;
+}
+
+}  // namespace
+
+bool IsDocumentConfig(absl::string_view json) {
+  const Json root = Json::parse(json.begin(), json.end(), nullptr, false);
+  const auto found = root.find("architecture");
+  return root.is_object() && found != root.end() &&
+         *found == kDocumentArchitecture;
+}
+
+absl::StatusOr<DocumentConfig> ParseDocumentConfig(absl::string_view json) {
+  STRATA_ASSIGN_OR_RETURN(JsonObject object, JsonObject::Parse(json, "config"));
+  DocumentConfig config;
+  std::string architecture;
+  object.Get("architecture", &architecture);
+  if (!object.Faulty() && architecture != kDocumentArchitecture) {
+    object.Fault("architecture", absl::StrCat("is \"", architecture,
+                                              "\"; must be document"));
+  }
+  STRATA_RETURN_IF_ERROR(ReadLevel(&object, "sentence", &config.sentence));
+  STRATA_RETURN_IF_ERROR(ReadLevel(&object, "document", &config.document));
+  object.Get("ngram_min", &config.ngram_min);
+  object.Get("ngram_max", &config.ngram_max);
+  object.Get("ngram_buckets", &config.ngram_buckets);
+  object.Get("dropout", &config.dropout);
+  object.Get("rope_theta", &config.rope_theta);
+  object.Get("max_sentence_bytes", &config.max_sentence_bytes);
+  object.Get("max_sentences", &config.max_sentences);
+  object.Get("max_text_bytes", &config.max_text_bytes);
+  object.Get("labels", &config.labels);
+  STRATA_RETURN_IF_ERROR(object.Finish());
+  return config;
+}
+
+std::string DocumentConfigToJson(const DocumentConfig& config) {
+  const Json json = {{"architecture", kDocumentArchitecture},
+                     {"sentence", LevelToJson(config.sentence)},
+                     {"document", LevelToJson(config.document)},
+                     {"ngram_min", config.ngram_min},
+                     {"ngram_max", config.ngram_max},
+                     {"ngram_buckets", config.ngram_buckets},
+                     {"dropout", config.dropout},
+                     {"rope_theta", config.rope_theta},
+                     {"max_sentence_bytes", config.max_sentence_bytes},
+                     {"max_sentences", config.max_sentences},
+                     {"max_text_bytes", config.max_text_bytes},
+                     {"labels", config.labels}};
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+absl::Status ValidateDocumentConfig(const DocumentConfig& config,
+                                    bool labelled) {
+  STRATA_RETURN_IF_ERROR(ValidateLevel(config.sentence, "sentence."));
+  STRATA_RETURN_IF_ERROR(ValidateLevel(config.document, "document."));
+  if (!(config.dropout >= 0.0 && config.dropout < 1.0)) {
+    return Bad("dropout", absl::StrCat("is ", config.dropout,
+                                       "; must be in [0, 1)"));
+  }
+  if (!(config.rope_theta >= 1.0 && config.rope_theta <= 1e12)) {
+    return Bad("rope_theta", absl::StrCat("is ", config.rope_theta,
+                                          "; must be in [1, 1e12]"));
+  }
+  STRATA_RETURN_IF_ERROR(ValidateLimits(config));
+  return ValidateLabels(config.labels, labelled);
+}
+
+absl::Status CheckKnownLabels(const DocumentConfig& config,
+                              const std::vector<std::string>& labels) {
+  for (const std::string& label : labels) {
+    if (!std::binary_search(config.labels.begin(), config.labels.end(),
+                            label)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "has the label \"", label, "\", which the base does not know"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+int64_t ParameterCount(const DocumentConfig& config) {
+  const int64_t labels = static_cast<int64_t>(config.labels.size());
+  const int64_t rows = 256 + config.ngram_buckets;
+  return rows * config.sentence.dim +
+         LevelParameters(config.sentence, config.document.dim) +
+         LevelParameters(config.document, config.document.dim) +
+         config.document.dim + labels * (config.document.dim + 1);
+}
+
+absl::StatusOr<DocumentConfig> DocumentPreset(absl::string_view name) {
+  if (name != kDocumentArchitecture) {
+    return absl::NotFoundError(
+        absl::StrCat("no preset \"", name, "\" of a document classifier"));
+  }
+  DocumentConfig config;
+  config.sentence = {.dim = 64, .heads = 2};
+  config.document = {.dim = 128, .heads = 4};
+  config.ngram_buckets = 1 << 14;
+  return config;
+}
+
+}  // namespace strata

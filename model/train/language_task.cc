@@ -1,0 +1,88 @@
+#include "model/train/language_task.h"
+
+#include "absl/strings/str_format.h"
+#include "model/hierarchy/weights.h"
+#include "model/train/batch_tensors.h"
+#include "model/train/evaluate.h"
+#include "model/train/leak_probe.h"
+
+namespace strata {
+namespace {
+
+BatcherOptions TrainBatches(const TrainRun& run, const TrainedModel& model,
+                            bool shift_cuts) {
+  return {.sequence = run.spec.sequence,
+          .block_bytes = DocumentAlignment(model.config),
+          .seed = run.spec.seed,
+          .shuffle = true,
+          .shift_cuts = shift_cuts};
+}
+
+}  // namespace
+
+LanguageTask::LanguageTask(const TrainRun& run, const DataSplit& data,
+                           TrainedModel* model)
+    : run_(run),
+      data_(data),
+      model_(model),
+      batcher_(data.train, TrainBatches(run, *model, data.is_text)) {}
+
+RowCounts LanguageTask::Next(int64_t rows, absl::Span<const DataWindow> skip,
+                             DataCursor* cursor) {
+  batch_ = batcher_.Next(rows, skip, cursor);
+  return {batch_.rows, batch_.real_items,
+          run_.spec.batch * run_.spec.sequence};
+}
+
+torch::Tensor LanguageTask::Loss(int64_t begin, int64_t end) {
+  const BatchTensors rows = RowsAsTensors(batch_, begin, end);
+  return MaskedLossSum(model_->model, rows.items, rows.trained,
+                       rows.segments) /
+         static_cast<double>(batch_.trained_items);
+}
+
+absl::StatusOr<TrainEval> LanguageTask::Evaluate(
+    const std::function<absl::Status()>& poll) {
+  EvalOptions options;
+  options.max_items = run_.spec.eval_max_items;
+  options.rows = run_.spec.micro_batch;
+  options.batcher = TrainBatches(run_, *model_, false);
+  return strata::Evaluate(model_->model, data_.held_out, options, poll);
+}
+
+// A result too good to be true is published all the same: the text may repeat
+// itself. One that sees the future is not.
+absl::Status LanguageTask::CheckResult(const TrainEval& eval,
+                                       TrainObserver* observer) {
+  const double floor = LossFloorBitsPerByte(ParameterCount(model_->config));
+  if (eval.items > 0 && eval.bits_per_byte < floor) {
+    observer->OnWarning(
+        "LOSS_BELOW_FLOOR",
+        absl::StrFormat("held-out %.3f bits per byte, below %.2f: is the held-out "
+                        "text in the training part too, or does it repeat itself?",
+                        eval.bits_per_byte, floor));
+  }
+  return ProbeForLeaks(model_->model);
+}
+
+absl::Status LanguageTask::ResetWeights() {
+  return strata::ResetWeights(run_, model_);
+}
+
+absl::Status LanguageTask::SaveWeights(const std::string& path) const {
+  return SaveModelWeights(model_->model, path);
+}
+
+absl::Status LanguageTask::LoadWeights(const std::string& path) {
+  return LoadModelWeights(path, &model_->model);
+}
+
+std::string LanguageTask::config_json() const {
+  return ModelConfigToJson(model_->config);
+}
+
+std::string LanguageTask::template_json() const {
+  return TemplateToJson(model_->kind);
+}
+
+}  // namespace strata

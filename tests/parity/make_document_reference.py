@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Makes the reference outputs of the document classifier's parity test.
+
+As make_reference.py, whose layer it takes: an implementation of model/README.md
+that shares nothing with the C++ one. Sentence by sentence, without padding, masks
+or folded matrices; the splitter is a regular expression.
+
+    env/bin/python tests/parity/make_document_reference.py tests/parity/data
+"""
+
+import json
+import pathlib
+import re
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from make_reference import digest, layer, mix, norm
+
+SENTENCE = dict(dim=16, heads=2, ff_mult=2, layers=2)
+DOCUMENT = dict(dim=24, heads=3, ff_mult=2, layers=1)
+BUCKETS, NGRAMS, LABELS = 32, (2, 3), 3
+TEXTS = [
+    b"Short. A sentence of a good many bytes, so that it is wider! No end",
+    "One line only: caf\u00e9 \u2603".encode(),
+    b"\n a\nb? c.d e.\" f 3.14 g...\n\nThe end of it all, after which "
+    b"nothing follows but this.",
+]
+TRUE = [2, 0, 2]
+
+
+def level_shapes(prefix, c, above):
+    d, f = c["dim"], c["ff_mult"] * c["dim"]
+    found = {}
+    for i in range(c["layers"]):
+        p = f"{prefix}enc.{i}."
+        found[p + "attn.norm.weight"] = (d,)
+        found[p + "attn.qkv.weight"] = (3 * d, d)
+        found[p + "attn.out.weight"] = (d, d)
+        found[p + "ff.norm.weight"] = (d,)
+        found[p + "ff.up.weight"] = (f, d)
+        found[p + "ff.down.weight"] = (d, f)
+    found[prefix + "pool.norm.weight"] = (d,)
+    found[prefix + "pool.query"] = (d,)
+    found[prefix + "pool.key.weight"] = (d, d)
+    found[prefix + "pool.value.weight"] = (d, d)
+    found[prefix + "pool.out.weight"] = (above, d)
+    return found
+
+
+def weights():
+    shapes = {"embedding.weight": (256 + BUCKETS, SENTENCE["dim"]),
+              "norm.weight": (DOCUMENT["dim"],),
+              "head.weight": (LABELS, DOCUMENT["dim"]), "bias": (LABELS,),
+              **level_shapes("sentence.", SENTENCE, DOCUMENT["dim"]),
+              **level_shapes("document.", DOCUMENT, DOCUMENT["dim"])}
+    made = {}
+    for t, (name, shape) in enumerate(sorted(shapes.items())):
+        unit = np.array([mix(t, k) / 2**32 - 0.5
+                         for k in range(int(np.prod(shape)))]).reshape(shape)
+        made[name] = unit * 0.9 + (1.0 if name.endswith("norm.weight") else 0)
+    return made
+
+
+def sentences(text):
+    end = rb"(?:\n|[.!?]+[\"')\]}]*(?=\s|\Z)|\Z)"
+    return [m.group() for m in re.finditer(rb"\s*(?s:.*?)" + end + rb"\s*", text)
+            if m.group()]
+
+
+def table_rows(sentence, at):
+    """The byte, then each n-gram that ends at it."""
+    rows, bits = [sentence[at]], 2**64 - 1
+    for n in range(NGRAMS[0], NGRAMS[1] + 1):
+        if at + 1 < n:
+            rows.append(256)
+            continue
+        h = 0
+        for byte in reversed(sentence[at + 1 - n:at + 1]):
+            h = (h * 0x9E3779B97F4A7C15 + byte + 1) & bits
+        h = ((h ^ (h >> 32)) * 0x9E3779B97F4A7C15 & bits) >> 32
+        rows.append(256 + 1 + h % (BUCKETS - 1))
+    return rows
+
+
+def pooled(w, prefix, c, x):
+    """One row of items [n, D]: (vector, weights)."""
+    for i in range(c["layers"]):
+        x = layer(w, f"{prefix}enc.{i}.", x[None], c["heads"], True)[0]
+    p, n, k = prefix + "pool.", x.shape[0], c["dim"] // c["heads"]
+    g = norm(x, w[p + "norm.weight"])
+    keys = (g @ w[p + "key.weight"].T).reshape(n, c["heads"], k)
+    values = (g @ w[p + "value.weight"].T).reshape(n, c["heads"], k)
+    query = w[p + "query"].reshape(c["heads"], k)
+    share = jax.nn.softmax(jnp.einsum("nhk,hk->nh", keys, query) / np.sqrt(k), 0)
+    mixed = jnp.einsum("nh,nhk->hk", share, values).reshape(-1)
+    return mixed @ w[p + "out.weight"].T, share.mean(1)
+
+
+def forward(w, text):
+    vectors, byte_weights = [], []
+    for s in sentences(text):
+        rows = np.array([table_rows(s, at) for at in range(len(s))])
+        vector, shares = pooled(w, "sentence.", SENTENCE,
+                                w["embedding.weight"][rows].sum(1))
+        vectors.append(vector)
+        byte_weights.append(shares)
+    vector, shares = pooled(w, "document.", DOCUMENT, jnp.stack(vectors))
+    vector = norm(vector, w["norm.weight"])
+    return {"sentences": jnp.stack(vectors), "text": vector,
+            "sentence_weights": shares,
+            "byte_weights": jnp.concatenate(byte_weights),
+            "logits": vector @ w["head.weight"].T + w["bias"]}
+
+
+def loss(w):
+    total = 0
+    for text, true in zip(TEXTS, TRUE):
+        total -= jax.nn.log_softmax(forward(w, text)["logits"])[true]
+    return total / len(TEXTS)
+
+
+def main():
+    w = weights()
+    value, gradient = jax.value_and_grad(loss)(w)
+    result = {
+        "sentence": SENTENCE, "document": DOCUMENT, "ngram_min": NGRAMS[0],
+        "ngram_max": NGRAMS[1], "ngram_buckets": BUCKETS, "labels": LABELS,
+        "texts": [text.decode() for text in TEXTS], "true": TRUE,
+        "activations": {f"{i}.{k}": digest(v) for i, text in enumerate(TEXTS)
+                        for k, v in forward(w, text).items()},
+        "loss": float(f"{value:.12g}"),
+        "gradients": {k: digest(v) for k, v in gradient.items()},
+    }
+    text = json.dumps(result, separators=(",", ":")).replace('},"', '},\n"')
+    path = pathlib.Path(sys.argv[1]) / "document.json"
+    path.write_text(text + "\n")
+    print("document loss", value, len(text), [len(sentences(t)) for t in TEXTS])
+
+
+if __name__ == "__main__":
+    main()
