@@ -1,5 +1,5 @@
 #pragma once
-// Small configs, random weights, and the model of model/README.md computed the
+// Random weights, and the model of model/README.md computed the
 // slow way: everything from scratch, in double, loop by loop, with nothing
 // shared with the decoder but the config and the masks.
 
@@ -10,6 +10,7 @@
 #include "model/items.h"
 #include "model/model_config.h"
 #include "model/safetensors.h"
+#include "tests/model/decode/small_configs.h"
 
 namespace strata {
 
@@ -41,18 +42,6 @@ using Rows = std::vector<std::vector<double>>;
 // logits[t], t in [0, items.size()], predict item t.
 Rows NaiveLogits(const ModelConfig& config, const TestWeights& weights,
                  const std::vector<Item>& items);
-
-struct NamedConfig {
-  std::string name;
-  ModelConfig config;
-};
-// Every kind of level, small: block, block-literal, flat, windowed flat, three
-// levels, no encoder, blocks that are no power of two, every pool and bridge, and
-// kRandomConfigs random ones.
-std::vector<NamedConfig> SmallConfigs();
-// The tree scope: at the only level, above and below another one, with and
-// without a cap, leaves that are no power of two.
-std::vector<NamedConfig> TreeConfigs();
 
 std::vector<Item> RandomItems(int64_t n, uint64_t seed);
 

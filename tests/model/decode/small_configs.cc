@@ -1,0 +1,127 @@
+#include "tests/model/decode/small_configs.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "tests/model/random_config.h"
+
+namespace strata {
+namespace {
+
+LevelConfig MakeLevel(int dim, int heads, int enc, Scope enc_scope, int dec,
+                      Scope dec_scope, int window, int block) {
+  LevelConfig level;
+  level.dim = dim;
+  level.heads = heads;
+  level.ff_mult = 2;
+  level.enc_layers = enc;
+  level.enc_scope = enc_scope;
+  level.dec_layers = dec;
+  level.dec_scope = dec_scope;
+  level.window = window;
+  level.block = block;
+  return level;
+}
+
+ModelConfig Make(std::vector<LevelConfig> levels) {
+  ModelConfig config;
+  config.architecture = "test";
+  config.levels = std::move(levels);
+  config.max_context = 4096;
+  return config;
+}
+
+// Those that have a tree somewhere, or those that have none.
+void AddRandomConfigs(bool trees, std::vector<NamedConfig>* configs) {
+  for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {
+    const ModelConfig config = testing::RandomConfig(seed);
+    const bool tree = std::any_of(
+        config.levels.begin(), config.levels.end(), [](const LevelConfig& l) {
+          return l.dec_layers > 0 && l.dec_scope == Scope::kTree;
+        });
+    if (tree != trees) continue;
+    configs->push_back({"random_" + std::to_string(seed), config});
+  }
+}
+
+}  // namespace
+
+std::vector<NamedConfig> SmallConfigs() {
+  constexpr Scope kFull = Scope::kFull;
+  constexpr Scope kWindow = Scope::kWindow;
+  constexpr Scope kBlock = Scope::kBlock;
+  constexpr Scope kBidir = Scope::kBidirBlock;
+  std::vector<NamedConfig> configs = {
+      {"block", Make({MakeLevel(32, 2, 1, kWindow, 1, kWindow, 8, 4),
+                      MakeLevel(48, 4, 0, kFull, 2, kFull, 0, 0)})},
+      {"literal", Make({MakeLevel(16, 2, 2, kBidir, 1, kBlock, 0, 4),
+                        MakeLevel(16, 1, 0, kFull, 2, kFull, 0, 0)})},
+      {"flat", Make({MakeLevel(40, 2, 0, kFull, 2, kFull, 0, 0)})},
+      {"flat_window", Make({MakeLevel(24, 2, 1, kWindow, 2, kWindow, 20, 0)})},
+      {"three", Make({MakeLevel(16, 4, 1, kWindow, 1, kWindow, 5, 3),
+                      MakeLevel(32, 1, 1, kBlock, 2, kWindow, 7, 2),
+                      MakeLevel(36, 2, 1, kFull, 1, kFull, 0, 0)})},
+      {"deep_literal", Make({MakeLevel(16, 1, 1, kBidir, 1, kBlock, 0, 5),
+                             MakeLevel(18, 3, 1, kBidir, 1, kWindow, 3, 3),
+                             MakeLevel(16, 2, 0, kFull, 1, kWindow, 4, 0)})},
+      {"no_encoder", Make({MakeLevel(32, 2, 0, kWindow, 2, kBlock, 0, 8),
+                           MakeLevel(80, 1, 0, kFull, 1, kFull, 0, 0)})},
+      {"wide_block", Make({MakeLevel(16, 1, 1, kBlock, 1, kBlock, 0, 20),
+                           MakeLevel(32, 2, 0, kFull, 1, kFull, 0, 0)})},
+  };
+  // Every pool with every bridge; a width that is no multiple of a vector.
+  const std::pair<const char*, PoolKind> pools[] = {
+      {"attention", PoolKind::kAttention},
+      {"mean", PoolKind::kMean},
+      {"last", PoolKind::kLast},
+      {"concat", PoolKind::kConcat}};
+  for (const auto& [name, pool] : pools) {
+    ModelConfig config = Make({MakeLevel(20, 2, 1, kWindow, 1, kWindow, 6, 5),
+                               MakeLevel(24, 2, 0, kFull, 1, kFull, 0, 0)});
+    config.levels[0].pool = pool;
+    configs.push_back({std::string(name) + "_linear", config});
+    config.levels[0].bridge = BridgeKind::kRepeat;
+    configs.push_back({std::string(name) + "_repeat", config});
+  }
+  for (const BridgeKind bridge : {BridgeKind::kLinear, BridgeKind::kRepeat}) {
+    ModelConfig config = Make({MakeLevel(20, 2, 1, kWindow, 1, kWindow, 7, 6),
+                               MakeLevel(24, 2, 0, kFull, 2, kFull, 0, 0)});
+    config.levels[0].block_rule = BlockRule::kSpacelike;
+    config.levels[0].block_min = 2;
+    config.levels[0].pool = PoolKind::kLast;
+    config.levels[0].bridge = bridge;
+    configs.push_back({bridge == BridgeKind::kRepeat ? "words_repeat"
+                                                     : "words_linear",
+                       config});
+  }
+  AddRandomConfigs(/*trees=*/false, &configs);
+  return configs;
+}
+
+std::vector<NamedConfig> TreeConfigs() {
+  const auto tree = [](LevelConfig level, int leaf, int summaries, int height) {
+    level.dec_scope = Scope::kTree;
+    level.leaf = leaf;
+    level.summaries = summaries;
+    level.tree_height = height;
+    return level;
+  };
+  const LevelConfig flat = MakeLevel(24, 2, 0, Scope::kFull, 2, Scope::kFull, 0, 0);
+  std::vector<NamedConfig> configs = {
+      {"tree", Make({tree(flat, 4, 2, 0)})},
+      {"tree_leaf_3", Make({tree(flat, 3, 1, 0)})},
+      {"tree_capped", Make({tree(flat, 2, 3, 2)})},
+      {"tree_wide", Make({tree(flat, 20, 2, 0)})},
+      {"tree_above", Make({MakeLevel(16, 2, 1, Scope::kWindow, 1,
+                                     Scope::kWindow, 8, 4),
+                           tree(flat, 3, 2, 0)})},
+      {"tree_below", Make({tree(MakeLevel(16, 2, 1, Scope::kBlock, 1,
+                                          Scope::kTree, 0, 6),
+                                4, 2, 1),
+                           flat})},
+  };
+  AddRandomConfigs(/*trees=*/true, &configs);
+  return configs;
+}
+
+}  // namespace strata

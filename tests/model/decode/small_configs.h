@@ -1,0 +1,23 @@
+#pragma once
+// Configs of every kind of level, tiny: what the decoders' property suites run on.
+
+#include <string>
+#include <vector>
+
+#include "model/model_config.h"
+
+namespace strata {
+
+struct NamedConfig {
+  std::string name;
+  ModelConfig config;
+};
+// Every kind of level, small: block, block-literal, flat, windowed flat, three
+// levels, no encoder, blocks that are no power of two, every pool and bridge, and
+// kRandomConfigs random ones.
+std::vector<NamedConfig> SmallConfigs();
+// The tree scope: at the only level, above and below another one, with and
+// without a cap, leaves that are no power of two.
+std::vector<NamedConfig> TreeConfigs();
+
+}  // namespace strata
