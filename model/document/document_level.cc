@@ -38,7 +38,7 @@ DocumentLevelImpl::DocumentLevelImpl(const DocumentLevelConfig& config,
     : rope_(config.dim / config.heads, rope_theta),
       enc_(register_module("enc", torch::nn::ModuleList())),
       pool_(register_module(
-          "pool", AttentionPool(config.dim, config.heads, dim_above))) {
+          "pool", RaggedPool(config.dim, config.heads, dim_above))) {
   for (int i = 0; i < config.layers; ++i) {
     enc_->push_back(TransformerLayer(config.dim, config.heads, config.ff_mult,
                                      dropout));

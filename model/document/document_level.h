@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "model/document/attention_pool.h"
+#include "model/document/ragged_pool.h"
 #include "model/document_config.h"
 #include "model/nn/rope.h"
 #include "model/nn/transformer_layer.h"
@@ -25,7 +25,7 @@ class DocumentLevelImpl : public torch::nn::Module {
  private:
   RopeCache rope_;
   torch::nn::ModuleList enc_;
-  AttentionPool pool_;
+  RaggedPool pool_;
 };
 TORCH_MODULE(DocumentLevel);
 

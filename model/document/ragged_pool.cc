@@ -1,10 +1,10 @@
-#include "model/document/attention_pool.h"
+#include "model/document/ragged_pool.h"
 
 #include <cmath>
 
 namespace strata {
 
-AttentionPoolImpl::AttentionPoolImpl(int64_t dim, int64_t heads,
+RaggedPoolImpl::RaggedPoolImpl(int64_t dim, int64_t heads,
                                      int64_t dim_above)
     : dim_(dim),
       heads_(heads),
@@ -14,7 +14,7 @@ AttentionPoolImpl::AttentionPoolImpl(int64_t dim, int64_t heads,
       out_(register_module("out", Linear(dim, dim_above))),
       query_(register_parameter("query", torch::zeros({dim}))) {}
 
-Pooled AttentionPoolImpl::forward(const torch::Tensor& h,
+Pooled RaggedPoolImpl::forward(const torch::Tensor& h,
                                   const torch::Tensor& mask) {
   const int64_t head_dim = dim_ / heads_;
   const auto g = norm_->forward(h);

@@ -1,5 +1,5 @@
 #pragma once
-// AttentionPool: a learned query attends to the items of a row of any length and
+// RaggedPool: a learned query attends to the items of a row of any length and
 // gives the one vector that stands for it, and how much each item had in it.
 // Hierarchical attention networks (Yang et al. 2016), with the scaled products of
 // a transformer instead of a tanh layer:
@@ -24,9 +24,9 @@ struct Pooled {
   torch::Tensor weights;  // [R, n]; 0 on padding, a row sums to 1
 };
 
-class AttentionPoolImpl : public torch::nn::Module {
+class RaggedPoolImpl : public torch::nn::Module {
  public:
-  AttentionPoolImpl(int64_t dim, int64_t heads, int64_t dim_above);
+  RaggedPoolImpl(int64_t dim, int64_t heads, int64_t dim_above);
 
   // h [R, n, D]; mask [R, 1, n]: 0, or -inf on padding. REQUIRES: every row has
   // an item.
@@ -41,6 +41,6 @@ class AttentionPoolImpl : public torch::nn::Module {
   Linear out_;
   torch::Tensor query_;  // [dim]
 };
-TORCH_MODULE(AttentionPool);
+TORCH_MODULE(RaggedPool);
 
 }  // namespace strata
