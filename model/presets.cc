@@ -71,11 +71,12 @@ ModelConfig Megabyte(LevelConfig bytes, LevelConfig global) {
   return Model("megabyte", {bytes, global});
 }
 
-// Nawrot et al. 2021: one width throughout, groups of 3 averaged on the way up
-// and repeated on the way down. The outer layers are windowed, which the paper's
-// are not: at full length they would be the whole cost of decoding.
+// Nawrot et al. 2021: one width throughout, groups of 4 averaged on the way up
+// and repeated on the way down (the paper groups by 2 to 4; 4 divides the rows of
+// training). The outer layers are windowed, which the paper's are not: at full
+// length they would be the whole cost of decoding.
 ModelConfig Hourglass(LevelConfig bytes, LevelConfig global) {
-  bytes.block = 3;
+  bytes.block = 4;
   bytes.pool = PoolKind::kMean;
   bytes.bridge = BridgeKind::kRepeat;
   return Model("hourglass", {bytes, global});

@@ -30,7 +30,7 @@ class Isolation : public ::testing::TestWithParam<const char*> {
 
   Batch Pack(const std::vector<Document>& documents) {
     BatcherOptions options;
-    options.sequence = 128;
+    options.sequence = 256;  // room for all, each at a multiple of 32
     options.block_bytes = DocumentAlignment(config_);
     options.shuffle = false;
     Batcher batcher(documents, options);
