@@ -30,7 +30,7 @@ void GenerationArgs::Register(ArgParser* args) {
       .Add("seed", "S", "same seed, same bytes; default: drawn by the server", &seed_)
       .Add("stop", "TEXT", "end before this text; up to 16 times", &stop_)
       .AddFlag("ignore-eos", "never end at the end-of-text item", &ignore_eos_)
-      .AddFlag("no-prefix-cache", "share no state with other requests; the result is the same",
+      .AddFlag("no-prefix-cache", "share no state with other requests; on the fused CPU executor\nthe result is the same",
                &no_prefix_cache_)
       .Add("time-limit", "SECONDS", "end the text after this time, queue included", &time_limit_)
       .Add("timeout", "SECONDS", "fail after this time", &timeout_);

@@ -204,12 +204,22 @@ bool LooksBackForever(const ModelConfig& config) {
   return false;
 }
 
+// Bytes that the windows of a level's layers look back in all.
+int64_t WindowReach(const ModelConfig& config, size_t l) {
+  const LevelConfig& level = config.levels[l];
+  const int64_t layers =
+      (level.enc_scope == Scope::kWindow ? level.enc_layers : 0) +
+      (level.dec_scope == Scope::kWindow ? level.dec_layers : 0);
+  return layers * level.window * ItemBytes(config, static_cast<int>(l));
+}
+
 // Enough bytes to decide. Masks repeat with period S_top and windows only add
 // keys as they slide over older blocks, so leaks, and blind spots inside a
 // unit, show in the first two units. Beyond them, a level with an unbounded
 // layer sees every complete unit; without one, what is declared must be walked.
 // A tree is examined over its first leaves: every later past is cut by the same
-// function.
+// function. Where a pool takes the last item alone, what it misses is hidden for as
+// long as the level's own windows reach (WindowReach).
 int64_t BytesToExamine(const ModelConfig& config, bool unbounded) {
   const int64_t unit =
       ItemBytes(config, static_cast<int>(config.levels.size()) - 1);
@@ -219,6 +229,9 @@ int64_t BytesToExamine(const ModelConfig& config, bool unbounded) {
     const int64_t leaf =
         config.levels[l].leaf * ItemBytes(config, static_cast<int>(l));
     bytes += std::min(kExaminedLeaves * leaf, kMaxExaminedBytes);
+  }
+  for (size_t l = 0; l < config.levels.size(); ++l) {
+    if (config.levels[l].pool == PoolKind::kLast) bytes += WindowReach(config, l);
   }
   return unbounded ? bytes : bytes + std::max<int64_t>(config.reach, 0);
 }
@@ -270,6 +283,16 @@ absl::Status CheckAvailability(const ModelConfig& config, ShadowFaults faults) {
     return absl::InvalidArgumentError(absl::StrCat(
         "reach: is ", config.reach, "; must be at most ", kMaxExaminedBytes,
         " where no layer has the full scope"));
+  }
+  for (size_t l = 0; l < config.levels.size(); ++l) {
+    if (config.levels[l].pool != PoolKind::kLast ||
+        WindowReach(config, l) <= kMaxExaminedBytes) {
+      continue;
+    }
+    return absl::InvalidArgumentError(absl::StrCat(
+        "levels[", l, "].window: is ", config.levels[l].window,
+        "; where pool is last, the windows of the level's layers may reach ",
+        kMaxExaminedBytes, " bytes in all"));
   }
   for (Ends& ends : WaysToEnd(config.levels[0], bytes)) {
     STRATA_RETURN_IF_ERROR(CheckContexts(

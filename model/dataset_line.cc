@@ -183,16 +183,22 @@ size_t FindInvalidUtf8(absl::string_view text) {
 
 TemplateKind DetectKind(absl::string_view line) {
   line = absl::StripAsciiWhitespace(line);
+  const absl::string_view whole = line;
   if (!absl::ConsumePrefix(&line, "{")) return TemplateKind::kText;
   line = absl::StripLeadingAsciiWhitespace(line);
   // Broken JSON is refused, never learnt as text; prose and code may begin with
   // a brace as well, but do not close it on their first line.
   const bool json = !line.empty() && (line.front() == '"' || line.back() == '}');
   if (!json) return TemplateKind::kText;
-  if (absl::StrContains(line, "\"messages\"")) return TemplateKind::kChat;
-  if (absl::StrContains(line, "\"prompt\"")) return TemplateKind::kCompletion;
-  return absl::StrContains(line, "\"label\"") ? TemplateKind::kLabel
-                                              : TemplateKind::kChat;
+  // By its members; of a line that does not parse, by what looks like one.
+  const auto parsed = JsonObject::Parse(whole, "line");
+  const auto has = [&](absl::string_view member) {
+    return parsed.ok() ? parsed->Has(member)
+                       : absl::StrContains(line, absl::StrCat("\"", member, "\""));
+  };
+  if (has("messages")) return TemplateKind::kChat;
+  if (has("prompt")) return TemplateKind::kCompletion;
+  return has("label") ? TemplateKind::kLabel : TemplateKind::kChat;
 }
 
 std::optional<DatasetError> ParseDatasetLine(absl::string_view line,

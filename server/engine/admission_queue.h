@@ -1,7 +1,8 @@
 #pragma once
 // AdmissionQueue: the one lock that submitters and workers meet at. It holds the
 // bounded queue, the ids in use, how loaded each worker is, the state budget and
-// the drain gate, and calls nobody but the clock while it is held: it is a leaf.
+// the drain gate, and calls nobody but the clock and the prefix cache, whose own
+// lock is the leaf, while it is held.
 //
 // The head of the queue waits for its state to fit and nothing overtakes it, so
 // that a large request cannot starve. Snapshots of prefixes take of the state

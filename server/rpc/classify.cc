@@ -115,32 +115,54 @@ void Fill(const Classification& from, v1::EmbedLevel level,
   }
 }
 
+// Classifies the texts one after another, so that an answer that grows too large
+// ends the call before it is made. `fill` (i, classification) -> the message that
+// it filled.
+template <typename Fill>
+absl::Status AnswerEach(const Input& input, const Poll& poll, int64_t max_bytes,
+                        Fill fill) {
+  int64_t bytes = 0;
+  for (size_t i = 0; i < input.texts.size(); ++i) {
+    STRATA_ASSIGN_OR_RETURN(
+        const auto results,
+        input.version->classifier->Classify({input.texts[i]}, poll));
+    bytes += static_cast<int64_t>(fill(i, results[0])->ByteSizeLong());
+    if (bytes > max_bytes) {
+      return FieldError(
+          "texts", absl::StrCat("the answer for texts[0] to texts[", i, "] has ",
+                                bytes, " bytes; at most ", max_bytes,
+                                " (--max-message-bytes) may be sent"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Computation<v1::ClassifyResponse>> PrepareClassify(
-    const v1::ClassifyRequest& request, const ModelRegistry& registry) {
+    const v1::ClassifyRequest& request, const ModelRegistry& registry,
+    int64_t max_bytes) {
   STRATA_ASSIGN_OR_RETURN(Input input,
                           ReadInput(request, registry, "Classify"));
   const int64_t bytes = input.bytes;
   const bool byte_weights = request.byte_weights();
   return Computation<v1::ClassifyResponse>{
-      bytes, [input = std::move(input), byte_weights](
+      bytes, [input = std::move(input), byte_weights, max_bytes](
                  const Poll& poll, v1::ClassifyResponse* response) {
-        const Classifier& classifier = *input.version->classifier;
-        auto results = classifier.Classify(input.texts, poll);
-        if (!results.ok()) return results.status();
         response->set_model(input.version->name());
-        for (size_t i = 0; i < results->size(); ++i) {
-          v1::Classification* out = response->add_results();
-          Fill((*results)[i], classifier.config(), byte_weights, out);
-          out->set_truncated(input.truncated[i]);
-        }
-        return absl::OkStatus();
+        return AnswerEach(
+            input, poll, max_bytes, [&](size_t i, const Classification& from) {
+              v1::Classification* out = response->add_results();
+              Fill(from, input.version->classifier->config(), byte_weights, out);
+              out->set_truncated(input.truncated[i]);
+              return out;
+            });
       }};
 }
 
 absl::StatusOr<Computation<v1::EmbedResponse>> PrepareEmbed(
-    const v1::EmbedRequest& request, const ModelRegistry& registry) {
+    const v1::EmbedRequest& request, const ModelRegistry& registry,
+    int64_t max_bytes) {
   const v1::EmbedLevel level = request.level();
   if (!v1::EmbedLevel_IsValid(level)) {
     return FieldError("level", absl::StrCat("level is ", level,
@@ -150,19 +172,18 @@ absl::StatusOr<Computation<v1::EmbedResponse>> PrepareEmbed(
   STRATA_ASSIGN_OR_RETURN(Input input, ReadInput(request, registry, "Embed"));
   const int64_t bytes = input.bytes;
   return Computation<v1::EmbedResponse>{
-      bytes, [input = std::move(input), level](const Poll& poll,
-                                               v1::EmbedResponse* response) {
-        const Classifier& classifier = *input.version->classifier;
-        auto results = classifier.Classify(input.texts, poll);
-        if (!results.ok()) return results.status();
+      bytes, [input = std::move(input), level, max_bytes](
+                 const Poll& poll, v1::EmbedResponse* response) {
         response->set_model(input.version->name());
-        response->set_dimensions(classifier.config().document.dim);
-        for (size_t i = 0; i < results->size(); ++i) {
-          v1::TextEmbedding* out = response->add_results();
-          Fill((*results)[i], level, out);
-          out->set_truncated(input.truncated[i]);
-        }
-        return absl::OkStatus();
+        response->set_dimensions(
+            input.version->classifier->config().document.dim);
+        return AnswerEach(
+            input, poll, max_bytes, [&](size_t i, const Classification& from) {
+              v1::TextEmbedding* out = response->add_results();
+              Fill(from, level, out);
+              out->set_truncated(input.truncated[i]);
+              return out;
+            });
       }};
 }
 

@@ -12,9 +12,12 @@ namespace strata {
 
 inline constexpr int kMaxTexts = 256;  // of one call
 
+// An answer that would be larger than `max_bytes` is INVALID_ARGUMENT.
 absl::StatusOr<Computation<v1::ClassifyResponse>> PrepareClassify(
-    const v1::ClassifyRequest& request, const ModelRegistry& registry);
+    const v1::ClassifyRequest& request, const ModelRegistry& registry,
+    int64_t max_bytes);
 absl::StatusOr<Computation<v1::EmbedResponse>> PrepareEmbed(
-    const v1::EmbedRequest& request, const ModelRegistry& registry);
+    const v1::EmbedRequest& request, const ModelRegistry& registry,
+    int64_t max_bytes);
 
 }  // namespace strata

@@ -13,6 +13,7 @@
 #include "grpcpp/grpcpp.h"
 #include "model/base/clock.h"
 #include "model/base/mutex.h"
+#include "model/base/status_macros.h"
 #include "server/rpc/rpc_core.h"
 #include "server/rpc/status.h"
 
@@ -67,19 +68,28 @@ class ComputeCall final
   absl::Status TryStart(Prepare prepare) {
     const absl::Status admitted = core_->state->Admit();
     if (!admitted.ok()) return admitted;
-    absl::StatusOr<Computation<Response>> work = prepare();
-    if (!work.ok()) return work.status();
-    const int64_t bytes = work->bytes;
-    return core_->compute_pool->Run(
-        bytes, [self = self_, work = *std::move(work)] { self->Run(work); });
+    STRATA_ASSIGN_OR_RETURN(Computation<Response> work, prepare());
+    STRATA_ASSIGN_OR_RETURN(auto place,
+                            core_->compute_pool->Reserve(work.bytes));
+    {
+      MutexLock lock(&mu_);
+      if (ended_) return absl::CancelledError("ended before it was queued");
+      work_ = std::move(work);
+      place_ = std::move(place);
+    }
+    return core_->compute_pool->Run([self = self_] { self->Run(); });
   }
 
-  void Run(const Computation<Response>& work) {
-    Response answer;
-    absl::Status status = Poll();  // it may have waited for long
-    if (status.ok()) {
-      status = work.run([this] { return Poll(); }, &answer);
+  void Run() {
+    Computation<Response> work;
+    {
+      MutexLock lock(&mu_);
+      if (ended_) return;  // it waited for too long
+      place_.reset();
+      work = std::exchange(work_, {});
     }
+    Response answer;
+    const absl::Status status = work.run([this] { return Poll(); }, &answer);
     End(status, &answer);
   }
 
@@ -93,6 +103,8 @@ class ComputeCall final
     MutexLock lock(&mu_);
     if (ended_) return;  // context and response are no longer ours
     ended_ = true;
+    place_.reset();  // a call that waits in vain keeps nobody out, and no texts
+    work_ = {};
     code_ = status.code();
     if (status.ok() && answer != nullptr) response_->Swap(answer);
     Finish(EndCall(status, context_));
@@ -106,6 +118,9 @@ class ComputeCall final
   std::shared_ptr<ComputeCall> self_;
   Mutex mu_;
   bool ended_ STRATA_GUARDED_BY(mu_) = false;
+  // While it waits.
+  Computation<Response> work_ STRATA_GUARDED_BY(mu_);
+  std::unique_ptr<ComputePool::Place> place_ STRATA_GUARDED_BY(mu_);
   absl::StatusCode code_ = absl::StatusCode::kOk;
 };
 

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "model/base/status_macros.h"
 #include "server/engine/error_reason.h"
 
 namespace strata {
@@ -15,7 +14,8 @@ absl::Status QueueFull(absl::string_view message) {
 
 }  // namespace
 
-absl::Status ComputePool::Reserve(int64_t bytes) {
+absl::StatusOr<std::unique_ptr<ComputePool::Place>> ComputePool::Reserve(
+    int64_t bytes) {
   MutexLock lock(&mu_);
   if (waiting_calls_ >= max_calls_) {
     return QueueFull(absl::StrCat(max_calls_, " calls wait already"));
@@ -27,7 +27,7 @@ absl::Status ComputePool::Reserve(int64_t bytes) {
   }
   ++waiting_calls_;
   waiting_bytes_ += bytes;
-  return absl::OkStatus();
+  return std::make_unique<Place>(this, bytes);
 }
 
 void ComputePool::Release(int64_t bytes) {
@@ -36,16 +36,13 @@ void ComputePool::Release(int64_t bytes) {
   waiting_bytes_ -= bytes;
 }
 
-absl::Status ComputePool::Run(int64_t bytes, std::function<void()> task) {
-  STRATA_RETURN_IF_ERROR(Reserve(bytes));
+absl::Status ComputePool::Run(std::function<void()> task) {
   live_.Begin();
-  const bool queued = pool_.Run([this, bytes, task = std::move(task)] {
-    Release(bytes);
+  const bool queued = pool_.Run([this, task = std::move(task)] {
     task();
     live_.End();
   });
   if (queued) return absl::OkStatus();
-  Release(bytes);
   live_.End();
   return WithReason(absl::UnavailableError("the server is shutting down"),
                     "DRAINING");

@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "model/base/clock.h"
 #include "model/base/mutex.h"
 #include "server/rpc/live_calls.h"
@@ -19,9 +21,23 @@ class ComputePool {
   ComputePool(int64_t max_calls, int64_t max_bytes)
       : max_calls_(max_calls), max_bytes_(max_bytes) {}
 
-  // OK: `task` will run, once. `bytes`: of what it holds until then.
-  // RESOURCE_EXHAUSTED: QUEUE_FULL. UNAVAILABLE: DRAINING, after Stop.
-  absl::Status Run(int64_t bytes, std::function<void()> task);
+  // A place among the waiting, until it is destroyed. The pool outlives it.
+  class Place {
+   public:
+    Place(ComputePool* pool, int64_t bytes) : pool_(pool), bytes_(bytes) {}
+    ~Place() { pool_->Release(bytes_); }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+
+   private:
+    ComputePool* const pool_;
+    const int64_t bytes_;
+  };
+
+  // `bytes`: of what the call holds until it runs. RESOURCE_EXHAUSTED: QUEUE_FULL.
+  absl::StatusOr<std::unique_ptr<Place>> Reserve(int64_t bytes);
+  // OK: `task` will run, once. UNAVAILABLE: DRAINING, after Stop.
+  absl::Status Run(std::function<void()> task);
   // False when tasks are left at `deadline`.
   bool WaitUntilNone(MonotonicTime deadline) {
     return live_.WaitUntilNone(deadline);
@@ -29,7 +45,6 @@ class ComputePool {
   void Stop() { pool_.Stop(); }
 
  private:
-  absl::Status Reserve(int64_t bytes);
   void Release(int64_t bytes);
 
   const int64_t max_calls_;

@@ -31,7 +31,10 @@ grpc::ServerUnaryReactor* GenerationService::Classify(
     v1::ClassifyResponse* response) {
   auto call = std::make_shared<ComputeCall<v1::ClassifyResponse>>(
       core_, context, "Classify", response);
-  call->Start([&] { return PrepareClassify(*request, *core_->registry); });
+  call->Start([&] {
+    return PrepareClassify(*request, *core_->registry,
+                           core_->max_message_bytes);
+  });
   return call.get();
 }
 
@@ -40,7 +43,9 @@ grpc::ServerUnaryReactor* GenerationService::Embed(
     v1::EmbedResponse* response) {
   auto call = std::make_shared<ComputeCall<v1::EmbedResponse>>(
       core_, context, "Embed", response);
-  call->Start([&] { return PrepareEmbed(*request, *core_->registry); });
+  call->Start([&] {
+    return PrepareEmbed(*request, *core_->registry, core_->max_message_bytes);
+  });
   return call.get();
 }
 

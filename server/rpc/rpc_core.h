@@ -52,6 +52,7 @@ struct RpcCore {
   ComputePool* compute_pool = nullptr;  // Classify, Embed
   StreamLimits limits;
   StreamTiming timing;
+  int64_t max_message_bytes = 0;  // also of an answer that grows with its request
 
   // Passes the status on; one that is an error is counted by its reason.
   absl::Status Counted(absl::Status status) const {

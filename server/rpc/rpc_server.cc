@@ -72,7 +72,7 @@ class RpcServerImpl final : public RpcServer {
         core_{backends.engine, backends.registry, backends.jobs, backends.datasets,
               backends.state, backends.observer, &streams_, &calls_, &store_pool_,
               &upload_pool_, &load_pool_, &compute_pool_, options.limits,
-              options.timing} {}
+              options.timing, options.max_message_bytes} {}
 
   ~RpcServerImpl() override { Shutdown(Clock::System()->Now()); }
 

@@ -13,8 +13,9 @@ from server import Server
 
 FAMILIES = {
     "1m": ["flat", "block", "block-literal", "three-level", "hourglass",
-           "megabyte", "spacebyte"],
-    "10m": ["flat", "block", "three-level", "hourglass", "spacebyte"]}
+           "megabyte", "spacebyte", "tree"],
+    "10m": ["flat", "block", "three-level", "hourglass", "spacebyte",
+            "tree"]}
 BATCH, SEQUENCE = 8, 512
 HELD_OUT = 64 * 1024
 WINDOW = 4096  # bytes scored at a time, each from an empty context

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Trains every generative preset of one size on the same text and compares them:
 # held-out bits per byte, at equal bytes and at equal training compute, training and
-# decoding speed, state. A Markdown table; the README's is from here.
+# decoding speed, state. Prints a Markdown table.
 #
 #   tests/bench/compare.sh [--size 1m|10m] [--megabytes N] [--presets A,B,…]
 #                          [--text FILE] [--out DIR]
 #
-#   --size 1m       all families; 10m: block, flat, hourglass, spacebyte, three-level
+#   --size 1m       all families; 10m: all but block-literal and megabyte
 #   --megabytes 3   text bytes that each model is trained on (10 at 10m)
 #   --text FILE     default: novels of $STRATA_SHARED_DATA (../shared/data), whole
 #                   books, the last of them held out

@@ -34,7 +34,9 @@ std::vector<int64_t> OriginRows(const LevelConfig& level,
 }
 
 // A stack's caches are [layers][K, V][slots]. Where the slots differ neither
-// cache has wrapped (model/decode/cpu_sequence.h), so items keep theirs.
+// cache has wrapped (model/decode/cpu_sequence.h), so items keep theirs; a tree's
+// leaf is a ring at any size, but of the same slots, and its nodes' slots do not
+// depend on the capacity either.
 void CopyCaches(int layers, int64_t from, int64_t from_slots, int64_t to,
                 int64_t to_slots, torch::Tensor* rows) {
   const int64_t dim = rows->size(1);

@@ -282,10 +282,17 @@ TEST(CheckAvailability, APoolThatTakesTheLastItemNeedsAnEncoder) {
   config.levels[0].window = 3;  // two layers see less than a block
   EXPECT_THAT(std::string(CheckAvailability(config).message()),
               HasSubstr("blind spot"));
-  config.levels[0].window = 8;
+  // However far the decoder's own window hides what the pool leaves out.
   config.levels[0].enc_layers = 0;
+  for (const int window : {8, 32, 500}) {
+    config.levels[0].window = window;
+    EXPECT_THAT(std::string(CheckAvailability(config).message()),
+                HasSubstr("blind spot"))
+        << window;
+  }
+  config.levels[0].window = 5000;
   EXPECT_THAT(std::string(CheckAvailability(config).message()),
-              HasSubstr("blind spot"));
+              HasSubstr("levels[0].window: is 5000"));
 }
 
 TEST(CheckAvailability, RandomConfigsAreProvenAndTheirMutantsRefused) {
