@@ -89,7 +89,7 @@ const std::vector<Flag>& Table() {
       {"max-dataset-bytes", Bytes{&F::max_dataset_bytes, 1}, "4GiB", "bytes",
        "Of one uploaded dataset."},
       {"max-message-bytes", Bytes{&F::max_message_bytes, 1024}, "32MiB", "bytes",
-       "Of one gRPC message from a client."},
+       "Of one gRPC message from a client; also of an answer of Classify or Embed."},
       {"max-stream-bytes", Bytes{&F::max_stream_bytes, 1024}, "4MiB", "bytes",
        "Of output that waits for a slow reader before its stream is cut off."},
       {"write-stall-timeout", Duration{&F::write_stall_timeout}, "30s", "duration",
