@@ -1,6 +1,8 @@
 // P7: a row's bits depend on its own items alone: not on the batch, its phases,
 // its chunks, the threads, the worker, or what memory held before.
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <limits>
 
@@ -153,6 +155,15 @@ TEST_P(BatchTest, LogitsComeWhereTheyAreAsked) {
 }
 
 // Every instruction set of this machine: right, and equal to itself in bits.
+// 1e-4 of logits that range over 6; random configs have some that range further.
+double FloatTolerance(const Rows& want) {
+  double largest = 6;
+  for (const auto& row : want) {
+    for (const double v : row) largest = std::max(largest, std::abs(v));
+  }
+  return 1e-4 * largest / 6;
+}
+
 TEST_P(BatchTest, EachInstructionSetIsRightAndBatchInvariant) {
   for (const char* isa : {"baseline", "avx2", "avx512"}) {
     setenv("STRATA_CPU_ISA", isa, 1);
@@ -167,7 +178,8 @@ TEST_P(BatchTest, EachInstructionSetIsRightAndBatchInvariant) {
     const auto got_f = bench.FeedSingly(f.get(), items, 0, 75);
     const auto got_d = exact.FeedSingly(d.get(), items, 0, 75);
     for (int t = 0; t < 75; ++t) {
-      ASSERT_LE(MaxDifference(got_f[t], want[t + 1]), 1e-4) << isa;
+      ASSERT_LE(MaxDifference(got_f[t], want[t + 1]), FloatTolerance(want))
+          << isa;
       ASSERT_LE(MaxDifference(got_d[t], want[t + 1]), 1e-12) << isa;
     }
     auto streams = MakeStreams(&bench, 9);
