@@ -47,7 +47,7 @@ def novels(wanted):
     path = pathlib.Path(shared) / "novels/98_english_novels.tar.xz"
     if not path.exists():
         sys.exit(f"there is no {path}; name a text with --text")
-    books, size, last = [], 0, (None, b"")
+    books, size, last = [], 0, ("", b"")
     with tarfile.open(path, "r:xz") as archive:
         for member in archive:
             if not member.isfile():

@@ -15,6 +15,7 @@
 #include "model/model_config.h"
 #include "model/presets.h"
 #include "model/scope_mask.h"
+#include "model/tree_nodes.h"
 
 namespace strata {
 namespace {
@@ -33,9 +34,13 @@ double MeanItemBytes(const ModelConfig& config, size_t level) {
 double MeanKeys(const LevelConfig& level, Scope scope, int64_t items) {
   double keys = 0;
   for (int64_t i = 0; i < items; ++i) {
-    const KeyRange seen =
-        VisibleKeys(scope, i, items, level.window, level.block);
+    const bool tree = scope == Scope::kTree;
+    const KeyRange seen = VisibleKeys(scope, i, items, level.window,
+                                      tree ? level.leaf : level.block);
     keys += static_cast<double>(seen.end - seen.begin);
+    if (!tree) continue;
+    const auto nodes = VisibleTreeNodes(i / level.leaf, level.tree_height);
+    keys += static_cast<double>(nodes.size() * level.summaries);
   }
   return keys / static_cast<double>(std::max<int64_t>(1, items));
 }
