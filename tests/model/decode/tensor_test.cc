@@ -97,11 +97,14 @@ TEST_P(TensorTest, EveryStepEqualsTheFullModelInFloat) {
   Use(GetParam().config, torch::kFloat);
   const auto items = RandomItems(131, 4);
   const auto want = Want(items);
+  // 1e-4 of logits that range over 6; random configs have some that range further.
+  const double tolerance =
+      1e-4 * std::max(6.0, want.abs().max().item<double>()) / 6;
   auto sequence = New(131);
   for (int64_t t = 0; t < 131; ++t) {
     ASSERT_LE(Distance(Feed(sequence.get(), items, t, t + 1),
                        want.slice(0, t + 1, t + 2)),
-              1e-4);
+              tolerance);
   }
 }
 
