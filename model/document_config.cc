@@ -6,23 +6,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/field_check.h"
 #include "model/json_object.h"
 
 namespace strata {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-absl::Status Bad(absl::string_view field, absl::string_view message) {
-  return absl::InvalidArgumentError(absl::StrCat(field, ": ", message));
-}
-
-absl::Status InRange(absl::string_view field, int64_t value, int64_t low,
-                     int64_t high) {
-  if (value >= low && value <= high) return absl::OkStatus();
-  return Bad(field, absl::StrCat("is ", value, "; must be in [", low, ", ",
-                                 high, "]"));
-}
 
 Json LevelToJson(const DocumentLevelConfig& level) {
   return {{"dim", level.dim},
@@ -45,14 +35,8 @@ absl::Status ReadLevel(JsonObject* root, absl::string_view name,
 
 absl::Status ValidateLevel(const DocumentLevelConfig& level,
                            const std::string& at) {
-  STRATA_RETURN_IF_ERROR(InRange(at + "dim", level.dim, 2, 16384));
-  STRATA_RETURN_IF_ERROR(InRange(at + "heads", level.heads, 1, 256));
-  if (level.dim % (2 * level.heads) != 0) {
-    return Bad(at + "dim", absl::StrCat("is ", level.dim,
-                                        "; must be a multiple of 2 * heads = ",
-                                        2 * level.heads));
-  }
-  STRATA_RETURN_IF_ERROR(InRange(at + "ff_mult", level.ff_mult, 1, 16));
+  STRATA_RETURN_IF_ERROR(
+      CheckWidths(at, level.dim, level.heads, level.ff_mult));
   return InRange(at + "layers", level.layers, 0, 128);
 }
 
@@ -81,7 +65,7 @@ absl::Status ValidateLabels(const std::vector<std::string>& labels,
         InRange(at, static_cast<int64_t>(labels[i].size()), 1,
                 kMaxLabelBytes));
     if (i > 0 && labels[i] <= labels[i - 1]) {
-      return Bad(at, "must follow the label before it in byte order");
+      return BadField(at, "must follow the label before it in byte order");
     }
   }
   return absl::OkStatus();
@@ -148,14 +132,8 @@ absl::Status ValidateDocumentConfig(const DocumentConfig& config,
                                     bool labelled) {
   STRATA_RETURN_IF_ERROR(ValidateLevel(config.sentence, "sentence."));
   STRATA_RETURN_IF_ERROR(ValidateLevel(config.document, "document."));
-  if (!(config.dropout >= 0.0 && config.dropout < 1.0)) {
-    return Bad("dropout", absl::StrCat("is ", config.dropout,
-                                       "; must be in [0, 1)"));
-  }
-  if (!(config.rope_theta >= 1.0 && config.rope_theta <= 1e12)) {
-    return Bad("rope_theta", absl::StrCat("is ", config.rope_theta,
-                                          "; must be in [1, 1e12]"));
-  }
+  STRATA_RETURN_IF_ERROR(CheckDropout(config.dropout));
+  STRATA_RETURN_IF_ERROR(CheckRopeTheta(config.rope_theta));
   STRATA_RETURN_IF_ERROR(ValidateLimits(config));
   return ValidateLabels(config.labels, labelled);
 }

@@ -7,6 +7,7 @@ strata_library(strata_model
     dataset.cc
     dataset_line.cc
     document_config.cc
+    field_check.cc
     file_io.cc
     json_object.cc
     manifest.cc

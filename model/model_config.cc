@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/availability.h"
 #include "model/base/status_macros.h"
+#include "model/field_check.h"
 #include "model/items.h"
 
 namespace strata {
@@ -28,32 +29,21 @@ auto Fields(const ModelConfig& c) {
                   c.max_context, c.reach);
 }
 
-absl::Status Bad(absl::string_view field, absl::string_view message) {
-  return absl::InvalidArgumentError(absl::StrCat(field, ": ", message));
-}
-
-absl::Status InRange(absl::string_view field, int64_t value, int64_t low,
-                     int64_t high) {
-  if (value >= low && value <= high) return absl::OkStatus();
-  return Bad(field, absl::StrCat("is ", value, "; must be in [", low, ", ",
-                                 high, "]"));
-}
-
 absl::Status ValidateScopes(const LevelConfig& level, const std::string& at,
                             bool top) {
   const bool encodes = level.enc_layers > 0;
   const bool decodes = level.dec_layers > 0;
   if (decodes && level.dec_scope == Scope::kBidirBlock) {
-    return Bad(at + "dec_scope", "bidir_block is for encoders only");
+    return BadField(at + "dec_scope", "bidir_block is for encoders only");
   }
   const auto needs_block = [](Scope s) {
     return s == Scope::kBlock || s == Scope::kBidirBlock;
   };
   if (top && encodes && needs_block(level.enc_scope)) {
-    return Bad(at + "enc_scope", "the top level has no block");
+    return BadField(at + "enc_scope", "the top level has no block");
   }
   if (top && decodes && needs_block(level.dec_scope)) {
-    return Bad(at + "dec_scope", "the top level has no block");
+    return BadField(at + "dec_scope", "the top level has no block");
   }
   const bool windowed = (encodes && level.enc_scope == Scope::kWindow) ||
                         (decodes && level.dec_scope == Scope::kWindow);
@@ -64,23 +54,23 @@ absl::Status ValidateScopes(const LevelConfig& level, const std::string& at,
 absl::Status ValidateRaggedUnits(const LevelConfig& level,
                                  const std::string& at, bool byte_level) {
   if (!byte_level) {
-    return Bad(at + "block_rule", "must be fixed above the byte level");
+    return BadField(at + "block_rule", "must be fixed above the byte level");
   }
   STRATA_RETURN_IF_ERROR(
       InRange(at + "block_min", level.block_min, 2, level.block));
   if (level.pool != PoolKind::kLast) {
-    return Bad(at + "pool", "must be last where block_rule is not fixed");
+    return BadField(at + "pool", "must be last where block_rule is not fixed");
   }
   const auto of_items = [](Scope s) {
     return s == Scope::kFull || s == Scope::kWindow;
   };
   if (!of_items(level.enc_scope)) {
-    return Bad(at + "enc_scope",
-               "must be full or window where block_rule is not fixed");
+    return BadField(at + "enc_scope",
+                    "must be full or window where block_rule is not fixed");
   }
   if (!of_items(level.dec_scope)) {
-    return Bad(at + "dec_scope",
-               "must be full or window where block_rule is not fixed");
+    return BadField(at + "dec_scope",
+                    "must be full or window where block_rule is not fixed");
   }
   return absl::OkStatus();
 }
@@ -88,7 +78,7 @@ absl::Status ValidateRaggedUnits(const LevelConfig& level,
 absl::Status ValidateTree(const LevelConfig& level, const std::string& at,
                           int64_t item_bytes) {
   if (level.enc_scope == Scope::kTree) {
-    return Bad(at + "enc_scope", "tree is for decoders only");
+    return BadField(at + "enc_scope", "tree is for decoders only");
   }
   if (level.dec_scope != Scope::kTree) {
     STRATA_RETURN_IF_ERROR(InRange(at + "leaf", level.leaf, 0, 0));
@@ -103,52 +93,41 @@ absl::Status ValidateTree(const LevelConfig& level, const std::string& at,
 
 absl::Status ValidateLevel(const LevelConfig& level, const std::string& at,
                            bool byte_level, bool top) {
-  STRATA_RETURN_IF_ERROR(InRange(at + "dim", level.dim, 2, 16384));
-  STRATA_RETURN_IF_ERROR(InRange(at + "heads", level.heads, 1, 256));
-  if (level.dim % (2 * level.heads) != 0) {
-    return Bad(at + "dim", absl::StrCat("is ", level.dim,
-                                        "; must be a multiple of 2 * heads = ",
-                                        2 * level.heads));
-  }
-  STRATA_RETURN_IF_ERROR(InRange(at + "ff_mult", level.ff_mult, 1, 16));
+  STRATA_RETURN_IF_ERROR(
+      CheckWidths(at, level.dim, level.heads, level.ff_mult));
   STRATA_RETURN_IF_ERROR(InRange(at + "enc_layers", level.enc_layers, 0, 128));
   STRATA_RETURN_IF_ERROR(InRange(at + "dec_layers", level.dec_layers, 0, 128));
   if (top && level.block != 0) {
-    return Bad(at + "block", absl::StrCat("is ", level.block,
-                                          "; must be 0 at the top level"));
+    return BadField(at + "block",
+                    absl::StrCat("is ", level.block,
+                                 "; must be 0 at the top level"));
   }
   if (!top) STRATA_RETURN_IF_ERROR(InRange(at + "block", level.block, 2, 256));
   if (top && level.pool != PoolKind::kAttention) {
-    return Bad(at + "pool", "the top level has nothing to pool for");
+    return BadField(at + "pool", "the top level has nothing to pool for");
   }
   if (top && level.bridge != BridgeKind::kLinear) {
-    return Bad(at + "bridge", "the top level has no level above");
+    return BadField(at + "bridge", "the top level has no level above");
   }
   const bool ragged = level.block_rule != BlockRule::kFixed;
   if (top && ragged) {
-    return Bad(at + "block_rule", "must be fixed at the top level");
+    return BadField(at + "block_rule", "must be fixed at the top level");
   }
   if (ragged) {
     STRATA_RETURN_IF_ERROR(ValidateRaggedUnits(level, at, byte_level));
   } else if (level.block_min != 0) {
-    return Bad(at + "block_min", "must be 0 where block_rule is fixed");
+    return BadField(at + "block_min", "must be 0 where block_rule is fixed");
   }
   return ValidateScopes(level, at, top);
 }
 
 absl::Status ValidateScalars(const ModelConfig& config) {
   if (config.architecture.empty() || config.architecture.size() > 64) {
-    return Bad("architecture", "must be a name of 1 to 64 bytes");
+    return BadField("architecture", "must be a name of 1 to 64 bytes");
   }
   STRATA_RETURN_IF_ERROR(InRange("vocab", config.vocab, kVocab, kVocab));
-  if (!(config.dropout >= 0.0 && config.dropout < 1.0)) {
-    return Bad("dropout", absl::StrCat("is ", config.dropout,
-                                       "; must be in [0, 1)"));
-  }
-  if (!(config.rope_theta >= 1.0 && config.rope_theta <= 1e12)) {
-    return Bad("rope_theta", absl::StrCat("is ", config.rope_theta,
-                                          "; must be in [1, 1e12]"));
-  }
+  STRATA_RETURN_IF_ERROR(CheckDropout(config.dropout));
+  STRATA_RETURN_IF_ERROR(CheckRopeTheta(config.rope_theta));
   STRATA_RETURN_IF_ERROR(
       InRange("max_context", config.max_context, 1, kMaxContext));
   if (config.reach != -1) {
@@ -194,8 +173,9 @@ absl::Status ValidateModelConfig(const ModelConfig& config) {
   STRATA_RETURN_IF_ERROR(ValidateScalars(config));
   const int count = static_cast<int>(config.levels.size());
   if (count < 1 || count > kMaxLevels) {
-    return Bad("levels", absl::StrCat("has ", count, " entries; must have 1 to ",
-                                      kMaxLevels));
+    return BadField("levels",
+                    absl::StrCat("has ", count, " entries; must have 1 to ",
+                                 kMaxLevels));
   }
   for (int l = 0; l < count; ++l) {
     STRATA_RETURN_IF_ERROR(ValidateLevel(
@@ -203,14 +183,14 @@ absl::Status ValidateModelConfig(const ModelConfig& config) {
         l == count - 1));
   }
   if (count > 2 && config.levels[0].block_rule != BlockRule::kFixed) {
-    return Bad("levels[0].block_rule", "must be fixed in a model of more than "
-                                       "two levels");
+    return BadField("levels[0].block_rule",
+                    "must be fixed in a model of more than two levels");
   }
   const int64_t unit = ItemBytes(config, count - 1);
   if (unit > kMaxUnitBytes) {
-    return Bad("levels", absl::StrCat("a top unit covers ", unit,
-                                      " bytes; must cover at most ",
-                                      kMaxUnitBytes));
+    return BadField("levels",
+                    absl::StrCat("a top unit covers ", unit,
+                                 " bytes; must cover at most ", kMaxUnitBytes));
   }
   for (int l = 0; l < count; ++l) {
     STRATA_RETURN_IF_ERROR(ValidateTree(config.levels[l],
