@@ -1,7 +1,8 @@
 #pragma once
-// Who feeds what at each level in one ragged step, and where units end: the same
-// for every executor. The matrices of a level hold the items of all rows one after
-// another. S: the executor's sequence, with `progress()`. Plain values.
+// Who feeds what at each level in one ragged step, and where units end: the
+// same for every executor. The matrices of a level hold the items of all rows
+// one after another. S: the executor's sequence, with `progress()` and
+// `mutable_progress()`. Plain values.
 
 #include <cstdint>
 #include <vector>
@@ -37,6 +38,7 @@ struct LevelRow {
   int64_t count = 0;
   int64_t offset = 0;
   OpenUnit open;      // before the first of them
+  OpenUnit open_after;  // behind the last
   int64_t unit = 0;   // first of this row's completed units in the batch
   int64_t units = 0;  // units that these items complete
   // The last `wanted` contexts are needed: all of them above the byte level,
@@ -60,7 +62,7 @@ struct LevelBatch {
 
   // As if item -1 had been fed: the decoder then sees u[0].
   void SetOrigin(S* sequence) {
-    rows = {{sequence, -1, 1, 0, {}, 0, 1, 1}};
+    rows = {{sequence, -1, 1, 0, {}, {}, 0, 1, 1}};
     ends = {0};
     items = wanted = 1;
   }
@@ -78,12 +80,13 @@ void AddRow(const ModelConfig& config, S* sequence,
     LevelBatch<S>& at = batch(l);
     const Progress::Level& before = sequence->progress().levels[l];
     LevelRow<S> row{sequence, before.items, count, at.items, before.open,
-                    at.units(), 0, l == 0 ? wanted : count};
+                    before.open, at.units(), 0, l == 0 ? wanted : count};
     if (l < top) {
-      OpenUnit open = before.open;
       for (int64_t j = 0; j < count; ++j) {
         const Item item = l == 0 ? items[j] : Item{0};
-        if (TakeItem(config.levels[l], item, &open)) at.ends.push_back(j);
+        if (TakeItem(config.levels[l], item, &row.open_after)) {
+          at.ends.push_back(j);
+        }
       }
       row.units = at.units() - row.unit;
     }
@@ -94,20 +97,12 @@ void AddRow(const ModelConfig& config, S* sequence,
   }
 }
 
-// The progress of one sequence after its items were fed.
-inline void AdvanceProgress(const ModelConfig& config,
-                            absl::Span<const Item> items, Progress* progress) {
-  const int top = static_cast<int>(config.levels.size()) - 1;
-  int64_t count = static_cast<int64_t>(items.size());
-  for (int l = 0; l <= top && count > 0; ++l) {
-    Progress::Level& level = progress->levels[l];
-    level.items += count;
-    int64_t units = 0;
-    for (int64_t j = 0; l < top && j < count; ++j) {
-      const Item item = l == 0 ? items[j] : Item{0};
-      units += TakeItem(config.levels[l], item, &level.open);
-    }
-    count = units;
+// Once the rows of a level are computed, their sequences are so much further.
+template <typename S>
+void AdvanceProgress(int level, const LevelBatch<S>& batch) {
+  for (const LevelRow<S>& row : batch.rows) {
+    row.sequence->mutable_progress()->levels[level] = {row.begin + row.count,
+                                                       row.open_after};
   }
 }
 

@@ -18,9 +18,8 @@ absl::Status LevelStep<T>::Run(absl::Span<const FeedRow<T>> rows) {
   Embed(rows);
   Advance(0);
   WriteLogits(rows);
-  for (const FeedRow<T>& row : rows) {
-    AdvanceProgress(model_->config(), row.items,
-                    row.sequence->mutable_progress());
+  for (int l = 0; l <= top(); ++l) {
+    AdvanceProgress<CpuSequence<T>>(l, scratch_[l]);
   }
   return absl::OkStatus();
 }

@@ -32,13 +32,13 @@ struct FeedRow {
 template <typename T>
 struct LevelScratch : LevelBatch<CpuSequence<T>> {
   AlignedBuffer<T> x;       // [items][dim]: z, then h, then u, decoded in place
-  AlignedBuffer<T> norm;    // [items or units * block][dim]; at the end the
+  AlignedBuffer<T> norm;    // [items or units * PoolItems][dim]; at the end the
                             // wanted contexts c
   AlignedBuffer<T> qkv;     // [...][3 dim]
-  AlignedBuffer<T> att;     // [...][dim]
+  AlignedBuffer<T> att;     // [...][dim]; in the pool [units][PoolWidth]
   AlignedBuffer<T> ff;      // [...][ff_mult dim]
   AlignedBuffer<T> rope;    // [...][head_dim]
-  AlignedBuffer<T> units_x;  // [units * block][dim]
+  AlignedBuffer<T> units_x;  // [units * PoolItems][dim]
   AlignedBuffer<T> bridge;  // [units][BridgeRows * dim]
 };
 

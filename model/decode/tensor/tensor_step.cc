@@ -47,10 +47,7 @@ torch::Tensor TensorStep::Run(absl::Span<const TensorRow> rows) {
            [this](int l) -> Batch& { return batches_[l]; });
   }
   const auto contexts = Advance(0, Embed(rows));
-  for (const TensorRow& row : rows) {
-    AdvanceProgress(model_->config(), row.items,
-                    row.sequence->mutable_progress());
-  }
+  for (int l = 0; l <= top(); ++l) AdvanceProgress(l, batches_[l]);
   if (batches_[0].wanted == 0) return {};
   return model_->net().Head(contexts);
 }
