@@ -5,10 +5,6 @@
 namespace strata {
 namespace {
 
-KeyValues Pick(const KeyValues& from, const torch::Tensor& index) {
-  return {from.k.index_select(0, index), from.v.index_select(0, index)};
-}
-
 // Rows of `group` vectors each.
 KeyValues Grouped(const KeyValues& from, int64_t group) {
   const auto join = [&](const torch::Tensor& x) {
@@ -22,11 +18,11 @@ KeyValues Grouped(const KeyValues& from, int64_t group) {
 KeyValues AllNodes(const KeyValues& leaves, const TreePlan& plan,
                    TreeSummaryImpl& summary, const NodeMatrices& matrices) {
   std::vector<torch::Tensor> keys, values;
-  KeyValues nodes = summary.Leaves(Pick(leaves, plan.complete), matrices);
+  KeyValues nodes = summary.Leaves(leaves.Pick(plan.complete), matrices);
   keys.push_back(nodes.k);
   values.push_back(nodes.v);
   for (size_t h = 0; h < plan.children.size(); ++h) {
-    nodes = summary.Merge(Grouped(Pick(nodes, plan.children[h]), 2),
+    nodes = summary.Merge(Grouped(nodes.Pick(plan.children[h]), 2),
                           static_cast<int64_t>(h) + 1, plan.rope, matrices);
     keys.push_back(nodes.k);
     values.push_back(nodes.v);
@@ -52,7 +48,7 @@ torch::Tensor TreeAttention::Attend(const torch::Tensor& qkv, int64_t heads,
   KeyValues keys = {ApplyRope(parts[1], offsets), parts[2]};
   if (plan.seen > 0) {
     const KeyValues nodes =
-        Grouped(Pick(AllNodes(keys, plan, summary, matrices), plan.node),
+        Grouped(AllNodes(keys, plan, summary, matrices).Pick(plan.node),
                 plan.seen);
     keys = {at::cat({nodes.k, keys.k}, 1), at::cat({nodes.v, keys.v}, 1)};
   }

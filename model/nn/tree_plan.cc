@@ -88,10 +88,12 @@ class Planner {
   // Places without an item see their own leaf, so that no row is empty.
   torch::Tensor Mask(int64_t width, const torch::TensorOptions& like) const {
     const int64_t leaves = static_cast<int64_t>(lengths_.size());
-    auto count = torch::empty({leaves}, torch::kLong);
-    for (int64_t i = 0; i < leaves; ++i) count[i] = int64_t(seen_[i].size());
+    std::vector<int64_t> counts;
+    for (const auto& nodes : seen_) {
+      counts.push_back(static_cast<int64_t>(nodes.size()));
+    }
     const auto node = torch::arange(width).repeat_interleave(tree_.summaries) <
-                      count.view({leaves, 1, 1, 1});
+                      torch::tensor(counts, torch::kLong).view({-1, 1, 1, 1});
     const auto keys = torch::ones({tree_.leaf, tree_.leaf}, torch::kBool).tril();
     const auto visible =
         at::cat({node.expand({leaves, 1, tree_.leaf, width * tree_.summaries}),

@@ -26,6 +26,11 @@ namespace strata {
 struct KeyValues {
   torch::Tensor k;
   torch::Tensor v;
+
+  // Those that `index` names, in its order.
+  KeyValues Pick(const torch::Tensor& index) const {
+    return {k.index_select(0, index), v.index_select(0, index)};
+  }
 };
 
 // The layer's matrices that nodes pass through.

@@ -5,10 +5,6 @@
 namespace strata {
 namespace {
 
-KeyValues Pick(const KeyValues& from, const torch::Tensor& index) {
-  return {from.k.index_select(0, index), from.v.index_select(0, index)};
-}
-
 KeyValues Join(const KeyValues& a, const KeyValues& b, int64_t dim) {
   return {at::cat({a.k, b.k}, dim), at::cat({a.v, b.v}, dim)};
 }
@@ -43,10 +39,10 @@ KeyValues CachedTree::Nodes(const KeyValues& items, int layer,
                        {-1, tree_.summaries, heads_, width});
   if (leaf_items_.size(0) == 0) return all;
   const KeyValues leaves =
-      View(Pick(items, leaf_items_), {-1, tree_.leaf, heads_, width});
+      View(items.Pick(leaf_items_), {-1, tree_.leaf, heads_, width});
   all = Join(all, attention.tree().Leaves(leaves, matrices), 0);
   for (size_t h = 0; h < children_.size(); ++h) {
-    const KeyValues pairs = View(Pick(all, children_[h]),
+    const KeyValues pairs = View(all.Pick(children_[h]),
                                  {-1, 2 * tree_.summaries, heads_, width});
     all = Join(all,
                attention.tree().Merge(pairs, static_cast<int64_t>(h) + 1,
@@ -62,10 +58,10 @@ torch::Tensor CachedTree::AttendGroup(const Group& group,
                                       const KeyValues& nodes) const {
   const int64_t width = q.size(-1);
   KeyValues keys =
-      View(Pick(items, group.key),
+      View(items.Pick(group.key),
            {group.leaves, -1, heads_, width});
   if (group.nodes > 0) {
-    keys = Join(View(Pick(nodes, group.node),
+    keys = Join(View(nodes.Pick(group.node),
                      {group.leaves, -1, heads_, width}),
                 keys, 1);
   }
@@ -88,8 +84,8 @@ void CachedTree::Write(const KeyValues& items, const KeyValues& nodes,
     pool->index_copy_(0, at::cat({to, to + rows.stride}),
                       at::cat({flat.k, flat.v}));
   };
-  write(write_items_, Pick(items, kept_items_));
-  write(write_nodes_, Pick(nodes, kept_nodes_));
+  write(write_items_, items.Pick(kept_items_));
+  write(write_nodes_, nodes.Pick(kept_nodes_));
 }
 
 torch::Tensor CachedTree::Attend(const torch::Tensor& qkv, int layer,

@@ -19,6 +19,7 @@
 #include "model/hierarchy/weights.h"
 #include "model/presets.h"
 #include "model/version_dir.h"
+#include "tests/model/decode/scaled_model.h"
 #include "tests/model/decode/test_model.h"
 
 namespace strata {
@@ -33,24 +34,6 @@ std::vector<std::string> UncoveredPresets() {
     if (ParameterCount(config) < 30'000'000) names.push_back(name);
   }
   return names;
-}
-
-// Logits scaled to a range of about 6, which the tolerances refer to.
-HierarchicalTransformer MakeModel(const ModelConfig& config,
-                                  torch::ScalarType type) {
-  torch::NoGradGuard no_grad;
-  HierarchicalTransformer model(config, ModelOptions{.seed = 11});
-  for (auto& item : model->named_parameters()) {
-    if (item.value().dim() > 1) item.value().mul_(2);
-  }
-  model->to(type);
-  model->eval();
-  const auto probe = model->forward(torch::arange(40).unsqueeze(0));
-  const double scale = probe.abs().max().item<double>();
-  for (auto& item : model->named_parameters()) {
-    if (item.key() == "head.weight") item.value().mul_(6 / scale);
-  }
-  return model;
 }
 
 class UncoveredPreset : public testing::TestWithParam<std::string> {

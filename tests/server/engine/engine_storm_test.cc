@@ -48,6 +48,9 @@ class LimitObserver final : public EngineObserver {
   std::atomic<int64_t> last_sum{-1};
 };
 
+constexpr int kThreads = 4;
+constexpr int kRequests = 400;
+
 class StormTest : public EngineTest {
  protected:
   void Start() {
@@ -152,6 +155,21 @@ class StormTest : public EngineTest {
   int64_t bytes_per_item_ = 20;
   int64_t prefix_cache_bytes_ = 0;
   std::atomic<int64_t> steps_{0};
+  // Starts an engine, submits and cancels from many threads, drains, checks.
+  void Storm() {
+    Start();
+    std::vector<std::thread> submitters;
+    for (int t = 0; t < kThreads; ++t) {
+      submitters.emplace_back([this, t] { SubmitMany(t, kRequests); });
+    }
+    std::thread canceller([this] { CancelAtRandom(kThreads, kRequests); });
+    for (std::thread& thread : submitters) thread.join();
+    EXPECT_TRUE(engine->Drain(MonotonicTime::max()));
+    stop_ = true;
+    canceller.join();
+    Check();
+  }
+
   std::atomic<bool> stop_{false};
   LimitObserver observer_;
   std::set<absl::StatusCode> seen_;
@@ -160,21 +178,8 @@ class StormTest : public EngineTest {
   std::vector<std::shared_ptr<RecordingSink>> refused_;
 };
 
-constexpr int kThreads = 4;
-constexpr int kRequests = 400;
-
 TEST_F(StormTest, EveryAcceptedRequestEndsExactlyOnce) {
-  Start();
-  std::vector<std::thread> submitters;
-  for (int t = 0; t < kThreads; ++t) {
-    submitters.emplace_back([this, t] { SubmitMany(t, kRequests); });
-  }
-  std::thread canceller([this] { CancelAtRandom(kThreads, kRequests); });
-  for (std::thread& thread : submitters) thread.join();
-  EXPECT_TRUE(engine->Drain(MonotonicTime::max()));
-  stop_ = true;
-  canceller.join();
-  Check();
+  Storm();
   EXPECT_EQ(seen_.count(absl::StatusCode::kOk), 1u);
   EXPECT_EQ(seen_.count(absl::StatusCode::kCancelled), 1u);
   EXPECT_EQ(seen_.count(absl::StatusCode::kInternal), 1u);
@@ -189,17 +194,7 @@ TEST_F(StormTest, AlsoWithSnapshotsThatComeAndGo) {
     observer_.admitted = observer_.rejected = observer_.ended = 0;
     stop_ = false;
     engine.reset();
-    Start();
-    std::vector<std::thread> submitters;
-    for (int t = 0; t < kThreads; ++t) {
-      submitters.emplace_back([this, t] { SubmitMany(t, kRequests); });
-    }
-    std::thread canceller([this] { CancelAtRandom(kThreads, kRequests); });
-    for (std::thread& thread : submitters) thread.join();
-    EXPECT_TRUE(engine->Drain(MonotonicTime::max()));
-    stop_ = true;
-    canceller.join();
-    Check();
+    Storm();
     EXPECT_GT(observer_.hits, 0);
     EXPECT_GT(observer_.evicted, 0);
   }
