@@ -51,4 +51,8 @@ int TreeHeightRows(int max_height) {
   return max_height > 0 ? std::min(max_height + 1, kHeightRows) : kHeightRows;
 }
 
+int64_t TreeRopeRows(const TreeShape& tree) {
+  return std::max(tree.leaf, 2 * tree.summaries);
+}
+
 }  // namespace strata

@@ -46,4 +46,8 @@ int64_t TreeSlots(int64_t leaves, int max_height);
 // Rows of the table of heights: higher nodes share the last one.
 int TreeHeightRows(int max_height);
 
+// Rows of angles that a tree needs: of a leaf's offsets, and of the vectors of two
+// children.
+int64_t TreeRopeRows(const TreeShape& tree);
+
 }  // namespace strata

@@ -7,21 +7,6 @@
 #include "model/scope_mask.h"
 
 namespace strata {
-namespace {
-
-// Key of one slot: a column of its chunk.
-template <typename T>
-T* KeyColumn(const CacheView<T>& cache, int64_t slot) {
-  return cache.keys + slot / kChunk * cache.chunk_stride + slot % kChunk;
-}
-
-template <typename T>
-T* ValueRow(const CacheView<T>& cache, int64_t width, int64_t slot) {
-  return cache.values + slot / kChunk * cache.chunk_stride +
-         slot % kChunk * width;
-}
-
-}  // namespace
 
 template <typename T>
 void LevelStep<T>::FillRope(int l, int64_t row, int64_t item) {
@@ -29,8 +14,35 @@ void LevelStep<T>::FillRope(int l, int64_t row, int64_t item) {
   model_->rope(l).Fill(item, scratch_[l].rope.data() + row * width);
 }
 
-// Rotates and scales the query in place; rotates the key into its slot; copies
-// the value. `cache` is that of one head.
+template <typename T>
+typename LevelStep<T>::HeadVector LevelStep<T>::ItemVector(int l, int64_t row,
+                                                           int head) const {
+  const LevelConfig& level = level_config(l);
+  const T* key = scratch_[l].qkv.data() + row * PaddedWidth(3 * level.dim) +
+                 level.dim + head * (level.dim / level.heads);
+  return {key, 1, key + level.dim};
+}
+
+// Rotates the key into its slot; copies the value.
+template <typename T>
+void LevelStep<T>::PutVector(int l, const HeadVector& from, const T* angles,
+                             const CacheView<T>& cache, int64_t slot) {
+  const int64_t width = level_config(l).dim / level_config(l).heads;
+  const int64_t half = width / 2;
+  const T* cosine = angles;
+  const T* sine = angles + half;
+  const T* k = from.key;
+  const int64_t step = from.key_step;
+  T* key = cache.KeyColumn(slot);
+  for (int64_t m = 0; m < half; ++m) {
+    const T k0 = k[m * step], k1 = k[(m + half) * step];
+    key[m * kChunk] = k0 * cosine[m] - k1 * sine[m];
+    key[(m + half) * kChunk] = k1 * cosine[m] + k0 * sine[m];
+  }
+  std::copy_n(from.value, width, cache.ValueRow(slot, width));
+}
+
+// Rotates and scales the query in place; puts key and value into their slot.
 template <typename T>
 void LevelStep<T>::RotateInto(int l, int64_t row, int head,
                               const CacheView<T>& cache, int64_t slot) {
@@ -40,19 +52,14 @@ void LevelStep<T>::RotateInto(int l, int64_t row, int head,
   const int64_t half = width / 2;
   const T scale = T(1) / std::sqrt(static_cast<T>(width));
   T* q = s.qkv.data() + row * PaddedWidth(3 * level.dim) + head * width;
-  const T* k = q + level.dim;
-  const T* v = k + level.dim;
   const T* cosine = s.rope.data() + row * width;
   const T* sine = cosine + half;
-  T* key = KeyColumn(cache, slot);
   for (int64_t m = 0; m < half; ++m) {
     const T q0 = q[m], q1 = q[m + half];
     q[m] = (q0 * cosine[m] - q1 * sine[m]) * scale;
     q[m + half] = (q1 * cosine[m] + q0 * sine[m]) * scale;
-    key[m * kChunk] = k[m] * cosine[m] - k[m + half] * sine[m];
-    key[(m + half) * kChunk] = k[m + half] * cosine[m] + k[m] * sine[m];
   }
-  std::copy_n(v, width, ValueRow(cache, width, slot));
+  PutVector(l, ItemVector(l, row, head), cosine, cache, slot);
 }
 
 template <typename T>
@@ -60,11 +67,18 @@ void LevelStep<T>::Attend(const Job& job, int layer, bool wanted_only) {
   LevelScratch<T>& s = scratch_[job.level];
   const int64_t heads = level_config(job.level).heads;
   const int64_t tasks = static_cast<int64_t>(s.rows.size()) * heads;
+  const bool tree = job.stack == Stack::kDecoder && HasTree(job.level);
+  if (tree) MakeNodes(job.level, layer);
   pool_->ParallelFor(tasks, [&](int thread, int64_t task) {
     const LevelRow<CpuSequence<T>>& row = s.rows[task / heads];
-    AttendHead(job, row, layer, static_cast<int>(task % heads),
-               wanted_only ? row.count - row.wanted : 0,
-               ThreadScratch(thread));
+    const int head = static_cast<int>(task % heads);
+    const int64_t first_query = wanted_only ? row.count - row.wanted : 0;
+    if (tree) {
+      AttendTreeHead(job.level, layer, task / heads, head, first_query,
+                     ThreadScratch(thread));
+    } else {
+      AttendHead(job, row, layer, head, first_query, ThreadScratch(thread));
+    }
   });
 }
 
@@ -73,23 +87,12 @@ void LevelStep<T>::AttendHead(const Job& job, const LevelRow<CpuSequence<T>>& ro
                               int head, int64_t first_query, T* scores) {
   const int l = job.level;
   const LevelConfig& level = level_config(l);
-  LevelScratch<T>& s = scratch_[l];
-  const int64_t width = level.dim / level.heads;
   const Scope scope =
       job.stack == Stack::kEncoder ? level.enc_scope : level.dec_scope;
-  CacheView<T> cache = row.sequence->Cache(l, job.stack, layer);
-  cache.keys += head * width * kChunk;
-  cache.values += head * width * kChunk;
-
-  AttendArgs<T> args;
-  args.q_stride = PaddedWidth(3 * level.dim);
-  args.out_stride = PaddedWidth(level.dim);
-  args.k = cache.keys;
-  args.v = cache.values;
-  args.chunk_stride = cache.chunk_stride;
-  args.head_dim = width;
-  args.scores = scores;
-  args.score_stride = score_stride_;
+  const CacheView<T> cache =
+      row.sequence->HeadCache(l, job.stack, layer, head);
+  SlotRange older;
+  AttendArgs<T> args = CacheArgs(l, cache, scores);
   // A ring slot may be overwritten only after the queries that see it. The
   // full scope overwrites nothing, so its queries can share a pass.
   int64_t written = 0;
@@ -107,20 +110,20 @@ void LevelStep<T>::AttendHead(const Job& job, const LevelRow<CpuSequence<T>>& ro
     const int64_t i = row.begin + j + job.first;
     const KeyRange seen =
         VisibleKeys(scope, i, i + 1, level.window, level.block);
-    args.q = s.qkv.data() + (row.offset + j) * args.q_stride + head * width;
-    args.out = s.att.data() + (row.offset + j) * args.out_stride + head * width;
+    SetQuery(l, row.offset + j, head, &args);
     const int64_t begin = seen.begin % cache.slots;
     const int64_t count = seen.end - seen.begin;
     const int64_t over = begin + count - cache.slots;  // wrapped past slot 0
+    args.further_count = 0;
     if (over <= 0) {
       args.first = {begin, begin + count};
-      args.second = {};
     } else if (over == begin) {
       args.first = {0, cache.slots};
-      args.second = {};
     } else {
       args.first = {0, over};
-      args.second = {begin, cache.slots};
+      older = {begin, cache.slots};
+      args.further = &older;
+      args.further_count = 1;
     }
     if (tile) {
       model_->kernels().attend_tile(args);
@@ -132,12 +135,42 @@ void LevelStep<T>::AttendHead(const Job& job, const LevelRow<CpuSequence<T>>& ro
   write_until(row.count);
 }
 
+template <typename T>
+AttendArgs<T> LevelStep<T>::CacheArgs(int l, const CacheView<T>& cache,
+                                      T* scores) const {
+  const LevelConfig& level = level_config(l);
+  AttendArgs<T> args;
+  args.q_stride = PaddedWidth(3 * level.dim);
+  args.out_stride = PaddedWidth(level.dim);
+  args.k = cache.keys;
+  args.v = cache.values;
+  args.chunk_stride = cache.chunk_stride;
+  args.head_dim = level.dim / level.heads;
+  args.scores = scores;
+  args.score_stride = score_stride_;
+  return args;
+}
+
+template <typename T>
+void LevelStep<T>::SetQuery(int l, int64_t row, int head, AttendArgs<T>* args) {
+  LevelScratch<T>& s = scratch_[l];
+  args->q = s.qkv.data() + row * args->q_stride + head * args->head_dim;
+  args->out = s.att.data() + row * args->out_stride + head * args->head_dim;
+}
+
+template <typename T>
+int64_t LevelStep<T>::UnitSlots(const LevelConfig& level) {
+  const int64_t slots =
+      std::max({level.block, level.leaf, 2 * level.summaries});
+  return (slots + kChunk - 1) / kChunk * kChunk;
+}
+
 // Room for one head of one unit, in a thread's scratch behind the scores.
 template <typename T>
 CacheView<T> LevelStep<T>::UnitCache(int l, T* scores) const {
   const LevelConfig& level = level_config(l);
   CacheView<T> cache;
-  cache.slots = (level.block + kChunk - 1) / kChunk * kChunk;
+  cache.slots = UnitSlots(level);
   cache.chunk_stride = level.dim / level.heads * kChunk;
   cache.keys = scores + kQueryTile * score_stride_;
   cache.values = cache.keys + cache.slots / kChunk * cache.chunk_stride;
@@ -180,9 +213,9 @@ void LevelStep<T>::PoolUnit(int l, int64_t unit, int head, T* scores) {
     const T* k = s.qkv.data() +
                  (unit * level.block + r) * PaddedWidth(3 * level.dim) +
                  head * width;
-    T* key = KeyColumn(cache, r);
+    T* key = cache.KeyColumn(r);
     for (int64_t d = 0; d < width; ++d) key[d * kChunk] = k[d];
-    std::copy_n(k + level.dim, width, ValueRow(cache, width, r));
+    std::copy_n(k + level.dim, width, cache.ValueRow(r, width));
   }
   AttendArgs<T> args;
   args.q = model_->weights().levels[l].pool_query.data() + head * width;

@@ -1,10 +1,10 @@
 #include "model/decode/cpu_model.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
-#include "model/decode/cpu_covers.h"
 #include "model/decode/cpu_generator.h"
 #include "model/decode/level_step.h"
 #include "model/decode/step_check.h"
@@ -19,7 +19,9 @@ CpuModel<T>::CpuModel(const ModelConfig& config, ModelWeights<T> weights)
       kernels_(&SelectKernels<T>()) {
   for (int l = 0; l < static_cast<int>(config_.levels.size()); ++l) {
     const LevelConfig& level = config_.levels[l];
-    const int64_t items = MaxItems(config_, l, config_.max_context) + 1;
+    const int64_t items =
+        std::max({MaxItems(config_, l, config_.max_context) + 1,
+                  TreeRopeRows(TreeOf(level))});
     ropes_.emplace_back(config_.rope_theta, level.dim / level.heads, items);
   }
 }
@@ -28,7 +30,6 @@ template <typename T>
 absl::StatusOr<std::shared_ptr<const CpuModel<T>>> CpuModel<T>::Create(
     const ModelConfig& config,
     const std::map<std::string, TensorView>& tensors) {
-  STRATA_RETURN_IF_ERROR(CpuExecutorCovers(config));
   STRATA_ASSIGN_OR_RETURN(ModelWeights<T> weights,
                           PackWeights<T>(config, tensors));
   std::shared_ptr<CpuModel> model(new CpuModel(config, std::move(weights)));

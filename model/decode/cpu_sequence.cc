@@ -21,6 +21,12 @@ void CopyCache(const CacheView<T>& from, const CacheView<T>& to,
   std::copy_n(from.values, chunks * from.chunk_stride, to.values);
 }
 
+// Of a ring, or of a tree: its leaf, then the nodes of so many items.
+int64_t DecoderSlotsInUse(const LevelConfig& level, int64_t items) {
+  return level.dec_scope == Scope::kTree ? TreeCacheSlots(TreeOf(level), items)
+                                         : items;
+}
+
 }  // namespace
 
 template <typename T>
@@ -52,6 +58,17 @@ CacheView<T> CpuSequence<T>::Cache(int level, Stack stack, int layer) const {
 }
 
 template <typename T>
+CacheView<T> CpuSequence<T>::HeadCache(int level, Stack stack, int layer,
+                                       int head) const {
+  CacheView<T> view = Cache(level, stack, layer);
+  const LevelConfig& config = config_->levels[level];
+  const int64_t before = head * (config.dim / config.heads) * kChunk;
+  view.keys += before;
+  view.values += before;
+  return view;
+}
+
+template <typename T>
 T* CpuSequence<T>::PoolBuffer(int level) const {
   return const_cast<T*>(buffer_.data()) + layout_.levels[level].pool_offset;
 }
@@ -72,8 +89,8 @@ void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
       const int layers = encoder ? level.enc_layers : level.dec_layers;
       for (int i = 0; i < layers; ++i) {
         const CacheView<T> from = other.Cache(l, stack, i);
-        const int64_t used =
-            std::min(from.slots, encoder ? items : items + 1);
+        const int64_t used = std::min(
+            from.slots, encoder ? items : DecoderSlotsInUse(level, items + 1));
         CopyCache(from, Cache(l, stack, i), used);
       }
     }

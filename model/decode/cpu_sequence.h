@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/decode/aligned_buffer.h"
+#include "model/decode/kernels.h"
 #include "model/decode/level_rows.h"
 #include "model/generator.h"
 #include "model/model_config.h"
@@ -20,13 +21,21 @@
 
 namespace strata {
 
-// One layer's cache.
+// One layer's cache, or one head of it.
 template <typename T>
 struct CacheView {
   T* keys = nullptr;
   T* values = nullptr;
   int64_t slots = 0;
   int64_t chunk_stride = 0;  // values from a chunk to the next
+
+  // Of one head: the key of a slot, kChunk values from dimension to dimension.
+  T* KeyColumn(int64_t slot) const {
+    return keys + slot / kChunk * chunk_stride + slot % kChunk;
+  }
+  T* ValueRow(int64_t slot, int64_t head_dim) const {
+    return values + slot / kChunk * chunk_stride + slot % kChunk * head_dim;
+  }
 };
 
 template <typename T>
@@ -49,6 +58,7 @@ class CpuSequence final : public Sequence {
   T* data() { return buffer_.data(); }
 
   CacheView<T> Cache(int level, Stack stack, int layer) const;
+  CacheView<T> HeadCache(int level, Stack stack, int layer, int head) const;
   // [block][dim]: items of the incomplete unit, where blocks are fixed.
   T* PoolBuffer(int level) const;
   // [BridgeRows][dim]: what the level above says about each offset of the unit.

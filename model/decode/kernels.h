@@ -50,11 +50,13 @@ struct AttendArgs {
   const T* v = nullptr;  // likewise
   int64_t chunk_stride = 0;
   int64_t head_dim = 0;
-  // Visible slots in ascending order. `first` is not empty; `second` is, unless
-  // a ring wrapped. attend_tile: `second` is empty, first.begin is 0, and
-  // query j sees first.end + j slots.
+  // Visible slots in ascending order: `first`, then `further_count` more ranges
+  // (the rest of a ring that wrapped; the nodes of a tree). None is empty.
+  // attend_tile: no further ones, first.begin is 0, and query j sees
+  // first.end + j slots.
   SlotRange first;
-  SlotRange second;
+  const SlotRange* further = nullptr;
+  int64_t further_count = 0;
   // Scratch, score_stride values for each query:
   // at least the last visible slot rounded up to kChunk.
   T* scores = nullptr;

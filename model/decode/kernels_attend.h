@@ -99,12 +99,11 @@ STRATA_INLINE void ValueGroup(const AttendArgs<T>& a, const T* p, T inverse,
   constexpr int L = sizeof(V) / sizeof(T);
   V even[DV] = {};
   V odd[DV] = {};
-  const SlotRange ranges[2] = {a.first, a.second};
-  for (int i = 0; i < 2; ++i) {
-    for (int64_t s = ranges[i].begin; s < ranges[i].end;) {
+  for (int64_t i = 0; i <= a.further_count; ++i) {
+    const SlotRange range = i == 0 ? a.first : a.further[i - 1];
+    for (int64_t s = range.begin; s < range.end;) {
       const int64_t chunk_end = (s / kChunk + 1) * kChunk;
-      const int64_t end =
-          chunk_end < ranges[i].end ? chunk_end : ranges[i].end;
+      const int64_t end = chunk_end < range.end ? chunk_end : range.end;
       const T* v = ValueRow(a, s, d);
       if ((s & 1) != 0) {
 #pragma GCC unroll 8
@@ -134,15 +133,19 @@ STRATA_INLINE void ValueGroup(const AttendArgs<T>& a, const T* p, T inverse,
 template <typename T>
 void Attend(const AttendArgs<T>& a) {
   constexpr int L = kLanes<T>;
-  const bool wrapped = a.second.end > a.second.begin;
-  const int64_t end = wrapped ? a.second.end : a.first.end;
+  const int64_t end =
+      a.further_count > 0 ? a.further[a.further_count - 1].end : a.first.end;
   const int64_t begin_chunk = a.first.begin / kChunk;
   const int64_t end_chunk = (end + kChunk - 1) / kChunk;
   const int64_t base = begin_chunk * kChunk;
   const int64_t n = end_chunk * kChunk - base;
   Scores<T, 1>(a, begin_chunk, end_chunk);
   Hide(a.scores, 0, a.first.begin - base);
-  if (wrapped) Hide(a.scores, a.first.end - base, a.second.begin - base);
+  int64_t seen = a.first.end;
+  for (int64_t i = 0; i < a.further_count; ++i) {
+    Hide(a.scores, seen - base, a.further[i].begin - base);
+    seen = a.further[i].end;
+  }
   Hide(a.scores, end - base, n);
   const T inverse = Softmax(a.scores, n);
   const T* p = a.scores - base;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "model/decode/level_step.h"
 
@@ -72,12 +73,16 @@ void LevelStep<T>::RunStack(const Job& job) {
   LevelScratch<T>& s = scratch_[job.level];
   const LevelWeights<T>& w = model_->weights().levels[job.level];
   const auto& layers = job.stack == Stack::kEncoder ? w.enc : w.dec;
+  const bool decoder = job.stack == Stack::kDecoder;
+  // A tree's items are turned by their offset in the leaf.
+  const int64_t leaf = decoder && HasTree(job.level)
+                           ? level_config(job.level).leaf
+                           : std::numeric_limits<int64_t>::max();
   for (const LevelRow<CpuSequence<T>>& row : s.rows) {
     for (int64_t j = 0; j < row.count; ++j) {
-      FillRope(job.level, row.offset + j, row.begin + j + job.first);
+      FillRope(job.level, row.offset + j, (row.begin + j + job.first) % leaf);
     }
   }
-  const bool decoder = job.stack == Stack::kDecoder;
   if (decoder && layers.empty()) KeepWanted(job.level);
   for (size_t i = 0; i < layers.size(); ++i) {
     ProjectQkv(job.level, layers[i], s.x.data(), s.items);

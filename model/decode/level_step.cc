@@ -86,7 +86,11 @@ absl::Status LevelStep<T>::Reserve() {
         longest = std::max(longest, row.sequence->Cache(l, stack, 0).slots);
       }
     }
-    const int64_t slots = (level.block + kChunk - 1) / kChunk * kChunk;
+    if (HasTree(l)) {
+      PlanTree(l);
+      ok = ok && ReserveTree(l);
+    }
+    const int64_t slots = UnitSlots(level);
     longest = std::max(longest, slots);
     unit_values =
         std::max(unit_values, 2 * slots * (level.dim / level.heads));

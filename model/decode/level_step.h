@@ -17,6 +17,8 @@
 #include "model/decode/kernels.h"
 #include "model/decode/level_rows.h"
 #include "model/decode/thread_pool.h"
+#include "model/decode/tree_growth.h"
+#include "model/decode/tree_sight.h"
 #include "model/items.h"
 
 namespace strata {
@@ -40,6 +42,14 @@ struct LevelScratch : LevelBatch<CpuSequence<T>> {
   AlignedBuffer<T> rope;    // [...][head_dim]
   AlignedBuffer<T> units_x;  // [units * PoolItems][dim]
   AlignedBuffer<T> bridge;  // [units][BridgeRows * dim]
+  // Of a decoder with the tree scope: the new nodes of a step, m vectors each.
+  std::vector<TreeGrowth::Row> tree_rows;
+  TreeGrowth growth;
+  TreeSight sight;
+  AlignedBuffer<T> node_x;    // [nodes * m][dim]: drawn, then normed
+  AlignedBuffer<T> node_y;    // [nodes * m][dim]: projected
+  AlignedBuffer<T> node_qkv;  // [nodes * m][3 dim]; queries are not used
+  AlignedBuffer<T> number_rope;  // [2 m][head_dim]
 };
 
 template <typename T>
@@ -73,6 +83,8 @@ class LevelStep {
   // Leaves the wanted contexts of the level in its `norm`.
   void Advance(int l);
   void CollectUnits(int l);
+  // Slots of UnitCache: a block, a leaf, or the vectors of two nodes.
+  static int64_t UnitSlots(const LevelConfig& level);
   void EncodeUnits(int l);
   void PoolUnits(int l);
   // The rules of PoolUnits: from `norm` [units * block], `att` [units].
@@ -89,15 +101,50 @@ class LevelStep {
   void ProjectQkv(int l, const LayerWeights<T>& w, const T* x, int64_t m);
   void ProjectOut(int l, const LayerWeights<T>& w, T* x, int64_t m);
 
+  // One head of a key and a value, wherever they lie.
+  struct HeadVector {
+    const T* key = nullptr;
+    int64_t key_step = 1;  // from dimension to dimension
+    const T* value = nullptr;
+  };
+
   void FillRope(int l, int64_t row, int64_t item);
   // `wanted_only`: of each row, the queries before the wanted ones only leave
   // their keys and values.
   void Attend(const Job& job, int layer, bool wanted_only);
   void AttendHead(const Job& job, const LevelRow<CpuSequence<T>>& row, int layer, int head,
                   int64_t first_query, T* scores);
+  AttendArgs<T> CacheArgs(int l, const CacheView<T>& cache, T* scores) const;
+  void SetQuery(int l, int64_t row, int head, AttendArgs<T>* args);
+
+  // tree_step.cc
+  bool HasTree(int l) const {
+    return level_config(l).dec_layers > 0 &&
+           level_config(l).dec_scope == Scope::kTree;
+  }
+  void PlanTree(int l);
+  bool ReserveTree(int l);
+  void MakeNodes(int l, int layer);
+  T* NodeKey(int l, int64_t made, int64_t j);
+  // Vector j of a node of a row, made in this step or kept in its cache.
+  HeadVector NodeVector(int l, int layer, int64_t row, const TreeNode& node,
+                        int64_t j, int head);
+  void DrawNode(int l, int layer, int64_t made, int head, T* scores);
+  void CopyLeaf(int l, int layer, const TreeGrowth::Made& node, int head,
+                const CacheView<T>& to);
+  void CopyChildren(int l, int layer, const TreeGrowth::Made& node, int head,
+                    const CacheView<T>& to);
+  void AddMeanOfChildren(int l, int layer, int64_t made);
+  void AttendTreeHead(int l, int layer, int64_t row_index, int head,
+                      int64_t first_query, T* scores);
+
   CacheView<T> UnitCache(int l, T* scores) const;
   void AttendUnit(int l, int64_t unit, int head, T* scores);
   void PoolUnit(int l, int64_t unit, int head, T* scores);
+  HeadVector ItemVector(int l, int64_t row, int head) const;
+  // `cache`, here and below: of one head.
+  void PutVector(int l, const HeadVector& from, const T* angles,
+                 const CacheView<T>& cache, int64_t slot);
   void RotateInto(int l, int64_t row, int head, const CacheView<T>& cache,
                   int64_t slot);
 

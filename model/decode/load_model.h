@@ -6,7 +6,6 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "model/decode/version_files.h"
 #include "model/generator.h"
 
 namespace strata {
@@ -19,13 +18,8 @@ namespace strata {
 //   INVALID_ARGUMENT    config or tensors do not describe a model
 //   NOT_FOUND           a file is missing
 //   RESOURCE_EXHAUSTED  no memory for the weights
-//   UNIMPLEMENTED       the executor does not cover the config (cpu_covers.h)
 // The message names the folder.
 absl::StatusOr<std::shared_ptr<const LoadedModel>> LoadCpuModel(
     const std::string& version_dir);
-
-// The same of a version that is open.
-absl::StatusOr<std::shared_ptr<const LoadedModel>> MakeCpuModel(
-    const VersionFiles& files);
 
 }  // namespace strata

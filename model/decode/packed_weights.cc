@@ -130,9 +130,32 @@ class Taker {
   int64_t bytes_ = 0;
 };
 
+// A learned query, scaled as attention scales its queries.
+template <typename T>
+std::vector<T> TakeQuery(Taker<T>* take, const LevelConfig& level,
+                         const std::string& name, const Shape& shape) {
+  std::vector<T> query = take->Take(name, shape);
+  const T scale =
+      T(1) / std::sqrt(static_cast<T>(level.dim / level.heads));
+  for (T& q : query) q *= scale;
+  return query;
+}
+
+template <typename T>
+void TakeTree(Taker<T>* take, const LevelConfig& level, const std::string& at,
+              LayerWeights<T>* out) {
+  const Shape queries = {level.summaries, level.dim};
+  out->leaf_query = TakeQuery(take, level, at + "leaf_query", queries);
+  out->merge_query = TakeQuery(take, level, at + "merge_query", queries);
+  out->tree_height = take->Take(
+      at + "height", {TreeHeightRows(level.tree_height), level.dim});
+  out->tree_norm = take->Take(at + "norm.weight", {level.dim});
+}
+
 template <typename T>
 std::vector<LayerWeights<T>> TakeLayers(Taker<T>* take, const LevelConfig& level,
-                                        const std::string& at, int layers) {
+                                        const std::string& at, int layers,
+                                        bool tree) {
   const int64_t d = level.dim;
   const int64_t f = d * level.ff_mult;
   std::vector<LayerWeights<T>> out;
@@ -145,6 +168,7 @@ std::vector<LayerWeights<T>> TakeLayers(Taker<T>* take, const LevelConfig& level
     layer.ff_norm = take->Take(p + "ff.norm.weight", {d});
     layer.up = take->TakeMatrix({p + "ff.up.weight"}, f, d);
     layer.down = take->TakeMatrix({p + "ff.down.weight"}, d, f);
+    if (tree) TakeTree(take, level, p + "attn.tree.", &layer);
     out.push_back(std::move(layer));
   }
   return out;
@@ -158,9 +182,7 @@ void TakePool(Taker<T>* take, const LevelConfig& level, const std::string& at,
   out->pool_out = take->TakeMatrix({at + "out.weight"}, up, PoolWidth(level));
   if (level.pool != PoolKind::kAttention) return;
   out->pool_offset = take->Take(at + "offset", {level.block, d});
-  out->pool_query = take->Take(at + "query", {d});
-  const T scale = T(1) / std::sqrt(static_cast<T>(d / level.heads));
-  for (T& q : out->pool_query) q *= scale;
+  out->pool_query = TakeQuery(take, level, at + "query", {d});
   out->pool_kv =
       take->TakeMatrix({at + "key.weight", at + "value.weight"}, d, d);
 }
@@ -173,8 +195,9 @@ LevelWeights<T> TakeLevel(Taker<T>* take, const ModelConfig& config, int l) {
   LevelWeights<T> out;
   out.start = take->Take(p + "start", {d});
   out.norm = take->Take(p + "norm.weight", {d});
-  out.enc = TakeLayers(take, level, p + "enc.", level.enc_layers);
-  out.dec = TakeLayers(take, level, p + "dec.", level.dec_layers);
+  out.enc = TakeLayers(take, level, p + "enc.", level.enc_layers, false);
+  out.dec = TakeLayers(take, level, p + "dec.", level.dec_layers,
+                       level.dec_scope == Scope::kTree);
   if (l + 1 == static_cast<int>(config.levels.size())) return out;
   const int64_t up = config.levels[l + 1].dim;
   TakePool(take, level, p + "pool.", up, &out);

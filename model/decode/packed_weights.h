@@ -30,6 +30,10 @@ template <typename T>
 struct LayerWeights {
   std::vector<T> attn_norm, ff_norm;
   PackedMatrix<T> qkv, attn_out, up, down;
+  // Of a decoder with the tree scope; queries [m][dim], times 1 / sqrt(head_dim).
+  std::vector<T> leaf_query, merge_query;
+  std::vector<T> tree_height;  // [TreeHeightRows][dim]
+  std::vector<T> tree_norm;
 };
 
 template <typename T>

@@ -114,10 +114,6 @@ class Planner {
 
 }  // namespace
 
-int64_t TreeRopeRows(const TreeShape& tree) {
-  return std::max(tree.leaf, 2 * tree.summaries);
-}
-
 TreePlan MakeTreePlan(const TreeShape& tree, int64_t batch, int64_t n,
                       const torch::Tensor& segments, const RopeTables& rope,
                       const torch::TensorOptions& like, bool node_early) {

@@ -33,9 +33,6 @@ struct TreePlan {
   RopeTables rope;  // of a leaf's offsets, and of the children's vectors
 };
 
-// Rows of angles that a plan needs.
-int64_t TreeRopeRows(const TreeShape& tree);
-
 // `segments`: [batch, n] document of each item, or undefined. `like` gives the
 // type and the device. `node_early`: a planted fault (model/availability.h).
 // REQUIRES: n >= 1; `rope` of TreeRopeRows rows.

@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "model/base/log.h"
 #include "model/base/status_macros.h"
+#include "model/decode/load_model.h"
 #include "model/decode/tensor/devices.h"
 #include "model/decode/tensor/load_tensor_model.h"
 #include "model/document/load_document.h"
@@ -95,7 +96,7 @@ absl::StatusOr<Compute> PlanCompute(const Flags& flags) {
     engine.state_memory_bytes = MemoryLimitBytes() / 2;
   }
   compute.loader =
-      devices.empty() ? CpuModelLoader() : TensorModelLoader(devices);
+      devices.empty() ? ModelLoader(LoadCpuModel) : TensorModelLoader(devices);
   compute.classifier_loader = DocumentLoader(engine.threads_per_worker);
   return compute;
 }

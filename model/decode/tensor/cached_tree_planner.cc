@@ -3,73 +3,41 @@
 #include <algorithm>
 
 namespace strata {
-namespace {
-
-// New nodes of height `height` that a row makes: those of index [before, after).
-struct NewNodes {
-  int64_t before = 0;
-  int64_t after = 0;
-};
-
-NewNodes NewAt(const TreeShape& tree, const CachedRow& row, int height) {
-  if (tree.max_height > 0 && height > tree.max_height) return {};
-  const int64_t before = row.begin / tree.leaf;
-  const int64_t after = (row.begin + row.count) / tree.leaf;
-  return {before >> height, after >> height};
-}
-
-}  // namespace
 
 CachedTreePlanner::CachedTreePlanner(const TreeShape& tree,
                                      const std::vector<CachedRow>& rows,
                                      const torch::Device& device)
     : tree_(tree), rows_(rows), device_(device) {
-  Count();
-  std::vector<int64_t> next = height_start_;
-  for (const CachedRow& row : rows_) {
-    Add(row, next);
-    for (size_t h = 0; h < next.size(); ++h) {
-      const NewNodes made = NewAt(tree_, row, static_cast<int>(h));
-      next[h] += made.after - made.before;
-    }
-  }
+  std::vector<TreeGrowth::Row> growing;
+  for (const CachedRow& row : rows_) growing.push_back({row.begin, row.count});
+  growth_.Plan(tree_, growing);
+  for (size_t r = 0; r < rows_.size(); ++r) Add(static_cast<int64_t>(r));
+  AddChildren();
 }
 
-void CachedTreePlanner::Count() {
-  int64_t total = 0;
-  for (int h = 0;; ++h) {
-    int64_t made = 0;
-    for (const CachedRow& row : rows_) {
-      const NewNodes at = NewAt(tree_, row, h);
-      made += at.after - at.before;
-    }
-    height_start_.push_back(total);
-    if (made == 0) break;
-    total += made;
-  }
-  children_.resize(height_start_.size() - 1);
-}
-
-// `first_new`: this row's first new node of each height, among all new ones.
-void CachedTreePlanner::Add(const CachedRow& row,
-                            const std::vector<int64_t>& first_new) {
+void CachedTreePlanner::Add(int64_t r) {
+  const CachedRow& row = rows_[r];
   const int64_t end = row.begin + row.count;
   for (int64_t i = row.begin; i < end; ++i) offsets_.push_back(i % tree_.leaf);
   for (int64_t leaf = row.begin / tree_.leaf; leaf * tree_.leaf < end; ++leaf) {
-    AddLeaf(row, leaf, first_new);
+    AddLeaf(r, leaf);
   }
-  for (size_t h = 1; h < height_start_.size(); ++h) {
-    const NewNodes made = NewAt(tree_, row, static_cast<int>(h));
-    for (int64_t i = 2 * made.before; i < 2 * made.after; ++i) {
-      children_[h - 1].push_back(
-          Node(row, {static_cast<int>(h) - 1, i}, first_new));
-    }
-  }
-  KeepState(row, first_new);
+  KeepState(r);
 }
 
-void CachedTreePlanner::AddLeaf(const CachedRow& row, int64_t leaf,
-                                const std::vector<int64_t>& first_new) {
+void CachedTreePlanner::AddChildren() {
+  for (int64_t i = 0; i < growth_.count(); ++i) {
+    const TreeGrowth::Made& made = growth_.Get(i);
+    const int below = made.node.height - 1;
+    if (below < 0) continue;
+    children_.resize(made.node.height);
+    children_[below].push_back(Node(made.row, {below, 2 * made.node.index}));
+    children_[below].push_back(Node(made.row, {below, 2 * made.node.index + 1}));
+  }
+}
+
+void CachedTreePlanner::AddLeaf(int64_t r, int64_t leaf) {
+  const CachedRow& row = rows_[r];
   const int64_t begin = leaf * tree_.leaf;
   const int64_t end =
       std::min<int64_t>(begin + tree_.leaf, row.begin + row.count);
@@ -81,7 +49,7 @@ void CachedTreePlanner::AddLeaf(const CachedRow& row, int64_t leaf,
     piece.queries.push_back(row.offset + i - row.begin);
   }
   for (const TreeNode& node : VisibleTreeNodes(leaf, tree_.max_height)) {
-    piece.nodes.push_back(Node(row, node, first_new));
+    piece.nodes.push_back(Node(r, node));
   }
   if (end == begin + tree_.leaf) {
     leaf_items_.insert(leaf_items_.end(), piece.keys.begin(), piece.keys.end());
@@ -90,8 +58,8 @@ void CachedTreePlanner::AddLeaf(const CachedRow& row, int64_t leaf,
 }
 
 // What the next item sees and was not there before.
-void CachedTreePlanner::KeepState(const CachedRow& row,
-                                  const std::vector<int64_t>& first_new) {
+void CachedTreePlanner::KeepState(int64_t r) {
+  const CachedRow& row = rows_[r];
   const int64_t end = row.begin + row.count;
   const int64_t leaf = end / tree_.leaf;
   for (int64_t i = std::max(row.begin, leaf * tree_.leaf); i < end; ++i) {
@@ -100,9 +68,8 @@ void CachedTreePlanner::KeepState(const CachedRow& row,
     write_items_.stride.push_back(row.slots);
   }
   for (const TreeNode& node : VisibleTreeNodes(leaf, tree_.max_height)) {
-    const NewNodes made = NewAt(tree_, row, node.height);
-    if (node.index < made.before) continue;
-    kept_nodes_.push_back(Node(row, node, first_new));
+    if (growth_.Find(r, node) < 0) continue;
+    kept_nodes_.push_back(Node(r, node));
     for (int j = 0; j < tree_.summaries; ++j) {
       write_nodes_.row.push_back(row.cache + NodeSlot(node) + j);
       write_nodes_.stride.push_back(row.slots);
@@ -118,13 +85,11 @@ CachedTreePlanner::Ref CachedTreePlanner::Item(const CachedRow& row,
   return static_cast<Ref>(read_items_.row.size()) - 1;
 }
 
-CachedTreePlanner::Ref CachedTreePlanner::Node(
-    const CachedRow& row, const TreeNode& node,
-    const std::vector<int64_t>& first_new) {
-  const NewNodes made = NewAt(tree_, row, node.height);
-  if (node.index >= made.before) {
-    return -1 - (first_new[node.height] + node.index - made.before);
-  }
+CachedTreePlanner::Ref CachedTreePlanner::Node(int64_t r,
+                                               const TreeNode& node) {
+  const int64_t made = growth_.Find(r, node);
+  if (made >= 0) return -1 - made;
+  const CachedRow& row = rows_[r];
   for (int j = 0; j < tree_.summaries; ++j) {
     read_nodes_.row.push_back(row.cache + NodeSlot(node) + j);
     read_nodes_.stride.push_back(row.slots);
@@ -216,7 +181,7 @@ void CachedTreePlanner::Fill(CachedTree* to) {
   to->read_nodes_ = Upload(read_nodes_);
   to->leaf_items_ = Resolve(leaf_items_, front_items);
   for (const auto& pairs : children_) {
-    if (!pairs.empty()) to->children_.push_back(Resolve(pairs, front_nodes));
+    to->children_.push_back(Resolve(pairs, front_nodes));
   }
   std::vector<const Piece*> single, several;
   for (const Piece& piece : pieces_) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "model/decode/tensor/cached_tree.h"
+#include "model/decode/tree_growth.h"
 
 namespace strata {
 
@@ -30,14 +31,12 @@ class CachedTreePlanner {
     std::vector<Ref> keys, nodes;
   };
 
-  void Count();
-  void Add(const CachedRow& row, const std::vector<int64_t>& first_new);
-  void AddLeaf(const CachedRow& row, int64_t leaf,
-               const std::vector<int64_t>& first_new);
-  void KeepState(const CachedRow& row, const std::vector<int64_t>& first_new);
+  void Add(int64_t r);
+  void AddLeaf(int64_t r, int64_t leaf);
+  void AddChildren();
+  void KeepState(int64_t r);
   Ref Item(const CachedRow& row, int64_t position);
-  Ref Node(const CachedRow& row, const TreeNode& node,
-           const std::vector<int64_t>& first_new);
+  Ref Node(int64_t r, const TreeNode& node);
   int64_t NodeSlot(const TreeNode& node) const;
 
   CachedTree::Group MakeGroup(const std::vector<const Piece*>& pieces) const;
@@ -51,8 +50,7 @@ class CachedTreePlanner {
   const TreeShape tree_;
   const std::vector<CachedRow>& rows_;
   const torch::Device device_;
-  // Among the new nodes of all rows, those of one height stand together.
-  std::vector<int64_t> height_start_;
+  TreeGrowth growth_;
   std::vector<int64_t> offsets_;  // of every new item in its leaf
   Rows read_items_, read_nodes_, write_items_, write_nodes_;
   std::vector<Ref> leaf_items_, kept_items_, kept_nodes_;

@@ -5,8 +5,6 @@
 #include <memory>
 
 #include "model/base/status_macros.h"
-#include "model/decode/cpu_covers.h"
-#include "model/decode/load_model.h"
 #include "model/decode/tensor/tensor_model.h"
 #include "model/decode/version_files.h"
 #include "model/nn/torch_guard.h"
@@ -37,15 +35,6 @@ ModelLoader TensorModelLoader(const std::vector<std::string>& devices) {
   return [devices](const std::string& version_dir) {
     return LoadVersion(version_dir, [&](const VersionFiles& files) {
       return MakeModel(files, devices);
-    });
-  };
-}
-
-ModelLoader CpuModelLoader() {
-  return [](const std::string& version_dir) {
-    return LoadVersion(version_dir, [](const VersionFiles& files) {
-      return CpuExecutorCovers(files.config).ok() ? MakeCpuModel(files)
-                                                  : MakeModel(files, {"cpu"});
     });
   };
 }

@@ -13,8 +13,4 @@ namespace strata {
 // that is no device is INVALID_ARGUMENT.
 ModelLoader TensorModelLoader(const std::vector<std::string>& devices);
 
-// A ModelLoader for the CPU: the fused executor where it covers the version's
-// config (model/decode/cpu_covers.h), LibTorch where not.
-ModelLoader CpuModelLoader();
-
 }  // namespace strata

@@ -1,6 +1,5 @@
 #include "tests/model/decode/small_configs.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "tests/model/random_config.h"
@@ -31,17 +30,26 @@ ModelConfig Make(std::vector<LevelConfig> levels) {
   return config;
 }
 
-// Those that have a tree somewhere, or those that have none.
-void AddRandomConfigs(bool trees, std::vector<NamedConfig>* configs) {
-  for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {
-    const ModelConfig config = testing::RandomConfig(seed);
-    const bool tree = std::any_of(
-        config.levels.begin(), config.levels.end(), [](const LevelConfig& l) {
-          return l.dec_layers > 0 && l.dec_scope == Scope::kTree;
-        });
-    if (tree != trees) continue;
-    configs->push_back({"random_" + std::to_string(seed), config});
-  }
+LevelConfig Tree(LevelConfig level, int leaf, int summaries, int height) {
+  level.dec_scope = Scope::kTree;
+  level.leaf = leaf;
+  level.summaries = summaries;
+  level.tree_height = height;
+  return level;
+}
+
+void AddTrees(std::vector<NamedConfig>* configs) {
+  const LevelConfig flat = MakeLevel(24, 2, 0, Scope::kFull, 2, Scope::kFull, 0, 0);
+  const LevelConfig windowed =
+      MakeLevel(16, 2, 1, Scope::kWindow, 1, Scope::kWindow, 8, 4);
+  const LevelConfig block =
+      MakeLevel(16, 2, 1, Scope::kBlock, 1, Scope::kTree, 0, 6);
+  configs->push_back({"tree", Make({Tree(flat, 4, 2, 0)})});
+  configs->push_back({"tree_leaf_3", Make({Tree(flat, 3, 1, 0)})});
+  configs->push_back({"tree_capped", Make({Tree(flat, 2, 3, 2)})});
+  configs->push_back({"tree_wide", Make({Tree(flat, 20, 2, 0)})});
+  configs->push_back({"tree_above", Make({windowed, Tree(flat, 3, 2, 0)})});
+  configs->push_back({"tree_below", Make({Tree(block, 4, 2, 1), flat})});
 }
 
 }  // namespace
@@ -94,33 +102,11 @@ std::vector<NamedConfig> SmallConfigs() {
                                                      : "words_linear",
                        config});
   }
-  AddRandomConfigs(/*trees=*/false, &configs);
-  return configs;
-}
-
-std::vector<NamedConfig> TreeConfigs() {
-  const auto tree = [](LevelConfig level, int leaf, int summaries, int height) {
-    level.dec_scope = Scope::kTree;
-    level.leaf = leaf;
-    level.summaries = summaries;
-    level.tree_height = height;
-    return level;
-  };
-  const LevelConfig flat = MakeLevel(24, 2, 0, Scope::kFull, 2, Scope::kFull, 0, 0);
-  std::vector<NamedConfig> configs = {
-      {"tree", Make({tree(flat, 4, 2, 0)})},
-      {"tree_leaf_3", Make({tree(flat, 3, 1, 0)})},
-      {"tree_capped", Make({tree(flat, 2, 3, 2)})},
-      {"tree_wide", Make({tree(flat, 20, 2, 0)})},
-      {"tree_above", Make({MakeLevel(16, 2, 1, Scope::kWindow, 1,
-                                     Scope::kWindow, 8, 4),
-                           tree(flat, 3, 2, 0)})},
-      {"tree_below", Make({tree(MakeLevel(16, 2, 1, Scope::kBlock, 1,
-                                          Scope::kTree, 0, 6),
-                                4, 2, 1),
-                           flat})},
-  };
-  AddRandomConfigs(/*trees=*/true, &configs);
+  AddTrees(&configs);
+  for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {
+    configs.push_back(
+        {"random_" + std::to_string(seed), testing::RandomConfig(seed)});
+  }
   return configs;
 }
 

@@ -13,11 +13,9 @@ struct NamedConfig {
   ModelConfig config;
 };
 // Every kind of level, small: block, block-literal, flat, windowed flat, three
-// levels, no encoder, blocks that are no power of two, every pool and bridge, and
-// kRandomConfigs random ones.
+// levels, no encoder, blocks that are no power of two, every pool and bridge; the
+// tree scope at the only level, above and below another one, with and without a
+// cap, leaves that are no power of two; and kRandomConfigs random ones.
 std::vector<NamedConfig> SmallConfigs();
-// The tree scope: at the only level, above and below another one, with and
-// without a cap, leaves that are no power of two.
-std::vector<NamedConfig> TreeConfigs();
 
 }  // namespace strata

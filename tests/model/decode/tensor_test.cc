@@ -279,12 +279,6 @@ TEST_P(TensorTest, ADamagedSequenceIsRefusedUntilItIsRestored) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Trees, TensorTest, testing::ValuesIn(TreeConfigs()),
-    [](const testing::TestParamInfo<NamedConfig>& info) {
-      return info.param.name;
-    });
-
-INSTANTIATE_TEST_SUITE_P(
     Configs, TensorTest, testing::ValuesIn(SmallConfigs()),
     [](const testing::TestParamInfo<NamedConfig>& info) {
       return info.param.name;

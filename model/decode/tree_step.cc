@@ -1,0 +1,230 @@
+// LevelStep: the tree scope (model/README.md, "Tree"). In each layer the new nodes
+// of all rows are made first, a height at a time, from the keys and values that
+// the layer has just computed; then each row's items attend in order, and each
+// leaf that they complete leaves its highest node in the cache.
+
+#include <algorithm>
+
+#include "model/decode/level_step.h"
+
+namespace strata {
+
+template <typename T>
+void LevelStep<T>::PlanTree(int l) {
+  const TreeShape tree = TreeOf(level_config(l));
+  LevelScratch<T>& s = scratch_[l];
+  s.tree_rows.clear();
+  // The decoder has one item more than was fed: position 0, decoded at load.
+  for (const LevelRow<CpuSequence<T>>& row : s.rows) {
+    s.tree_rows.push_back({row.begin + 1, row.count});
+  }
+  s.growth.Plan(tree, s.tree_rows);
+  s.sight.Plan(tree, s.tree_rows, s.growth);
+}
+
+template <typename T>
+bool LevelStep<T>::ReserveTree(int l) {
+  const LevelConfig& level = level_config(l);
+  const TreeShape tree = TreeOf(level);
+  const int64_t width = level.dim / level.heads;
+  LevelScratch<T>& s = scratch_[l];
+  const int64_t vectors = s.growth.count() * tree.summaries;
+  if (!s.node_x.Reserve(vectors * PaddedWidth(level.dim)) ||
+      !s.node_y.Reserve(vectors * PaddedWidth(level.dim)) ||
+      !s.node_qkv.Reserve(vectors * PaddedWidth(3 * level.dim)) ||
+      !s.number_rope.Reserve(2 * tree.summaries * width)) {
+    return false;
+  }
+  for (int64_t j = 0; j < 2 * tree.summaries; ++j) {
+    model_->rope(l).Fill(j, s.number_rope.data() + j * width);
+  }
+  return true;
+}
+
+// node = W_qkv norm(W_out drawn + height), and for a merge the children's mean.
+template <typename T>
+void LevelStep<T>::MakeNodes(int l, int layer) {
+  const LevelConfig& level = level_config(l);
+  LevelScratch<T>& s = scratch_[l];
+  const LayerWeights<T>& w = model_->weights().levels[l].dec[layer];
+  const int64_t width = PaddedWidth(level.dim);
+  const int64_t rows_of_heights = TreeHeightRows(level.tree_height);
+  for (int h = 0; h < s.growth.heights(); ++h) {
+    const int64_t first = s.growth.First(h);
+    const int64_t nodes = s.growth.First(h + 1) - first;
+    const int64_t m = nodes * level.summaries;
+    T* x = s.node_x.data() + first * level.summaries * width;
+    T* y = s.node_y.data() + first * level.summaries * width;
+    pool_->ParallelFor(nodes * level.heads, [&](int thread, int64_t task) {
+      DrawNode(l, layer, first + task / level.heads,
+               static_cast<int>(task % level.heads), ThreadScratch(thread));
+    });
+    MatMul(x, width, m, w.attn_out, y, width, Epilogue::kStore);
+    const T* height = w.tree_height.data() +
+                      std::min<int64_t>(h, rows_of_heights - 1) * level.dim;
+    for (int64_t r = 0; r < m; ++r) {
+      for (int64_t d = 0; d < level.dim; ++d) y[r * width + d] += height[d];
+    }
+    Norm(l, y, m, w.tree_norm, x);
+    MatMul(x, width, m, w.qkv, NodeKey(l, first, 0) - level.dim,
+           PaddedWidth(3 * level.dim), Epilogue::kStore);
+    for (int64_t i = first; h > 0 && i < first + nodes; ++i) {
+      AddMeanOfChildren(l, layer, i);
+    }
+  }
+}
+
+// Vector j of a new node: its keys of all heads; its values lie `dim` further.
+template <typename T>
+T* LevelStep<T>::NodeKey(int l, int64_t made, int64_t j) {
+  const LevelConfig& level = level_config(l);
+  return scratch_[l].node_qkv.data() +
+         (made * level.summaries + j) * PaddedWidth(3 * level.dim) + level.dim;
+}
+
+template <typename T>
+typename LevelStep<T>::HeadVector LevelStep<T>::NodeVector(
+    int l, int layer, int64_t row, const TreeNode& node, int64_t j, int head) {
+  const LevelConfig& level = level_config(l);
+  const int64_t width = level.dim / level.heads;
+  const int64_t made = scratch_[l].growth.Find(row, node);
+  if (made >= 0) {
+    const T* key = NodeKey(l, made, j) + head * width;
+    return {key, 1, key + level.dim};
+  }
+  const CacheView<T> cache = scratch_[l].rows[row].sequence->HeadCache(
+      l, Stack::kDecoder, layer, head);
+  const int64_t slot = TreeNodeSlot(TreeOf(level), node) + j;
+  return {cache.KeyColumn(slot), kChunk, cache.ValueRow(slot, width)};
+}
+
+// The learned queries of a head attend to what a node is made of.
+template <typename T>
+void LevelStep<T>::DrawNode(int l, int layer, int64_t made, int head,
+                            T* scores) {
+  const LevelConfig& level = level_config(l);
+  LevelScratch<T>& s = scratch_[l];
+  const LayerWeights<T>& w = model_->weights().levels[l].dec[layer];
+  const int64_t width = level.dim / level.heads;
+  const TreeGrowth::Made& node = s.growth.Get(made);
+  const bool leaf = node.node.height == 0;
+  const CacheView<T> cache = UnitCache(l, scores);
+  if (leaf) {
+    CopyLeaf(l, layer, node, head, cache);
+  } else {
+    CopyChildren(l, layer, node, head, cache);
+  }
+  AttendArgs<T> args;
+  args.k = cache.keys;
+  args.v = cache.values;
+  args.chunk_stride = cache.chunk_stride;
+  args.head_dim = width;
+  args.first = {0, leaf ? level.leaf : 2 * level.summaries};
+  args.scores = scores;
+  const std::vector<T>& query = leaf ? w.leaf_query : w.merge_query;
+  for (int64_t j = 0; j < level.summaries; ++j) {
+    args.q = query.data() + j * level.dim + head * width;
+    args.out = s.node_x.data() +
+               (made * level.summaries + j) * PaddedWidth(level.dim) +
+               head * width;
+    model_->kernels().attend(args);
+  }
+}
+
+// Items that an earlier step fed lie turned in the cache.
+template <typename T>
+void LevelStep<T>::CopyLeaf(int l, int layer, const TreeGrowth::Made& node,
+                            int head, const CacheView<T>& to) {
+  const LevelConfig& level = level_config(l);
+  LevelScratch<T>& s = scratch_[l];
+  const int64_t width = level.dim / level.heads;
+  const LevelRow<CpuSequence<T>>& row = s.rows[node.row];
+  const CacheView<T> cache =
+      row.sequence->HeadCache(l, Stack::kDecoder, layer, head);
+  for (int64_t r = 0; r < level.leaf; ++r) {
+    const int64_t j =
+        node.node.index * level.leaf + r - s.tree_rows[node.row].begin;
+    if (j >= 0) {
+      PutVector(l, ItemVector(l, row.offset + j, head),
+                s.rope.data() + (row.offset + j) * width, to, r);
+      continue;
+    }
+    const T* from = cache.KeyColumn(r);
+    T* key = to.KeyColumn(r);
+    for (int64_t d = 0; d < width; ++d) key[d * kChunk] = from[d * kChunk];
+    std::copy_n(cache.ValueRow(r, width), width, to.ValueRow(r, width));
+  }
+}
+
+template <typename T>
+void LevelStep<T>::CopyChildren(int l, int layer, const TreeGrowth::Made& node,
+                                int head, const CacheView<T>& to) {
+  const LevelConfig& level = level_config(l);
+  const int64_t width = level.dim / level.heads;
+  for (int64_t j = 0; j < 2 * level.summaries; ++j) {
+    const TreeNode child = {node.node.height - 1,
+                            2 * node.node.index + j / level.summaries};
+    PutVector(l, NodeVector(l, layer, node.row, child, j % level.summaries, head),
+              scratch_[l].number_rope.data() + j * width, to, j);
+  }
+}
+
+template <typename T>
+void LevelStep<T>::AddMeanOfChildren(int l, int layer, int64_t made) {
+  const LevelConfig& level = level_config(l);
+  const int64_t width = level.dim / level.heads;
+  const TreeGrowth::Made& node = scratch_[l].growth.Get(made);
+  const TreeNode left = {node.node.height - 1, 2 * node.node.index};
+  const TreeNode right = {left.height, left.index + 1};
+  for (int64_t j = 0; j < level.summaries; ++j) {
+    for (int head = 0; head < level.heads; ++head) {
+      const HeadVector a = NodeVector(l, layer, node.row, left, j, head);
+      const HeadVector b = NodeVector(l, layer, node.row, right, j, head);
+      T* key = NodeKey(l, made, j) + head * width;
+      T* value = key + level.dim;
+      for (int64_t d = 0; d < width; ++d) {
+        key[d] += (a.key[d * a.key_step] + b.key[d * b.key_step]) / 2;
+        value[d] += (a.value[d] + b.value[d]) / 2;
+      }
+    }
+  }
+}
+
+template <typename T>
+void LevelStep<T>::AttendTreeHead(int l, int layer, int64_t row_index, int head,
+                                  int64_t first_query, T* scores) {
+  const LevelConfig& level = level_config(l);
+  LevelScratch<T>& s = scratch_[l];
+  const int64_t width = level.dim / level.heads;
+  const LevelRow<CpuSequence<T>>& row = s.rows[row_index];
+  const int64_t begin = s.tree_rows[row_index].begin;
+  const CacheView<T> cache =
+      row.sequence->HeadCache(l, Stack::kDecoder, layer, head);
+  AttendArgs<T> args = CacheArgs(l, cache, scores);
+  for (const TreeSight::Leaf& leaf : s.sight.Leaves(row_index)) {
+    const absl::Span<const SlotRange> nodes = s.sight.Nodes(leaf);
+    args.further = nodes.data();
+    args.further_count = static_cast<int64_t>(nodes.size());
+    for (int64_t i = leaf.begin; i < leaf.end; ++i) {
+      const int64_t j = row.offset + i - begin;
+      const int64_t slot = i % level.leaf;
+      RotateInto(l, j, head, cache, slot);
+      if (i - begin < first_query) continue;
+      args.first = {0, slot + 1};
+      SetQuery(l, j, head, &args);
+      model_->kernels().attend(args);
+    }
+    for (int64_t j = 0; leaf.kept >= 0 && j < level.summaries; ++j) {
+      const T* key = NodeKey(l, leaf.kept, j) + head * width;
+      T* column = cache.KeyColumn(leaf.kept_slot + j);
+      for (int64_t d = 0; d < width; ++d) column[d * kChunk] = key[d];
+      std::copy_n(key + level.dim, width,
+                  cache.ValueRow(leaf.kept_slot + j, width));
+    }
+  }
+}
+
+template class LevelStep<float>;
+template class LevelStep<double>;
+
+}  // namespace strata
