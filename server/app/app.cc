@@ -134,7 +134,8 @@ class AppImpl final : public App {
     STRATA_ASSIGN_OR_RETURN(
         rpc_, RpcServer::Start(RpcOptionsFor(flags_), {&engine_, &registry_, &jobs_,
                                                        &datasets_, &state_, &calls_}));
-    STRATA_RETURN_IF_ERROR(registry_.LoadAll());
+    STRATA_RETURN_IF_ERROR(registry_.LoadAll(SignalPending));
+    if (SignalPending()) return absl::OkStatus();  // Run takes it and leaves
     STRATA_RETURN_IF_ERROR(jobs_.Start());
     SetPhase(Phase::kServing);
     STRATA_RETURN_IF_ERROR(WritePortFile());
@@ -177,14 +178,16 @@ class AppImpl final : public App {
 
   void SetPhase(Phase phase) {
     state_.Set(phase);
-    metrics_.SetReady(state_.ready());
     rpc_->StateChanged();
   }
 
   std::map<std::string, HttpHandler> Probes() {
-    return ProbeHandlers([this] { return state_.ready(); },
+    return ProbeHandlers([this] { return IsReady(state_, engine_); },
                          [this] { return engine_.Healthy(kStuckAfter); },
-                         [this] { return metrics_.Text(); });
+                         [this] {
+                           metrics_.SetReady(IsReady(state_, engine_));
+                           return metrics_.Text();
+                         });
   }
 
   absl::Status WritePortFile() const {

@@ -48,6 +48,13 @@ void BlockSignals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
+bool SignalPending() {
+  sigset_t pending;
+  sigpending(&pending);
+  return sigismember(&pending, SIGTERM) == 1 ||
+         sigismember(&pending, SIGINT) == 1;
+}
+
 int WaitForSignal() {
   const sigset_t set = ShutdownSignals();
   int signal = 0;

@@ -8,6 +8,9 @@
 
 namespace strata {
 
+// Whether one of them waits to be taken. REQUIRES BlockSignals.
+bool SignalPending();
+
 // Blocks until SIGTERM or SIGINT arrives. REQUIRES BlockSignals.
 int WaitForSignal();
 

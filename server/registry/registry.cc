@@ -74,7 +74,7 @@ std::string ModelRegistry::DirOf(const Place& place) const {
   return absl::StrCat(ModelDir(place.model), "/", place.version);
 }
 
-absl::Status ModelRegistry::LoadAll() {
+absl::Status ModelRegistry::LoadAll(const std::function<bool()>& stop) {
   std::error_code error;
   std::filesystem::create_directories(root_, error);
   {
@@ -90,26 +90,39 @@ absl::Status ModelRegistry::LoadAll() {
       Rescan(model);
     }
   }
-  // All are marked before the first is loaded: a known model is never NOT_FOUND.
-  std::vector<Place> live;
-  {
-    MutexLock lock(&mu_);
-    scanning_ = false;
-    for (const auto& [name, model] : models_) {
-      const absl::StatusOr<Place> place = Find(name);
-      if (!place.ok()) continue;
-      Version& version = models_[name].versions[place->version];
-      if (version.state != VersionState::kUnloaded) continue;
-      version.state = VersionState::kLoading;
-      live.push_back(*place);
-    }
-  }
+  const std::vector<Place> marked = MarkAliased();
   STRATA_RETURN_IF_ERROR(models.status());
   NotifyListener();
-  for (const Place& place : live) {
+  for (const Place& place : marked) {
+    if (stop != nullptr && stop()) {
+      MutexLock lock(&mu_);
+      VersionAt(place)->state = VersionState::kUnloaded;
+      loaded_.SignalAll();
+      continue;
+    }
     LoadMarked(place).IgnoreError();  // reported as kBroken
   }
   return absl::OkStatus();
+}
+
+// All are marked before the first is loaded: a known model is never NOT_FOUND.
+std::vector<ModelRegistry::Place> ModelRegistry::MarkAliased() {
+  std::vector<Place> live, others;
+  MutexLock lock(&mu_);
+  scanning_ = false;
+  for (auto& [name, model] : models_) {
+    for (const auto& [alias, number] : model.aliases) {
+      const std::optional<int64_t> parsed = ParseVersionNumber(number);
+      const auto version = model.versions.find(parsed.value_or(0));
+      if (version == model.versions.end()) continue;
+      if (version->second.state == VersionState::kUnloaded) {
+        version->second.state = VersionState::kLoading;
+        (alias == kLiveAlias ? live : others).push_back({name, *parsed});
+      }
+    }
+  }
+  live.insert(live.end(), others.begin(), others.end());
+  return live;
 }
 
 void ModelRegistry::Rescan(const std::string& model) {

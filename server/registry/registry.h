@@ -14,6 +14,9 @@
 // LoadAll.
 // A request pins its version with a shared_ptr: unloading or moving an alias
 // never touches running streams, and the weights go when the last one ends.
+// In memory are the versions that an alias names and those that Load was called
+// for. When an alias moves away from the last, the version it named is unloaded,
+// or else a server that publishes every night would fill its memory.
 // Thread-safe. Loading happens outside the lock, one load per version at a time.
 
 #include <cstdint>
@@ -78,9 +81,11 @@ class ModelRegistry {
   // before LoadAll; it is called until the registry is gone.
   void SetListener(std::function<void()> listener);
 
-  // Scans the folder and loads the live version of every model. A model that
-  // fails to load is reported as kBroken; it does not stop the others.
-  absl::Status LoadAll();
+  // Scans the folder and loads every version that an alias names, the live ones
+  // first. A version that fails to load is reported as kBroken; it does not stop
+  // the others. `stop` is asked before each load; after a true the rest stays
+  // unloaded.
+  absl::Status LoadAll(const std::function<bool()>& stop = nullptr);
 
   // NAME, NAME@VERSION or NAME@ALIAS. NOT_FOUND: no such model or version;
   // UNAVAILABLE: known, loading; FAILED_PRECONDITION: not loaded or broken.
@@ -90,7 +95,8 @@ class ModelRegistry {
   std::vector<ModelInfo> List() const;  // sorted by name
   absl::StatusOr<ModelInfo> Get(absl::string_view name) const;
 
-  // NAME@VERSION. Idempotent. Errors of the loader pass through.
+  // NAME@VERSION. Idempotent. It stays until Unload, whatever the aliases do.
+  // Errors of the loader pass through.
   absl::Status Load(absl::string_view name);
   // NAME@VERSION. FAILED_PRECONDITION while `live` points at it.
   absl::Status Unload(absl::string_view name);
@@ -122,6 +128,7 @@ class ModelRegistry {
     absl::Status error;  // of the last load, or of the manifest
     std::string job;
     std::shared_ptr<const ServedVersion> served;  // null unless kReady
+    bool kept = false;  // Load was called for it
   };
   struct Model {
     std::map<int64_t, Version> versions;
@@ -147,6 +154,15 @@ class ModelRegistry {
   Version* VersionAt(const Place& place) STRATA_REQUIRES(mu_);  // or null
   // Looks at the model's folder and adds what is new.
   void Rescan(const std::string& model);
+  // Load for a while: until an alias names it, or does no more.
+  absl::StatusOr<Place> LoadPlace(absl::string_view name);
+  // Marks what LoadAll loads, in its order.
+  std::vector<Place> MarkAliased();
+  // Takes a version that nobody names any more out of memory; its weights, to be
+  // freed outside the locks.
+  std::shared_ptr<const ServedVersion> Release(Model* model,
+                                               const std::string& version)
+      STRATA_REQUIRES(mu_);
   absl::StatusOr<Opened> Open(const std::string& version_dir) const;
   // REQUIRES: this thread set kLoading.
   absl::Status LoadMarked(const Place& place);
@@ -156,10 +172,12 @@ class ModelRegistry {
   bool FindJob(const std::string& model, absl::string_view job,
                Place* place) const;
   absl::StatusOr<std::string> PublishAgain(const Place& place);
+  bool LiveWasChosenSince(const Place& place) const;
   absl::StatusOr<Place> Install(const std::string& model,
                                 const std::string& version_dir,
                                 absl::string_view job, Opened opened)
       STRATA_REQUIRES(disk_mu_);
+  // ABORTED: `place` was unloaded meanwhile.
   absl::Status MoveAlias(const Place& place, const std::string& alias)
       STRATA_REQUIRES(disk_mu_);
   int64_t NextVersion(const std::string& model) const STRATA_REQUIRES(disk_mu_);

@@ -47,6 +47,18 @@ std::shared_ptr<const ServedVersion> ModelRegistry::MakeServed(
 }
 
 absl::Status ModelRegistry::Load(absl::string_view name) {
+  for (;;) {
+    STRATA_ASSIGN_OR_RETURN(const Place place, LoadPlace(name));
+    MutexLock lock(&mu_);
+    Version* version = VersionAt(place);
+    if (version == nullptr || version->state != VersionState::kReady) continue;
+    version->kept = true;
+    return absl::OkStatus();
+  }
+}
+
+absl::StatusOr<ModelRegistry::Place> ModelRegistry::LoadPlace(
+    absl::string_view name) {
   const std::string model(name.substr(0, name.find('@')));
   Place place;
   {
@@ -70,13 +82,14 @@ absl::Status ModelRegistry::Load(absl::string_view name) {
       version = VersionAt(place);
     }
     if (version == nullptr) return absl::NotFoundError("taken back meanwhile");
-    if (version->state == VersionState::kReady) return absl::OkStatus();
+    if (version->state == VersionState::kReady) return place;
     // What the other caller's load came to is ours too.
     if (waited && !version->error.ok()) return Unshared(version->error);
     version->state = VersionState::kLoading;
   }
   NotifyListener();
-  return LoadMarked(place);
+  STRATA_RETURN_IF_ERROR(LoadMarked(place));
+  return place;
 }
 
 ModelRegistry::Version* ModelRegistry::VersionAt(const Place& place) {
@@ -132,6 +145,7 @@ absl::Status ModelRegistry::Unload(absl::string_view name) {
     if (version.state != VersionState::kReady) return absl::OkStatus();
     released = std::move(version.served);
     version.state = VersionState::kUnloaded;
+    version.kept = false;
   }
   released.reset();
   NotifyListener();
@@ -147,14 +161,15 @@ absl::Status ModelRegistry::SetAlias(absl::string_view model,
     return absl::InvalidArgumentError(absl::StrCat(
         "version is \"", version, "\"; must be a positive integer"));
   }
-  STRATA_RETURN_IF_ERROR(Load(absl::StrCat(model, "@", version)));
-  {
+  absl::Status status;
+  do {
+    STRATA_ASSIGN_OR_RETURN(const Place place,
+                            LoadPlace(absl::StrCat(model, "@", version)));
     MutexLock disk(&disk_mu_);
-    STRATA_RETURN_IF_ERROR(
-        MoveAlias({std::string(model), *number}, std::string(alias)));
-  }
+    status = MoveAlias(place, std::string(alias));
+  } while (absl::IsAborted(status));
   NotifyListener();
-  return absl::OkStatus();
+  return status;
 }
 
 absl::Status ModelRegistry::MoveAlias(const Place& place,
@@ -165,7 +180,7 @@ absl::Status ModelRegistry::MoveAlias(const Place& place,
     MutexLock lock(&mu_);
     const Version* version = VersionAt(place);
     if (version == nullptr || version->state != VersionState::kReady) {
-      return absl::FailedPreconditionError(
+      return absl::AbortedError(
           absl::StrCat("version ", place.version, " of model \"", place.model,
                        "\" was unloaded meanwhile"));
     }
@@ -175,12 +190,36 @@ absl::Status ModelRegistry::MoveAlias(const Place& place,
   file.aliases[alias] = absl::StrCat(place.version);
   if (alias == kLiveAlias) file.live_chosen_from = newest;
   STRATA_RETURN_IF_ERROR(WriteAliases(ModelDir(place.model), file));
-  MutexLock lock(&mu_);
-  Model& model = models_.at(place.model);
-  model.aliases = std::move(file.aliases);
-  model.live_chosen_from = file.live_chosen_from;
-  model.alias_error = absl::OkStatus();
+  std::shared_ptr<const ServedVersion> released;
+  {
+    MutexLock lock(&mu_);
+    Model& model = models_.at(place.model);
+    const std::string left = model.aliases[alias];
+    model.aliases = std::move(file.aliases);
+    model.live_chosen_from = file.live_chosen_from;
+    model.alias_error = absl::OkStatus();
+    released = Release(&model, left);
+  }
+  if (released != nullptr) {
+    Log(Severity::kInfo, "model unloaded: no alias names it",
+        {{"model", released->name()}});
+  }
   return absl::OkStatus();
+}
+
+std::shared_ptr<const ServedVersion> ModelRegistry::Release(
+    Model* model, const std::string& version) {
+  for (const auto& [alias, named] : model->aliases) {
+    if (named == version) return nullptr;
+  }
+  const auto left =
+      model->versions.find(ParseVersionNumber(version).value_or(0));
+  if (left == model->versions.end() || left->second.kept ||
+      left->second.state != VersionState::kReady) {
+    return nullptr;
+  }
+  left->second.state = VersionState::kUnloaded;
+  return std::move(left->second.served);
 }
 
 bool ModelRegistry::FindJob(const std::string& model, absl::string_view job,
@@ -230,22 +269,27 @@ absl::StatusOr<std::string> ModelRegistry::Publish(
 // stays; so does one that somebody moved while this version was there.
 absl::StatusOr<std::string> ModelRegistry::PublishAgain(const Place& place) {
   const std::string name = absl::StrCat(place.model, "@", place.version);
-  STRATA_RETURN_IF_ERROR(Load(name));
-  {
+  if (LiveWasChosenSince(place)) return name;
+  absl::Status status;
+  do {
+    STRATA_RETURN_IF_ERROR(LoadPlace(name).status());
     MutexLock disk(&disk_mu_);
-    {
-      MutexLock lock(&mu_);
-      const Model& model = models_.at(place.model);
-      const auto it = model.aliases.find(kLiveAlias);
-      const bool later =
-          it != model.aliases.end() &&
-          ParseVersionNumber(it->second).value_or(0) >= place.version;
-      if (later || model.live_chosen_from >= place.version) return name;
-    }
-    STRATA_RETURN_IF_ERROR(MoveAlias(place, kLiveAlias));
-  }
+    if (LiveWasChosenSince(place)) break;
+    status = MoveAlias(place, kLiveAlias);
+  } while (absl::IsAborted(status));
   NotifyListener();
+  STRATA_RETURN_IF_ERROR(status);
   return name;
+}
+
+bool ModelRegistry::LiveWasChosenSince(const Place& place) const {
+  MutexLock lock(&mu_);
+  const Model& model = models_.at(place.model);
+  const auto live = model.aliases.find(kLiveAlias);
+  const bool later =
+      live != model.aliases.end() &&
+      ParseVersionNumber(live->second).value_or(0) >= place.version;
+  return later || model.live_chosen_from >= place.version;
 }
 
 int64_t ModelRegistry::NextVersion(const std::string& model) const {

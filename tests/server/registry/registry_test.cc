@@ -29,30 +29,61 @@ TEST_F(RegistryTest, AnEmptyRepositoryIsMadeAndServesNothing) {
   EXPECT_TRUE(absl::IsNotFound(registry->Get("x").status()));
 }
 
-TEST_F(RegistryTest, LoadsTheLiveVersionOfEveryModelAndOnlyThat) {
+TEST_F(RegistryTest, LoadsEveryVersionThatAnAliasNamesAndOnlyThose) {
   Put("a", 1);
   Put("a", 2);
   Put("a", 10);
-  WriteText("models/a/aliases.json", R"({"live": "2", "old": "1"})");
+  Put("a", 11);
+  WriteText("models/a/aliases.json",
+            R"({"live": "2", "old": "1", "older": "1", "second": "2"})");
   Put("b", 1);
   Put("b", 3);  // no aliases: the highest is live
   ASSERT_TRUE(registry->LoadAll().ok());
-  EXPECT_EQ(loads, 2);
+  EXPECT_EQ(loads, 3);
   EXPECT_EQ(LiveOf("a"), "a@2");
   EXPECT_EQ(LiveOf("a@live"), "a@2");
   EXPECT_EQ(LiveOf("b"), "b@3");
-  EXPECT_TRUE(absl::IsFailedPrecondition(registry->Resolve("a@old").status()));
+  EXPECT_EQ(LiveOf("a@old"), "a@1");
+  EXPECT_TRUE(absl::IsFailedPrecondition(registry->Resolve("a@10").status()));
   EXPECT_TRUE(absl::IsNotFound(registry->Resolve("a@4").status()));
   EXPECT_TRUE(absl::IsNotFound(registry->Resolve("a@none").status()));
   EXPECT_TRUE(absl::IsNotFound(registry->Resolve("a@").status()));
   const auto info = registry->Get("a");
   ASSERT_TRUE(info.ok());
-  ASSERT_EQ(info->versions.size(), 3u);
+  ASSERT_EQ(info->versions.size(), 4u);
   EXPECT_EQ(info->versions[2].version, "10");  // by number, not by text
   EXPECT_EQ(info->versions[1].state, VersionState::kReady);
-  EXPECT_EQ(info->versions[0].state, VersionState::kUnloaded);
+  EXPECT_EQ(info->versions[2].state, VersionState::kUnloaded);
   EXPECT_EQ((*registry->Resolve("a"))->template_kind, TemplateKind::kChat);
   EXPECT_EQ(*registry->VersionDir("a@old"), temp / "models/a/1");
+}
+
+TEST_F(RegistryTest, ASignalEndsTheLoading) {
+  for (const char* name : {"a", "b", "c"}) Put(name, 1);
+  ASSERT_TRUE(registry->LoadAll([this] { return loads == 1; }).ok());
+  EXPECT_EQ(loads, 1);
+  EXPECT_EQ(LiveOf("a"), "a@1");
+  EXPECT_TRUE(absl::IsFailedPrecondition(registry->Resolve("b").status()));
+  EXPECT_TRUE(registry->Load("c@1").ok());
+}
+
+TEST_F(RegistryTest, AVersionThatNoAliasNamesLeavesMemory) {
+  ASSERT_TRUE(registry->LoadAll().ok());
+  Publish("m", Result("r1", "one"), "job-1");
+  std::weak_ptr<const ServedVersion> first = *registry->Resolve("m");
+  Publish("m", Result("r2", "two"), "job-2");
+  EXPECT_TRUE(first.expired());
+  EXPECT_TRUE(absl::IsFailedPrecondition(registry->Resolve("m@1").status()));
+  ASSERT_TRUE(registry->SetAlias("m", "stable", "2").ok());
+  Publish("m", Result("r3", "three"), "job-3");
+  EXPECT_EQ(LiveOf("m@2"), "m@2");  // an alias names it
+  ASSERT_TRUE(registry->Load("m@3").ok());
+  Publish("m", Result("r4", "four"), "job-4");
+  EXPECT_EQ(LiveOf("m@3"), "m@3");  // somebody asked for it
+  ASSERT_TRUE(registry->SetAlias("m", "stable", "4").ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(registry->Resolve("m@2").status()));
+  ASSERT_TRUE(registry->SetAlias("m", "live", "1").ok());  // loads it again
+  EXPECT_EQ(LiveOf("m"), "m@1");
 }
 
 TEST_F(RegistryTest, ABrokenModelDoesNotStopTheOthers) {
@@ -241,6 +272,7 @@ TEST_F(RegistryTest, UnloadDropsTheWeightsWhenTheLastUserIsGone) {
   ASSERT_TRUE(registry->LoadAll().ok());
   Publish("m", Result("r1", "one"), "job-1");
   Publish("m", Result("r2", "two"), "job-2");
+  ASSERT_TRUE(registry->Load("m@1").ok());
   auto pinned = *registry->Resolve("m@1");
   const std::weak_ptr<const LoadedModel> weights = pinned->weights;
   EXPECT_TRUE(absl::IsFailedPrecondition(registry->Unload("m@2")));
