@@ -175,6 +175,8 @@ bool Engine::Healthy(MonotonicDuration limit) const {
   return impl_->core.queue().LongestStep() <= limit;
 }
 
+bool Engine::Failing() const { return impl_->core.Failing(); }
+
 EngineLevels Engine::levels() const { return impl_->core.queue().levels(); }
 
 }  // namespace strata

@@ -85,6 +85,10 @@ class Engine {
   // False when a worker is stuck in one step for longer than `limit`.
   bool Healthy(MonotonicDuration limit) const;
 
+  // True for kFaultMemory after a worker's executor failed kFaultsInARow steps or
+  // more, one after another: what is sent here now would most likely fail too.
+  bool Failing() const;
+
   EngineLevels levels() const;
   const EngineOptions& options() const { return options_; }
 

@@ -55,4 +55,10 @@ void EngineCore::PublishLevels() {
   } while (seen != 0);
 }
 
+bool EngineCore::Failing() const {
+  const int64_t last = last_repeated_fault_;
+  return last != kNever &&
+         Now() - MonotonicTime(MonotonicTime::duration(last)) < kFaultMemory;
+}
+
 }  // namespace strata

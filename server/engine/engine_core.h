@@ -3,6 +3,8 @@
 // observer, and the one way in which a request ends. Thread-safe.
 
 #include <atomic>
+#include <chrono>
+#include <cstdint>
 
 #include "server/engine/admission_queue.h"
 #include "server/engine/ending.h"
@@ -12,6 +14,9 @@
 #include "server/engine/prefix_cache.h"
 
 namespace strata {
+
+inline constexpr int kFaultsInARow = 3;
+inline constexpr MonotonicDuration kFaultMemory = std::chrono::seconds(30);
 
 class EngineCore {
  public:
@@ -32,6 +37,11 @@ class EngineCore {
   EngineObserver& observer() { return *observer_; }
   AdmissionQueue& queue() { return queue_; }
   PrefixCache& prefixes() { return prefixes_; }
+  // A worker's executor has failed kFaultsInARow steps in a row, and again now.
+  void OnRepeatedFault() {
+    last_repeated_fault_ = Now().time_since_epoch().count();
+  }
+  bool Failing() const;
   // Requests that were cut by a drain so far.
   int64_t cut_count() const { return cut_count_; }
 
@@ -45,6 +55,9 @@ class EngineCore {
   AdmissionQueue queue_;
   std::atomic<int> unpublished_{0};
   std::atomic<int64_t> cut_count_{0};
+  // Of the clock; kNever before the first.
+  static constexpr int64_t kNever = INT64_MIN;
+  std::atomic<int64_t> last_repeated_fault_{kNever};
 };
 
 }  // namespace strata

@@ -130,6 +130,7 @@ void Worker::StepVersion(Generator* generator, const std::vector<size_t>& rows,
   const absl::Status status = generator->Step(batch);
   const MonotonicTime now = core_->Now();
   core_->observer().OnStep(Seconds(now - before), decode_rows, prefill_items);
+  CountFault(status);
   if (!status.ok()) {
     Log(Severity::kError, "step failed",
         {{"worker", index_},
@@ -144,6 +145,13 @@ void Worker::StepVersion(Generator* generator, const std::vector<size_t>& rows,
     const std::optional<Ending> ending = rows_[i]->Advance(now);
     if (ending.has_value()) EndRow(i, *ending);
   }
+}
+
+// A lack of memory is load, which says nothing about the executor.
+void Worker::CountFault(const absl::Status& step) {
+  if (absl::IsResourceExhausted(step)) return;
+  faults_in_a_row_ = step.ok() ? 0 : faults_in_a_row_ + 1;
+  if (faults_in_a_row_ >= kFaultsInARow) core_->OnRepeatedFault();
 }
 
 void Worker::EndRow(size_t index, const Ending& ending) {

@@ -30,6 +30,7 @@ class Worker {
   // One Step call for the rows of one version.
   void StepVersion(Generator* generator, const std::vector<size_t>& rows,
                    const std::vector<int64_t>& plan);
+  void CountFault(const absl::Status& step);
   void EndRow(size_t index, const Ending& ending);
   void SweepEndedRows();
 
@@ -38,6 +39,7 @@ class Worker {
   GeneratorCache generators_;
   std::vector<std::unique_ptr<RunningRow>> rows_;  // null: ended in this round
   int64_t turn_ = 0;
+  int faults_in_a_row_ = 0;
   bool look_again_ = false;  // for versions that are not needed any more
   std::thread thread_;  // last: starts when all else exists
 };

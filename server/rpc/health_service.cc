@@ -44,12 +44,13 @@ HealthService::Status HealthService::Get(absl::string_view service) const {
   const auto serving = [](bool yes) {
     return yes ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
   };
-  if (service.empty() || service == "readiness") return serving(core_->state->ready());
+  const bool ready = IsReady(*core_->state, *core_->engine);
+  if (service.empty() || service == "readiness") return serving(ready);
   if (service == "liveness") return serving(core_->engine->Healthy(kStuckAfter));
   if (absl::ConsumePrefix(&service, "model/")) {
     const absl::Status status = core_->registry->Resolve(service).status();
     if (!absl::IsNotFound(status) && !absl::IsInvalidArgument(status)) {
-      return serving(status.ok() && core_->state->ready());
+      return serving(status.ok() && ready);
     }
   }
   return HealthCheckResponse::SERVICE_UNKNOWN;

@@ -1,7 +1,7 @@
 #pragma once
-// grpc.health.v1.Health. Services: "" and "readiness" (admits requests),
-// "liveness" (no worker is stuck; stays SERVING while draining) and
-// "model/NAME". Overload changes none of them: a probe that fails under load
+// grpc.health.v1.Health. Services: "" and "readiness" (admits requests, and no
+// executor fails step after step), "liveness" (no worker is stuck; stays SERVING
+// while draining) and "model/NAME". Overload changes none of them: a probe that fails under load
 // makes the orchestrator kill the server that works hardest.
 
 #include "grpc/health/v1/health.grpc.pb.h"
@@ -11,6 +11,10 @@ namespace strata {
 
 // A worker that stays in one step for longer than this is stuck.
 inline constexpr MonotonicDuration kStuckAfter = std::chrono::seconds(60);
+
+inline bool IsReady(const ServerState& state, const Engine& engine) {
+  return state.ready() && !engine.Failing();
+}
 
 class HealthService final : public grpc::health::v1::Health::CallbackService {
  public:

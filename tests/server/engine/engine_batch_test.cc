@@ -3,6 +3,7 @@
 #include <random>
 #include <thread>
 
+#include "server/engine/engine_core.h"
 #include "tests/server/engine/engine_fixture.h"
 
 namespace strata {
@@ -195,6 +196,38 @@ TEST_F(EngineTest, AFailedStepFailsItsRowsAndTheWorkerGoesOn) {
     EXPECT_TRUE(Submit(Request("c"))->Wait().status.ok());
     engine.reset();
   }
+}
+
+TEST_F(EngineTest, AnExecutorThatFailsStepAfterStepIsFailingForAWhile) {
+  std::atomic<bool> fail{true};
+  std::atomic<bool> memory{true};
+  Use({.on_step =
+           [&](absl::Span<const StepRow>) {
+             return memory ? absl::ResourceExhaustedError("no memory")
+                    : fail ? absl::UnknownError("boom")
+                           : absl::OkStatus();
+           }},
+      {.clock = &clock});
+  const auto fail_times = [&](int n) {
+    for (int i = 0; i < n; ++i) {
+      EXPECT_FALSE(Submit(Request("a"))->Wait().status.ok());
+    }
+  };
+  fail_times(kFaultsInARow);
+  EXPECT_FALSE(engine->Failing()) << "a lack of memory is no fault";
+  memory = false;
+  fail_times(kFaultsInARow - 1);
+  fail = false;
+  EXPECT_TRUE(Submit(Request("a"))->Wait().status.ok());
+  fail = true;
+  fail_times(kFaultsInARow - 1);
+  EXPECT_FALSE(engine->Failing()) << "one of them went well";
+  fail_times(1);
+  EXPECT_TRUE(engine->Failing());
+  clock.Advance(kFaultMemory);
+  EXPECT_FALSE(engine->Failing()) << "it may be tried again";
+  fail_times(1);
+  EXPECT_TRUE(engine->Failing());
 }
 
 TEST_F(EngineTest, VersionsAreSteppedApart) {
