@@ -62,7 +62,11 @@ void Penalise(absl::Span<const Item> recent, const SamplingParams& params,
   }
 }
 
-// What may be drawn, the likeliest first, ties towards the smaller item.
+bool IsLikelier(const Candidate& a, const Candidate& b) {
+  return a.weight > b.weight || (a.weight == b.weight && a.item < b.item);
+}
+
+// What may be drawn, in order of the items.
 std::vector<Candidate> Candidates(const std::array<double, kVocab>& logits,
                                   bool ignore_eos) {
   std::vector<Candidate> out;
@@ -73,11 +77,17 @@ std::vector<Candidate> Candidates(const std::array<double, kVocab>& logits,
       out.push_back({item, logits[item]});
     }
   }
-  std::stable_sort(out.begin(), out.end(),
-                   [](const Candidate& a, const Candidate& b) {
-                     return a.weight > b.weight;
-                   });
   return out;
+}
+
+// The likeliest top_k of them (0: all), the likeliest first. Only what cuts off a
+// tail needs an order; a plain draw goes through the items as they are.
+void SortAndKeepTopK(int top_k, std::vector<Candidate>* candidates) {
+  const size_t keep = top_k > 0 ? std::min<size_t>(top_k, candidates->size())
+                                : candidates->size();
+  std::partial_sort(candidates->begin(), candidates->begin() + keep,
+                    candidates->end(), IsLikelier);
+  candidates->resize(keep);
 }
 
 double Sum(const std::vector<Candidate>& candidates) {
@@ -122,17 +132,19 @@ Item Draw(const std::vector<Candidate>& candidates, double uniform) {
 
 Item Choose(std::vector<Candidate> candidates, const SamplingParams& params,
             int64_t position) {
-  if (params.temperature == 0.0) return candidates.front().item;
-  const size_t top_k = static_cast<size_t>(params.top_k);
-  if (top_k > 0 && candidates.size() > top_k) candidates.resize(top_k);
-  const double top = candidates.front().weight;
+  const Candidate likeliest =
+      *std::min_element(candidates.begin(), candidates.end(), IsLikelier);
+  if (params.temperature == 0.0) return likeliest.item;
+  const bool cut = params.top_k > 0 || params.top_p < 1 || params.min_p > 0;
+  if (cut) SortAndKeepTopK(params.top_k, &candidates);
+  const double top = likeliest.weight;
   for (Candidate& candidate : candidates) {
     // Dividing the difference keeps tiny temperatures finite: the top is
     // exp(0) and the rest underflow to 0.
     candidate.weight = std::exp((candidate.weight - top) / params.temperature);
   }
   KeepTopP(params.top_p, &candidates);
-  KeepMinP(params.min_p, &candidates);
+  if (cut) KeepMinP(params.min_p, &candidates);
   return Draw(candidates, RandomUniform(params.seed, kSamplingStream,
                                         static_cast<uint64_t>(position)));
 }
