@@ -1,5 +1,7 @@
 #include "model/decode/thread_pool.h"
 
+#include <algorithm>
+
 namespace strata {
 namespace {
 
@@ -19,7 +21,10 @@ inline void Pause() {
 
 ThreadPool::ThreadPool(int threads) {
   for (int t = 1; t < threads; ++t) {
-    helpers_.emplace_back([this, t] { HelperMain(t); });
+    helpers_.push_back(std::make_unique<Helper>());
+  }
+  for (int t = 1; t < threads; ++t) {
+    helpers_[t - 1]->thread = std::thread([this, t] { HelperMain(t); });
   }
 }
 
@@ -28,8 +33,8 @@ ThreadPool::~ThreadPool() {
     MutexLock lock(&mu_);
     stop_.store(true, std::memory_order_release);
   }
-  posted_.SignalAll();
-  for (std::thread& helper : helpers_) helper.join();
+  for (const auto& helper : helpers_) helper->posted.SignalAll();
+  for (const auto& helper : helpers_) helper->thread.join();
 }
 
 void ThreadPool::ParallelFor(int64_t n, Body body) {
@@ -37,18 +42,21 @@ void ThreadPool::ParallelFor(int64_t n, Body body) {
     for (int64_t i = 0; i < n; ++i) body(0, i);
     return;
   }
+  const int wanted = static_cast<int>(
+      std::min<int64_t>(n - 1, static_cast<int64_t>(helpers_.size())));
   body_ = &body;
   count_ = n;
   next_.store(0, std::memory_order_relaxed);
-  busy_.store(static_cast<int>(helpers_.size()), std::memory_order_relaxed);
-  bool wake = false;
+  busy_.store(wanted, std::memory_order_relaxed);
   {
     // Under the lock so that no helper falls asleep past this job.
     MutexLock lock(&mu_);
-    generation_.fetch_add(1, std::memory_order_release);
-    wake = sleeping_ > 0;
+    const uint64_t number = (job_.load(std::memory_order_relaxed) >> kWantedBits) + 1;
+    job_.store(number << kWantedBits | wanted, std::memory_order_release);
+    for (int t = 1; t <= wanted; ++t) {
+      if (helpers_[t - 1]->asleep) helpers_[t - 1]->posted.Signal();
+    }
   }
-  if (wake) posted_.SignalAll();
   RunIndices(0);
   int spins = 0;
   while (busy_.load(std::memory_order_acquire) > 0) {
@@ -67,28 +75,32 @@ void ThreadPool::RunIndices(int thread) {
   }
 }
 
-uint64_t ThreadPool::WaitForJob(uint64_t seen) {
+uint64_t ThreadPool::WaitForJob(int thread, uint64_t seen) {
+  const auto taken = [&](uint64_t job) {
+    return job != seen && thread <= Wanted(job);
+  };
   for (int spin = 0; spin < kSpins; ++spin) {
-    const uint64_t now = generation_.load(std::memory_order_acquire);
-    if (now != seen || stop_.load(std::memory_order_acquire)) return now;
+    const uint64_t now = job_.load(std::memory_order_acquire);
+    if (taken(now)) return now;
+    if (stop_.load(std::memory_order_acquire)) return 0;
     Pause();
   }
+  Helper& self = *helpers_[thread - 1];
   MutexLock lock(&mu_);
-  ++sleeping_;
-  while (generation_.load(std::memory_order_acquire) == seen &&
+  self.asleep = true;
+  while (!taken(job_.load(std::memory_order_acquire)) &&
          !stop_.load(std::memory_order_acquire)) {
-    posted_.Wait(&mu_);
+    self.posted.Wait(&mu_);
   }
-  --sleeping_;
-  return generation_.load(std::memory_order_acquire);
+  self.asleep = false;
+  const uint64_t now = job_.load(std::memory_order_acquire);
+  return taken(now) ? now : 0;
 }
 
 void ThreadPool::HelperMain(int thread) {
   uint64_t seen = 0;
-  for (;;) {
-    const uint64_t now = WaitForJob(seen);
-    if (now == seen) return;  // stopped: the owner has no job under way
-    seen = now;
+  // Stopped: the owner has no job under way.
+  while ((seen = WaitForJob(thread, seen)) != 0) {
     RunIndices(thread);
     busy_.fetch_sub(1, std::memory_order_release);
   }
