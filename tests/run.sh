@@ -19,11 +19,8 @@ case "$*" in
   *) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac
 
-# A torch or gRPC file takes up to 1.5 GB to compile.
-cores=$(nproc)
-memory_jobs=$(awk '/^MemAvailable/ {print int($2 / 1.5e6)}' /proc/meminfo)
-jobs=$((memory_jobs < cores ? memory_jobs : cores))
-jobs=$((jobs < 1 ? 1 : jobs))
+# Compilers at a time are bounded by memory too (deploy/cmake/StrataToolchain.cmake).
+jobs=$(nproc)
 
 # ThreadSanitizer's shadow memory does not survive a kernel that randomises
 # addresses widely.

@@ -1,4 +1,4 @@
-# Warnings, ccache, linker and sanitizers for every target of the project.
+# Warnings, ccache, compilers at a time, linker and sanitizers for every target of the project.
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
 endif()
@@ -13,6 +13,17 @@ if(STRATA_CCACHE)
       CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
       ${STRATA_CCACHE})
 endif()
+
+# A torch or gRPC file takes up to 1.5 GB to compile: no more at a time than there
+# is memory for, whatever the number of cores.
+cmake_host_system_information(RESULT available_mb QUERY AVAILABLE_PHYSICAL_MEMORY)
+math(EXPR compilers "${available_mb} / 1500")
+if(compilers LESS 1)
+  set(compilers 1)
+endif()
+set_property(GLOBAL PROPERTY JOB_POOLS strata_compilers=${compilers})
+set(CMAKE_JOB_POOL_COMPILE strata_compilers)
+set(CMAKE_JOB_POOL_PRECOMPILE_HEADER strata_compilers)
 
 find_program(STRATA_LLD ld.lld)
 if(STRATA_LLD)

@@ -28,34 +28,57 @@ def trained(tmp_path_factory, text):
     """Root of a stopped server whose repository holds `tiny` (block-1m, text),
     `plain` (flat-1m, text) and `talk` (block-1m, chat), each barely trained."""
     root = tmp_path_factory.mktemp("trained")
-    server = harness.Server(root)
     chat = b"\n".join(
         b'{"messages": [{"role": "user", "content": "say %d"}, '
         b'{"role": "assistant", "content": "it is %d."}]}' % (i, i)
         for i in range(200))
-    common = dict(steps=12, batch=4, sequence=128, eval_fraction=0.02)
+    train_all(root, [dict(data=text, model="tiny"),
+                     dict(data=text, model="plain", base="flat-1m"),
+                     dict(data=chat, model="talk")])
+    return root
+
+
+@pytest.fixture(scope="session")
+def hierarchies(tmp_path_factory, trained, text):
+    """The same with `literal` (block-literal, text) and `leafy` (tree-1m, text)."""
+    root = tmp_path_factory.mktemp("hierarchies")
+    harness.copy_models(trained, root)
+    train_all(root, [dict(data=text, model="literal", base="block-literal"),
+                     dict(data=text, model="leafy", base="tree-1m")])
+    return root
+
+
+def train_all(root, jobs):
+    server = harness.Server(root)
     try:
-        jobs = [server.train(text, model="tiny", **common),
-                server.train(text, model="plain", base="flat-1m", **common),
-                server.train(chat, model="talk", **common)]
-        for job in jobs:
-            done = server.wait_job(job.name)
+        names = [server.train(steps=12, batch=4, sequence=128,
+                              eval_fraction=0.02, **job).name for job in jobs]
+        for name in names:
+            done = server.wait_job(name)
             assert done.state == harness.training.SUCCEEDED, done
         assert server.terminate() == 0
     finally:
         server.close()
-    return root
 
 
 @pytest.fixture
 def serve(trained, tmp_path):
     """serve(*flags): a server over a private copy of the trained repository."""
+    yield from serve_copies(trained, tmp_path)
+
+
+@pytest.fixture
+def serve_hierarchies(hierarchies, tmp_path):
+    yield from serve_copies(hierarchies, tmp_path)
+
+
+def serve_copies(of, tmp_path):
     servers = []
 
     def start(*flags, **kwargs):
         root = tmp_path / f"server{len(servers)}"
         root.mkdir()
-        harness.copy_models(trained, root)
+        harness.copy_models(of, root)
         servers.append(harness.Server(root, *flags, **kwargs))
         return servers[-1]
 

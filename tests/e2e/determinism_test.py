@@ -3,17 +3,19 @@ workers: 200 requests of 500 bytes. Also if it begins with a state that another
 request left."""
 import concurrent.futures
 
+import pytest
+
 COUNT, LENGTH = 200, 500
 
 
-def run_all(server, concurrency):
+def run_all(server, concurrency, model="tiny", count=COUNT, length=LENGTH):
     def one(i):
-        return server.text("tiny", b"prompt number %d" % (i * 37),
-                           max_tokens=LENGTH,
+        return server.text(model, b"prompt number %d" % (i * 37),
+                           max_tokens=length,
                            sampling=dict(seed=i, ignore_eos=True,
                                          temperature=0.9, top_k=50))[0]
     with concurrent.futures.ThreadPoolExecutor(concurrency) as pool:
-        return list(pool.map(one, range(COUNT)))
+        return list(pool.map(one, range(count)))
 
 
 def test_alone_in_batches_and_over_workers(serve):
@@ -22,6 +24,19 @@ def test_alone_in_batches_and_over_workers(serve):
     assert run_all(serve("--max-batch", "64"), 100) == alone
     assert run_all(serve("--workers", "2", "--max-batch", "7"), 40) == alone
     assert run_all(serve("--prefill-chunk", "16", "--threads", "2"), 30) == alone
+
+
+@pytest.mark.parametrize("model", ["plain", "literal", "leafy"])
+def test_of_other_hierarchies(serve_hierarchies, model):
+    serve = serve_hierarchies
+
+    def run(server, concurrency):
+        return run_all(server, concurrency, model, count=60, length=200)
+    alone = run(serve(), 1)
+    assert len(set(alone)) == 60
+    assert run(serve("--max-batch", "64"), 60) == alone
+    assert run(serve("--workers", "2", "--threads", "2", "--prefill-chunk", "16"),
+               30) == alone
 
 
 def run_shared(server, concurrency):

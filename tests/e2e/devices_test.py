@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import SERVER, Server, generation, models, training
+from harness import SERVER, Server, generation, models
 
 
 def no_cuda(tmp_path):
@@ -97,12 +97,9 @@ def test_cuda_without_a_gpu_is_refused_and_auto_takes_the_cpu(tmp_path, serve):
 
 @pytest.mark.parametrize("devices, prefix",
                          [("cpu", "cpu-"), ("tensor", "tensor-cpu")])
-def test_a_tree_is_trained_and_served(serve, text, devices, prefix):
-    server = serve("--devices", devices)
-    job = server.train(text, model="leafy", base="tree-1m", steps=6, batch=4,
-                       sequence=128, eval_fraction=0.02)
-    done = server.wait_job(job.name)
-    assert done.state == training.SUCCEEDED, done
+def test_a_tree_is_served_by_both_executors(serve_hierarchies, text, devices,
+                                            prefix):
+    server = serve_hierarchies("--devices", devices)
     assert executor(server, "leafy").startswith(prefix)
     prompt = text[:700]
     data, finished = server.text("leafy", prompt, max_tokens=60,

@@ -45,6 +45,7 @@ TEST_F(StatusTableTest, BadParametersAreInvalidArgumentNamingTheField) {
     const Result result = Generate(request);
     EXPECT_EQ(result.status.error_code(), grpc::INVALID_ARGUMENT) << row.field;
     EXPECT_EQ(Field(result.status), row.field) << result.status.error_message();
+    EXPECT_EQ(Reason(result.status), "INVALID_FIELD");
     EXPECT_TRUE(result.messages.empty());
   }
 }
@@ -56,6 +57,7 @@ TEST_F(StatusTableTest, UnknownModelIsNotFoundNamingIt) {
     request.set_model(name);
     const Result result = Generate(request);
     EXPECT_EQ(result.status.error_code(), grpc::NOT_FOUND);
+    EXPECT_EQ(Reason(result.status), "MODEL_NOT_FOUND");
     const auto resource = Detail<google::rpc::ResourceInfo>(result.status);
     ASSERT_TRUE(resource.has_value());
     EXPECT_EQ(resource->resource_type(), "model");
@@ -93,6 +95,17 @@ TEST_F(StatusTableTest, LoadingModelIsUnavailableAndSaysWhenToRetry) {
   EXPECT_EQ(Reason(result.status), "MODEL_LOADING");
   EXPECT_TRUE(Detail<google::rpc::RetryInfo>(result.status).has_value());
   EXPECT_TRUE(Generate(request).status.ok());  // and now it can be used
+}
+
+TEST_F(StatusTableTest, AVersionThatIsNotInMemoryIsFailedPrecondition) {
+  AddVersion("toy", "2");
+  Start();
+  v1::GenerateRequest request = Request();
+  request.set_model("toy@1");
+  const Result result = Generate(request);
+  EXPECT_EQ(result.status.error_code(), grpc::FAILED_PRECONDITION);
+  EXPECT_EQ(Reason(result.status), "MODEL_NOT_LOADED");
+  EXPECT_TRUE(Detail<google::rpc::ResourceInfo>(result.status).has_value());
 }
 
 TEST_F(StatusTableTest, FullQueueIsResourceExhaustedWithPushback) {
@@ -211,7 +224,9 @@ TEST_F(StatusTableTest, RequestIdInUseIsAlreadyExists) {
     const EngineLevels levels = engine_->levels();
     return levels.running + levels.queued_requests == 1;
   }));
-  EXPECT_EQ(Generate(request).status.error_code(), grpc::ALREADY_EXISTS);
+  const Result second = Generate(request);
+  EXPECT_EQ(second.status.error_code(), grpc::ALREADY_EXISTS);
+  EXPECT_EQ(Reason(second.status), "REQUEST_ID_IN_USE");
   switches_.Open();
   first.join();
 }
@@ -222,7 +237,9 @@ TEST_F(StatusTableTest, ChatNeedsATemplate) {
   auto* message = request.mutable_messages()->add_messages();
   message->set_role("user");
   message->set_content("hello");
-  EXPECT_EQ(Generate(request).status.error_code(), grpc::FAILED_PRECONDITION);
+  const Result refused = Generate(request);
+  EXPECT_EQ(refused.status.error_code(), grpc::FAILED_PRECONDITION);
+  EXPECT_EQ(Reason(refused.status), "NO_TEMPLATE");
   request.set_model("chatty");
   EXPECT_TRUE(Generate(request).status.ok());
   request.mutable_messages()->mutable_messages(0)->set_role("wizard");

@@ -223,8 +223,9 @@ TEST_F(TrainingTest, CancelOfAnEndedJobIsFailedPrecondition) {
   v1::CancelJobRequest request;
   request.set_name(job.name());
   v1::Job out;
-  EXPECT_EQ(training_->CancelJob(&context, request, &out).error_code(),
-            grpc::FAILED_PRECONDITION);
+  const grpc::Status refused = training_->CancelJob(&context, request, &out);
+  EXPECT_EQ(refused.error_code(), grpc::FAILED_PRECONDITION);
+  EXPECT_EQ(Reason(refused), "JOB_STATE");
 }
 
 TEST_F(TrainingTest, ListGoesPageByPageNewestFirst) {
