@@ -53,7 +53,7 @@ TEST_P(Copy, CostsTheBitsOfWhatIsNew) {
 
 INSTANTIATE_TEST_SUITE_P(
     Lags, Copy,
-    ::testing::Combine(::testing::Values("block", "flat"),
+    ::testing::Combine(::testing::Values("block", "block-literal", "flat"),
                        ::testing::Values(5, 8)));
 
 }  // namespace
