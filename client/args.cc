@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "model/base/status_macros.h"
 
 namespace strata {
@@ -157,8 +158,10 @@ std::string ArgParser::Help() const {
   std::string help = absl::StrCat("strata ", usage_, words, rows.empty() ? "" : " [OPTIONS]",
                                   "\n\n", summary_, "\n");
   if (!rows.empty()) help += "\n";
+  const std::string next_line = "\n" + std::string(width + 4, ' ');
   for (const auto& [left, right] : rows) {
-    absl::StrAppend(&help, "  ", left, std::string(width - left.size() + 2, ' '), right, "\n");
+    absl::StrAppend(&help, "  ", left, std::string(width - left.size() + 2, ' '),
+                    absl::StrReplaceAll(right, {{"\n", next_line}}), "\n");
   }
   return help;
 }

@@ -128,6 +128,11 @@ absl::Status ParseOrHelp(CommandContext* context, ArgParser* args,
   *done = args->help_requested();
   if (*done) return WriteOut(args->Help());
   if (context->server.empty()) return UsageError("--server is empty; it is HOST:PORT");
+  if (absl::StrContains(context->server, "://") &&
+      absl::StartsWith(context->server, "http")) {
+    return UsageError(absl::StrCat("--server is ", context->server,
+                                   "; it is HOST:PORT, without http://"));
+  }
   context->connection = std::make_unique<Connection>(context->server);
   return absl::OkStatus();
 }

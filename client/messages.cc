@@ -7,8 +7,17 @@
 namespace strata {
 
 absl::Status ParseMessages(const std::string& text, v1::Messages* messages) {
-  nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
-  if (json.is_discarded()) return absl::InvalidArgumentError("the messages are not valid JSON");
+  nlohmann::json json;
+  try {
+    json = nlohmann::json::parse(text);
+  } catch (const nlohmann::json::parse_error& error) {
+    std::string where = error.what();  // "[json.exception.…] parse error at line …"
+    where.erase(0, where.find("] ") + 2);
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the messages must be one JSON value, {\"messages\": […]} or a list of "
+        "{\"role\", \"content\"}, not JSON lines: ",
+        where));
+  }
   if (json.is_object() && json.contains("messages")) json = nlohmann::json(json["messages"]);
   if (!json.is_array()) {
     return absl::InvalidArgumentError("the messages must be {\"messages\": […]} or a list");

@@ -87,6 +87,11 @@ absl::Status FromGrpc(const grpc::Status& status) {
   for (char& c : message) {
     if (c == '\n' || c == '\r') c = ' ';
   }
+  if (details.reason == "MODEL_NOT_FOUND") {
+    absl::StrAppend(&message, "; see strata models");
+  } else if (details.reason == "MODEL_NOT_LOADED") {
+    absl::StrAppend(&message, "; strata models load NAME@VERSION loads it");
+  }
   absl::StrAppend(&message, message.empty() ? "[" : " [", CodeName(status.error_code()),
                   details.reason.empty() ? "" : ": ", details.reason, "]");
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), message);

@@ -24,7 +24,9 @@ client=build/release/bin/strata
 case "${1-}" in
   -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;;
   "") ;;
-  *) [ -r "$1" ] && [ -f "$1" ] || die "cannot read $1" ;;
+  -*) die "$1 is no option; see deploy/quickstart.sh --help" ;;
+  *) [ -e "$1" ] || die "there is no file $1"
+     [ -r "$1" ] && [ -f "$1" ] || die "cannot read $1" ;;
 esac
 
 build() {
@@ -161,15 +163,14 @@ else
   start=$SECONDS
   "$client" jobs watch "$name" || {
     code=$?
-    [ $code -ne 130 ] || say "The server runs on; stop it with: kill \$(cat $home/server.pid)"
+    [ $code -ne 130 ] || say "That server is $STRATA_SERVER, and strata is $client; or run" \
+      "this command again to go on. Stop the server with: kill \$(cat $home/server.pid)"
     exit $code
   }
   say "Trained and published in $((SECONDS - start)) s."
 fi
-job=$("$client" jobs get "$name" --json)
-model=$(field published <<<"$job")
 
-first_words "$model"
+first_words quickstart
 echo
 
 cat >&2 <<END

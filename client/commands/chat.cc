@@ -76,9 +76,14 @@ absl::Status Converse(const CommandContext& context, const GenerationArgs& gener
   const bool terminal = isatty(STDIN_FILENO) != 0;
   const v1::Messages opening = request.messages();
   std::string line;
+  if (terminal) fputs("/reset begins anew, /quit or Ctrl-D ends.\n", stderr);
   while (true) {
     if (terminal) fputs("> ", stderr);
-    if (!std::getline(std::cin, line) || line == "/quit") return absl::OkStatus();
+    if (!std::getline(std::cin, line)) {
+      if (terminal) fputs("\n", stderr);
+      return absl::OkStatus();
+    }
+    if (line == "/quit") return absl::OkStatus();
     if (line == "/reset") *request.mutable_messages() = opening;
     if (line.empty() || line == "/reset") continue;
     AddMessage(request.mutable_messages(), "user", line);

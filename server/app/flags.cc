@@ -17,6 +17,7 @@ namespace strata {
 namespace {
 
 struct Text { std::string Flags::*field; };
+struct Address { std::string Flags::*field; };
 struct Choice { std::string Flags::*field; const char* values; };  // "a, b"
 struct Count { int64_t Flags::*field; int64_t low; int64_t high; };
 struct Bytes { int64_t Flags::*field; int64_t low; };
@@ -24,7 +25,7 @@ struct Duration { MonotonicDuration Flags::*field; };
 
 struct Flag {
   const char* name;
-  std::variant<Text, Choice, Count, Bytes, Duration> kind;
+  std::variant<Text, Address, Choice, Count, Bytes, Duration> kind;
   const char* value;  // the default, in the syntax of the command line
   const char* unit;
   const char* help;
@@ -38,15 +39,14 @@ const std::vector<Flag>& Table() {
       {"models", Text{&F::models}, "models", "DIR", "Model repository; created if absent."},
       {"data", Text{&F::data}, "data", "DIR",
        "Jobs, datasets, the database; created if absent. One server at a time."},
-      {"listen", Text{&F::listen}, "127.0.0.1:50051", "HOST:PORT",
+      {"listen", Address{&F::listen}, "127.0.0.1:50051", "HOST:PORT",
        "Address for gRPC; port 0 picks a free one."},
-      {"http", Text{&F::http}, "127.0.0.1:9090", "HOST:PORT",
+      {"http", Address{&F::http}, "127.0.0.1:9090", "HOST:PORT",
        "Address for /metrics, /livez and /readyz; port 0 picks a free one."},
       {"port-file", Text{&F::port_file}, "", "FILE",
        "Gets the lines grpc=HOST:PORT and http=HOST:PORT once both accept."},
       {"devices", Text{&F::devices}, "auto", "list",
-       "What decodes: cpu, by LibTorch for a model that the fused executor does not "
-       "cover (tree); cuda, every CUDA device; cuda:0,cuda:1, these; auto: "
+       "What decodes: cpu; cuda, every CUDA device; cuda:0,cuda:1, these; auto: "
        "cuda where there is a device that works, else cpu; tensor: LibTorch on the "
        "CPU with one worker, slower than cpu."},
       {"workers", Count{&F::workers, 1, 256}, "1", "count",
@@ -126,6 +126,18 @@ struct Assign {
   Flags* flags;
 
   absl::Status operator()(const Text& kind) const {
+    flags->*kind.field = text;
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const Address& kind) const {
+    const size_t colon = text.rfind(':');
+    int port = -1;
+    if (colon == 0 || colon == std::string::npos ||
+        !absl::SimpleAtoi(text.substr(colon + 1), &port) || port < 0 ||
+        port > 65535) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "\"", text, "\" must be HOST:PORT, with a port in [0, 65535]"));
+    }
     flags->*kind.field = text;
     return absl::OkStatus();
   }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/bind_error.h"
 
 namespace strata {
 namespace {
@@ -32,8 +33,7 @@ class CivetHttpServer final : public HttpServer {
     context_ = mg_start(&callbacks, nullptr, options);
     mg_server_port port = {};
     if (context_ == nullptr || mg_get_server_ports(context_, 1, &port) != 1) {
-      return absl::UnavailableError(
-          absl::StrCat("http is ", address, "; this address cannot be bound"));
+      return BindError("http", address);
     }
     host_ = address.substr(0, address.rfind(':'));
     port_ = port.port;

@@ -31,6 +31,7 @@ class GenerateStream::Sink final : public RequestSink {
 
   void OnDelta(const OutputDelta& delta) override {
     stream_->decoding_ = true;
+    stream_->generated_items_ += delta.items;  // Finished has the exact number
     v1::GenerateResponse message;
     message.mutable_delta()->set_data(delta.data);
     message.mutable_delta()->set_text(delta.text);

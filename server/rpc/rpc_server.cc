@@ -10,6 +10,7 @@
 #include "grpc/support/log.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/grpcpp.h"
+#include "model/base/bind_error.h"
 #include "model/base/log.h"
 #include "server/rpc/generation_service.h"
 #include "server/rpc/health_service.h"
@@ -88,8 +89,7 @@ class RpcServerImpl final : public RpcServer {
     builder.RegisterService(&health_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port == 0) {
-      return absl::UnavailableError(absl::StrCat(
-          "listen is ", options.address, "; this address cannot be bound"));
+      return BindError("listen", options.address);
     }
     address_ = absl::StrCat(options.address.substr(0, options.address.rfind(':')), ":",
                             port);

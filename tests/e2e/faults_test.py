@@ -30,7 +30,8 @@ def test_a_taken_port_is_one_line(tmp_path):
              "127.0.0.1:0"], capture_output=True, timeout=60)
     assert result.returncode == 1
     assert result.stderr.decode() == (
-        f"strata-server: listen is {address}; this address cannot be bound\n")
+        f"strata-server: --listen is {address}, which cannot be bound: Address "
+        "already in use: another process has the port; port 0 takes a free one\n")
 
 
 def test_corrupt_newest_checkpoint_falls_back(tmp_path, text, uninterrupted):

@@ -17,7 +17,9 @@ TEST_F(ListenTest, ATakenPortIsAStatusAndNothingOnStandardError) {
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(second.status().message(),
-            absl::StrCat("listen is ", rpc_->address(), "; this address cannot be bound"));
+            absl::StrCat("--listen is ", rpc_->address(),
+                         ", which cannot be bound: Address already in use: another "
+                         "process has the port; port 0 takes a free one"));
   EXPECT_TRUE(Generate(Request()).status.ok());  // the first one goes on
 }
 
