@@ -17,15 +17,9 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "model/byte_range.h"
 
 namespace strata {
-
-struct ByteRange {
-  int64_t begin = 0;
-  int64_t end = 0;  // past the last byte
-
-  bool operator==(const ByteRange&) const = default;
-};
 
 // REQUIRES: max_bytes >= 4, which every UTF-8 character fits.
 std::vector<ByteRange> SplitSentences(absl::string_view text,
