@@ -54,6 +54,10 @@ class LevelImpl : public torch::nn::Module {
   torch::Tensor Pool(const torch::Tensor& units) {
     return pool_->OfUnits(units);
   }
+  // What the pool weighs of such units: PoolingLayerImpl::WeightsOf.
+  torch::Tensor PoolWeights(const torch::Tensor& units) {
+    return pool_->WeightsOf(units);
+  }
   // o [.., U] -> [.., BridgeRows, D].
   torch::Tensor Bridge(const torch::Tensor& o);
   torch::Tensor Norm(const torch::Tensor& x) { return norm_->forward(x); }

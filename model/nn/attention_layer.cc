@@ -20,14 +20,16 @@ torch::Tensor AttentionLayerImpl::forward(const torch::Tensor& x,
   return Apply(x, [&](const torch::Tensor& qkv) {
     const FoldedHeads heads = FoldHeads(qkv, heads_, plan);
     return UnfoldQueries(
-        FullAttention::Attend(heads.q, heads.k, heads.v, plan), plan);
+        FullAttention::Attend(heads.q, heads.k, heads.v, plan, watcher_),
+        plan);
   });
 }
 
 torch::Tensor AttentionLayerImpl::forward(const torch::Tensor& x,
                                           const TreePlan& plan) {
   return Apply(x, [&](const torch::Tensor& qkv) {
-    return TreeAttention::Attend(qkv, heads_, plan, *tree_, node_matrices());
+    return TreeAttention::Attend(qkv, heads_, plan, *tree_, node_matrices(),
+                                 watcher_);
   });
 }
 

@@ -9,6 +9,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "model/nn/attention_plan.h"
+#include "model/nn/attention_watcher.h"
 #include "model/nn/linear.h"
 #include "model/nn/rms_norm.h"
 #include "model/nn/tree_plan.h"
@@ -32,12 +33,17 @@ class AttentionLayerImpl : public torch::nn::Module {
   TreeSummaryImpl& tree() { return *tree_; }
   NodeMatrices node_matrices() const;
 
+  // From now on the passes by a plan tell `watcher` their weights; null: nobody,
+  // as at first. Borrowed.
+  void Watch(AttentionWatcher* watcher) { watcher_ = watcher; }
+
  private:
   int64_t heads_;
   RmsNorm norm_;
   Linear qkv_;
   Linear out_;
   TreeSummary tree_{nullptr};
+  AttentionWatcher* watcher_ = nullptr;
 };
 TORCH_MODULE(AttentionLayer);
 

@@ -13,19 +13,28 @@ AttentionPoolImpl::AttentionPoolImpl(const LevelConfig& level,
                                  torch::zeros({level.block, level.dim}))),
       query_(register_parameter("query", torch::zeros({level.dim}))) {}
 
-torch::Tensor AttentionPoolImpl::Mix(const torch::Tensor& normed) {
+torch::Tensor AttentionPoolImpl::Attend(const torch::Tensor& marked) {
   const int64_t dim = level_.dim;
   const int64_t heads = level_.heads;
   const int64_t head_dim = dim / heads;
-  const auto g = normed + offset_;
   // query . (key g) = (key^T query) . g, one row per head.
   const auto query_key = (key_->weight.view({heads, head_dim, dim}) *
                           query_.view({heads, head_dim, 1}))
                              .sum(1) /
                          std::sqrt(static_cast<double>(head_dim));
-  const auto scores = at::linear(g, query_key).transpose(1, 2);
-  const auto mean = at::bmm(scores.softmax(-1), g);  // [rows, heads, dim]
-  const auto value = value_->weight.view({heads, head_dim, dim});
+  return at::linear(marked, query_key).transpose(1, 2).softmax(-1);
+}
+
+torch::Tensor AttentionPoolImpl::Weights(const torch::Tensor& normed) {
+  return Attend(normed + offset_);
+}
+
+torch::Tensor AttentionPoolImpl::Mix(const torch::Tensor& normed) {
+  const int64_t dim = level_.dim;
+  const int64_t heads = level_.heads;
+  const auto g = normed + offset_;
+  const auto mean = at::bmm(Attend(g), g);  // [units, heads, dim]
+  const auto value = value_->weight.view({heads, dim / heads, dim});
   return at::bmm(mean.transpose(0, 1), value.transpose(1, 2))
       .transpose(0, 1)
       .reshape({g.size(0), dim});

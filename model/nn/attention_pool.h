@@ -22,8 +22,12 @@ class AttentionPoolImpl : public PoolingLayerImpl {
 
  protected:
   torch::Tensor Mix(const torch::Tensor& g) override;
+  torch::Tensor Weights(const torch::Tensor& g) override;
 
  private:
+  // softmax over r, of g + offset: [units, H, block].
+  torch::Tensor Attend(const torch::Tensor& marked);
+
   Linear key_;
   Linear value_;
   torch::Tensor offset_;  // [block, dim]

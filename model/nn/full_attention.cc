@@ -1,11 +1,23 @@
 #include "model/nn/full_attention.h"
 
+#include "model/nn/explicit_attention.h"
+
 namespace strata {
 
 torch::Tensor FullAttention::Attend(const torch::Tensor& q,
                                     const torch::Tensor& k,
                                     const torch::Tensor& v,
-                                    const AttentionPlan& plan) {
+                                    const AttentionPlan& plan,
+                                    AttentionWatcher* watcher) {
+  if (watcher != nullptr) {
+    return ExplicitAttention(
+               q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2),
+               plan.mask, plan.causal,
+               [&](int64_t first, const torch::Tensor& weights) {
+                 watcher->OnWeights(plan, first, weights);
+               })
+        .transpose(1, 2);
+  }
   std::optional<torch::Tensor> mask;
   if (plan.mask.defined()) mask = plan.mask;
   return at::scaled_dot_product_attention(

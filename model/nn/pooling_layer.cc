@@ -44,6 +44,10 @@ torch::Tensor PoolingLayerImpl::OfUnits(const torch::Tensor& units) {
   return out_->forward(Mix(norm_->forward(units)));
 }
 
+torch::Tensor PoolingLayerImpl::WeightsOf(const torch::Tensor& units) {
+  return Weights(norm_->forward(units));
+}
+
 std::shared_ptr<PoolingLayerImpl> MakePoolingLayer(const LevelConfig& level,
                                                    int64_t dim_above) {
   switch (level.pool) {

@@ -32,10 +32,15 @@ class PoolingLayerImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& h);
   // Of units cut already: [units, PoolItems(level), D] -> [units, U].
   torch::Tensor OfUnits(const torch::Tensor& units);
+  // What each head gives to the items of such units, [units, H, PoolItems(level)],
+  // summing to 1; undefined where the rule has no weights to learn.
+  torch::Tensor WeightsOf(const torch::Tensor& units);
 
  protected:
   // g [units, PoolItems(level), D] -> [units, PoolWidth(level)].
   virtual torch::Tensor Mix(const torch::Tensor& g) = 0;
+  // Of the same g: what WeightsOf returns.
+  virtual torch::Tensor Weights(const torch::Tensor&) { return {}; }
 
   const LevelConfig level_;
 

@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "model/nn/explicit_attention.h"
+
 namespace strata {
 namespace {
 
@@ -30,12 +32,29 @@ KeyValues AllNodes(const KeyValues& leaves, const TreePlan& plan,
   return {at::cat(keys), at::cat(values)};
 }
 
+// Of leaves: q [N, leaf, H, K], keys of [N, .., H, K] -> [N, leaf, H, K].
+torch::Tensor Mix(const torch::Tensor& q, const KeyValues& keys,
+                  const TreePlan& plan, AttentionWatcher* watcher) {
+  const auto by_head = q.transpose(1, 2);
+  const auto k = keys.k.transpose(1, 2);
+  const auto v = keys.v.transpose(1, 2);
+  const auto mixed =
+      watcher == nullptr
+          ? at::scaled_dot_product_attention(by_head, k, v, plan.mask)
+          : ExplicitAttention(by_head, k, v, plan.mask, /*causal=*/false,
+                              [&](int64_t first, const torch::Tensor& weights) {
+                                watcher->OnTreeWeights(plan, first, weights);
+                              });
+  return mixed.transpose(1, 2);
+}
+
 }  // namespace
 
 torch::Tensor TreeAttention::Attend(const torch::Tensor& qkv, int64_t heads,
                                     const TreePlan& plan,
                                     TreeSummaryImpl& summary,
-                                    const NodeMatrices& matrices) {
+                                    const NodeMatrices& matrices,
+                                    AttentionWatcher* watcher) {
   const int64_t dim = qkv.size(-1) / 3;
   const int64_t leaf = plan.tree.leaf;
   const auto parts = qkv.reshape({plan.batch * plan.items, 3 * dim})
@@ -52,10 +71,7 @@ torch::Tensor TreeAttention::Attend(const torch::Tensor& qkv, int64_t heads,
                 plan.seen);
     keys = {at::cat({nodes.k, keys.k}, 1), at::cat({nodes.v, keys.v}, 1)};
   }
-  return at::scaled_dot_product_attention(q.transpose(1, 2),
-                                          keys.k.transpose(1, 2),
-                                          keys.v.transpose(1, 2), plan.mask)
-      .transpose(1, 2)
+  return Mix(q, keys, plan, watcher)
       .reshape({plan.leaves * leaf, dim})
       .index_select(0, plan.place)
       .view({plan.batch, plan.items, dim});

@@ -11,6 +11,7 @@
 
 #include <torch/torch.h>
 
+#include "model/nn/attention_watcher.h"
 #include "model/nn/tree_plan.h"
 #include "model/nn/tree_summary.h"
 
@@ -18,10 +19,11 @@ namespace strata {
 
 class TreeAttention {
  public:
-  // qkv [B, n, 3 D] -> mixed values [B, n, D].
+  // qkv [B, n, 3 D] -> mixed values [B, n, D]. `watcher` may be null.
   static torch::Tensor Attend(const torch::Tensor& qkv, int64_t heads,
                               const TreePlan& plan, TreeSummaryImpl& summary,
-                              const NodeMatrices& matrices);
+                              const NodeMatrices& matrices,
+                              AttentionWatcher* watcher = nullptr);
 };
 
 }  // namespace strata

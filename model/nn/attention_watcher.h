@@ -1,0 +1,29 @@
+#pragma once
+// AttentionWatcher: is told what an AttentionLayer's softmax gave to each key,
+// while the layer computes with those very weights. A layer that nobody watches
+// never forms them (scaled_dot_product_attention keeps them to itself).
+//
+// Plans say which items the places of a tensor are: slot s of chunk c in
+// model/nn/attention_plan.h, rows of leaves in model/nn/tree_plan.h.
+
+#include <torch/torch.h>
+
+#include "model/nn/attention_plan.h"
+#include "model/nn/tree_plan.h"
+
+namespace strata {
+
+class AttentionWatcher {
+ public:
+  virtual ~AttentionWatcher() = default;
+
+  // `weights` [batch * chunks, H, q, keys]: of the queries [first, first + q) of
+  // every chunk. In order of `first`.
+  virtual void OnWeights(const AttentionPlan& plan, int64_t first,
+                         const torch::Tensor& weights) = 0;
+  // `weights` [leaves, H, q, seen * summaries + leaf], likewise of every leaf.
+  virtual void OnTreeWeights(const TreePlan& plan, int64_t first,
+                             const torch::Tensor& weights) = 0;
+};
+
+}  // namespace strata
