@@ -9,6 +9,7 @@ strata_library(strata_model
     document_config.cc
     field_check.cc
     file_io.cc
+    inspect_selection.cc
     json_object.cc
     manifest.cc
     model_config.cc

@@ -57,6 +57,10 @@ enum class BlockRule {
   kSpacelike,  // where words end; byte level only
 };
 
+// As config.json spells them.
+const char* ScopeName(Scope scope);
+const char* PoolName(PoolKind kind);
+
 struct LevelConfig {
   int dim = 0;         // D, a multiple of 2 * heads
   int heads = 0;       // H

@@ -98,6 +98,9 @@ LevelConfig ReadLevel(JsonObject* object) {
 
 }  // namespace
 
+const char* ScopeName(Scope scope) { return NameOf(kScopes, scope); }
+const char* PoolName(PoolKind kind) { return NameOf(kPools, kind); }
+
 absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json) {
   STRATA_ASSIGN_OR_RETURN(JsonObject object, JsonObject::Parse(json, "config"));
   ModelConfig config;

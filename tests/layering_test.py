@@ -24,6 +24,7 @@ RULES = {
     "model/nn": (FACES, ["torch"]),
     "model/hierarchy": (FACES + ["model/nn"], ["torch"]),
     "model/document": (FACES + ["model/nn", "model/hierarchy"], ["torch"]),
+    "model/inspect": (FACES + ["model/nn", "model/hierarchy"], ["torch"]),
     "model/decode": (FACES, []),
     "model/decode/tensor": (FACES + ["model/decode", "model/nn", "model/hierarchy"],
                             ["torch"]),

@@ -1,0 +1,176 @@
+#include "model/inspect/inspection_pass.h"
+
+#include <cmath>
+#include <deque>
+#include <utility>
+
+#include "model/inspect/attention_recorder.h"
+#include "model/inspect/level_items.h"
+#include "model/nn/attention_layer.h"
+#include "model/tree_nodes.h"
+
+namespace strata {
+namespace {
+
+// A recorder on one layer, off it again when it goes.
+class Watch {
+ public:
+  Watch(AttentionLayerImpl& layer, int number, const std::vector<int>& heads,
+        int top_k)
+      : layer_(layer), number_(number), recorder_(heads, top_k) {
+    layer_.Watch(&recorder_);
+  }
+  ~Watch() { layer_.Watch(nullptr); }
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+  void TakeInto(std::vector<AttentionMap>* maps) {
+    for (AttentionMap& map : recorder_.Take(number_)) {
+      maps->push_back(std::move(map));
+    }
+  }
+
+ private:
+  AttentionLayerImpl& layer_;
+  const int number_;
+  AttentionRecorder recorder_;
+};
+
+struct WatchedLevel {
+  std::deque<Watch> encoder;  // a deque: its elements stay where they are
+  std::deque<Watch> decoder;
+};
+
+std::deque<WatchedLevel> WatchAll(const HierarchicalTransformer& model,
+                                  const std::vector<LevelSelection>& selection,
+                                  int top_k) {
+  std::deque<WatchedLevel> watched;
+  for (const LevelSelection& chosen : selection) {
+    LevelImpl& level = model->level(chosen.level);
+    WatchedLevel& here = watched.emplace_back();
+    for (const int layer : chosen.encoder_layers) {
+      here.encoder.emplace_back(level.encoder(layer).attention(), layer,
+                                chosen.heads, top_k);
+    }
+    for (const int layer : chosen.decoder_layers) {
+      here.decoder.emplace_back(level.decoder(layer).attention(), layer,
+                                chosen.heads, top_k);
+    }
+  }
+  return watched;
+}
+
+// What the positions of a stack over these items stand for.
+std::vector<AttendedKey> Positions(const LevelItems& items, bool encoder) {
+  std::vector<AttendedKey> keys;
+  if (!encoder) keys.push_back({AttendedKey::Kind::kStart, {}, 0});
+  for (const ByteRange& bytes : items.bytes) {
+    keys.push_back({AttendedKey::Kind::kItem, bytes, 0});
+  }
+  return keys;
+}
+
+// Adds the tree's nodes; a node stands for all that its positions have read.
+void AddNodes(const TreeShape& tree, std::vector<AttendedKey>* keys) {
+  const auto positions = static_cast<int64_t>(keys->size());
+  const auto numbers = TreeNodeNumbers(tree, positions);
+  for (size_t h = 0; h + 1 < numbers.size(); ++h) {
+    const int64_t span = int64_t{tree.leaf} << h;
+    for (int64_t i = 0; i < numbers[h + 1] - numbers[h]; ++i) {
+      const ByteRange first = (*keys)[static_cast<size_t>(i * span)].bytes;
+      const ByteRange last = (*keys)[static_cast<size_t>((i + 1) * span) - 1].bytes;
+      keys->push_back({AttendedKey::Kind::kNode, {first.begin, last.end},
+                       static_cast<int>(h)});
+    }
+  }
+}
+
+InspectedStack MakeStack(const LevelConfig& level, const LevelItems& items,
+                         bool encoder, std::deque<Watch>* watches) {
+  InspectedStack stack;
+  stack.encoder = encoder;
+  stack.scope = encoder ? level.enc_scope : level.dec_scope;
+  stack.layers = encoder ? level.enc_layers : level.dec_layers;
+  stack.keys = Positions(items, encoder);
+  stack.positions = static_cast<int64_t>(stack.keys.size());
+  if (stack.scope == Scope::kTree) AddNodes(TreeOf(level), &stack.keys);
+  for (Watch& watch : *watches) watch.TakeInto(&stack.maps);
+  return stack;
+}
+
+std::vector<PooledUnit> MakeUnits(LevelImpl& level, const LevelConfig& config,
+                                  const LevelItems& items,
+                                  const torch::Tensor& h,
+                                  const std::vector<int>& heads) {
+  std::vector<PooledUnit> units;
+  for (const ItemRange& unit : items.units) {
+    units.push_back({unit.begin, unit.end, {}});
+  }
+  if (config.pool != PoolKind::kAttention || units.empty()) return units;
+  const auto count = static_cast<int64_t>(units.size());
+  const auto weights =
+      level.PoolWeights(h.narrow(1, 0, count * config.block)
+                            .reshape({count, config.block, config.dim}))
+          .to(torch::kFloat)
+          .cpu()
+          .contiguous();
+  for (int64_t j = 0; j < count; ++j) {
+    for (const int head : heads) {
+      const float* row = weights[j][head].const_data_ptr<float>();
+      units[static_cast<size_t>(j)].weights.emplace_back(row,
+                                                         row + config.block);
+    }
+  }
+  return units;
+}
+
+// -log2 p of each byte; row i of the logits predicts item i.
+std::vector<double> Surprise(const torch::Tensor& logits,
+                             const torch::Tensor& fed) {
+  const auto bytes = fed.slice(1, 1).flatten();
+  const auto predicting = logits.select(0, 0).narrow(0, 1, bytes.size(0));
+  const auto bits = (predicting.to(torch::kDouble).log_softmax(-1) /
+                     -std::log(2.0))
+                        .gather(1, bytes.unsqueeze(1))
+                        .cpu()
+                        .contiguous();
+  const double* values = bits.const_data_ptr<double>();
+  return {values, values + bits.numel()};
+}
+
+}  // namespace
+
+InspectedPass InspectPass(HierarchicalTransformer model,
+                          const std::vector<int64_t>& fed,
+                          const std::vector<LevelSelection>& selection,
+                          int top_k) {
+  torch::NoGradGuard no_grad;
+  const ModelConfig& config = model->config();
+  InspectedPass pass;
+  auto watched = WatchAll(model, selection, top_k);
+  const auto items = torch::tensor(fed, torch::kLong).unsqueeze(0);
+  pass.logits = model->Head(model->Contexts(items, {}, &pass.activations));
+  pass.inspection.surprise_bits = Surprise(pass.logits, items);
+  const std::vector<LevelItems> of_levels = ItemsOfLevels(config, fed);
+  for (size_t i = 0; i < selection.size(); ++i) {
+    const auto l = static_cast<size_t>(selection[i].level);
+    const LevelConfig& level = config.levels[l];
+    InspectedLevel out;
+    out.selection = selection[i];
+    out.items = of_levels[l].bytes;
+    if (level.enc_layers > 0) {
+      out.stacks.push_back(
+          MakeStack(level, of_levels[l], true, &watched[i].encoder));
+    }
+    if (level.dec_layers > 0) {
+      out.stacks.push_back(
+          MakeStack(level, of_levels[l], false, &watched[i].decoder));
+    }
+    out.units = MakeUnits(model->level(selection[i].level), level, of_levels[l],
+                          pass.activations[l].h, selection[i].heads);
+    pass.inspection.levels.push_back(std::move(out));
+  }
+  return pass;
+}
+
+}  // namespace strata

@@ -1,0 +1,52 @@
+#include "model/inspect/level_items.h"
+
+#include "model/unit_rule.h"
+
+namespace strata {
+namespace {
+
+std::vector<ItemRange> FixedUnits(int64_t items, int64_t block) {
+  std::vector<ItemRange> units;
+  for (int64_t begin = 0; begin + block <= items; begin += block) {
+    units.push_back({begin, begin + block});
+  }
+  return units;
+}
+
+std::vector<ItemRange> UnitsEnding(const std::vector<uint8_t>& ends) {
+  std::vector<ItemRange> units;
+  int64_t begin = 0;
+  for (size_t i = 0; i < ends.size(); ++i) {
+    if (ends[i] == 0) continue;
+    const auto end = static_cast<int64_t>(i) + 1;
+    units.push_back({begin, end});
+    begin = end;
+  }
+  return units;
+}
+
+}  // namespace
+
+std::vector<LevelItems> ItemsOfLevels(const ModelConfig& config,
+                                      absl::Span<const int64_t> fed) {
+  std::vector<LevelItems> levels(config.levels.size());
+  for (int64_t i = 0; i < static_cast<int64_t>(fed.size()); ++i) {
+    levels[0].bytes.push_back({i > 0 ? i - 1 : 0, i});
+  }
+  for (size_t l = 0; l + 1 < levels.size(); ++l) {
+    const LevelConfig& level = config.levels[l];
+    LevelItems& here = levels[l];
+    here.units = level.block_rule == BlockRule::kFixed
+                     ? FixedUnits(static_cast<int64_t>(here.bytes.size()),
+                                  level.block)
+                     : UnitsEnding(UnitEnds(level, fed, {}));
+    for (const ItemRange& unit : here.units) {
+      levels[l + 1].bytes.push_back(
+          {here.bytes[static_cast<size_t>(unit.begin)].begin,
+           here.bytes[static_cast<size_t>(unit.end) - 1].end});
+    }
+  }
+  return levels;
+}
+
+}  // namespace strata

@@ -1,0 +1,30 @@
+#pragma once
+// LevelItems: what the items of each level stand for when a model has read a text:
+// which items of the level below, and so which bytes. Torch-free; pure functions on
+// plain values.
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "model/byte_range.h"
+#include "model/model_config.h"
+
+namespace strata {
+
+struct ItemRange {
+  int64_t begin = 0;
+  int64_t end = 0;  // past the last item
+};
+
+struct LevelItems {
+  std::vector<ByteRange> bytes;  // of each item
+  std::vector<ItemRange> units;  // complete ones, of its items; none at the top
+};
+
+// One a level. `fed`: the text's bytes behind one marker, which stands for no
+// byte; a unit that begins with it begins with the first byte.
+std::vector<LevelItems> ItemsOfLevels(const ModelConfig& config,
+                                      absl::Span<const int64_t> fed);
+
+}  // namespace strata

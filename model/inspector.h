@@ -1,0 +1,99 @@
+#pragma once
+// The torch-free face of looking into a served model: a text in, and out come how
+// much each byte surprised it, which bytes the items of each level stand for, what
+// every position attended to, and what the pools weighed. Immutable weights;
+// thread-safe.
+//
+// A position of an encoder is an item. Position p of a decoder has read item p - 1
+// (position 0 the learned start alone) and predicts item p.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "model/byte_range.h"
+#include "model/inspect_selection.h"
+#include "model/model_config.h"
+
+namespace strata {
+
+struct AttendedKey {
+  enum class Kind { kItem, kStart, kNode };
+  Kind kind = Kind::kItem;
+  ByteRange bytes;  // of the text
+  int height = 0;   // of a node
+};
+
+struct AttentionLink {
+  int32_t key = 0;   // in InspectedStack::keys
+  float weight = 0;  // (0, 1]
+};
+
+struct AttentionRow {
+  std::vector<AttentionLink> links;  // heaviest first; of equals the earlier key
+  float rest = 0;                    // what all other keys got
+};
+
+struct AttentionMap {
+  int layer = 0;
+  int head = 0;
+  std::vector<AttentionRow> rows;  // one a position
+};
+
+struct InspectedStack {
+  bool encoder = false;
+  Scope scope = Scope::kFull;
+  int layers = 0;                 // of the whole stack
+  int64_t positions = 0;          // the first of the keys are also the queries
+  std::vector<AttendedKey> keys;  // positions, then tree nodes, lowest first
+  std::vector<AttentionMap> maps;  // by layer, then head
+};
+
+struct PooledUnit {
+  int64_t begin_item = 0;
+  int64_t end_item = 0;
+  // [heads selected][items]: each sums to 1. Empty unless the rule is attention.
+  std::vector<std::vector<float>> weights;
+};
+
+struct InspectedLevel {
+  LevelSelection selection;
+  std::vector<ByteRange> items;        // bytes that each stands for
+  std::vector<InspectedStack> stacks;  // those with layers: encoder, decoder
+  std::vector<PooledUnit> units;       // complete ones; none at the top
+};
+
+struct Inspection {
+  std::vector<double> surprise_bits;  // of each byte: -log2 p
+  std::vector<InspectedLevel> levels;
+};
+
+class Inspector {
+ public:
+  virtual ~Inspector() = default;
+  virtual const ModelConfig& config() const = 0;
+
+  // One forward pass over the text behind the marker that starts every text.
+  // REQUIRES: options that SelectForInspection accepts for a text of this length.
+  // RESOURCE_EXHAUSTED without memory.
+  virtual absl::StatusOr<Inspection> Inspect(
+      absl::string_view text, const InspectOptions& options) const = 0;
+};
+
+// Bytes of the weights that an Inspector of a model holds.
+inline int64_t InspectorBytes(const ModelConfig& config) {
+  return ParameterCount(config) * static_cast<int64_t>(sizeof(float));
+}
+
+// Opens a version folder: verifies the manifest, the config, the tensors.
+// DATA_LOSS on a checksum mismatch.
+using InspectorLoader =
+    std::function<absl::StatusOr<std::shared_ptr<const Inspector>>(
+        const std::string& version_dir)>;
+
+}  // namespace strata

@@ -1,0 +1,277 @@
+// The pass that is watched is the ordinary one, and what it tells is what was
+// computed with: of every model of the property suites.
+
+#include "model/inspect/inspection_pass.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "model/items.h"
+#include "model/scope_mask.h"
+#include "tests/model/hierarchy/fixture.h"
+
+namespace strata::testing {
+namespace {
+
+constexpr int64_t kBytes = 150;
+constexpr int kTopK = kMaxInspectTopK;
+
+// A marker and printable bytes with spaces, so that ragged units end.
+std::vector<int64_t> Fed(int64_t bytes = kBytes) {
+  std::vector<int64_t> fed = {kSos};
+  for (int64_t i = 0; i < bytes; ++i) {
+    fed.push_back(i % 7 == 5 ? ' ' : 'a' + (i * i + i / 3) % 26);
+  }
+  return fed;
+}
+
+// Every layer, every head.
+std::vector<LevelSelection> Everything(const ModelConfig& config,
+                                       int64_t bytes = kBytes) {
+  InspectOptions options;
+  options.top_k = 1;  // the passes choose their own
+  for (int layer = 0; layer < 64; ++layer) {
+    const bool there = std::any_of(
+        config.levels.begin(), config.levels.end(), [&](const auto& level) {
+          return layer < std::max(level.enc_layers, level.dec_layers);
+        });
+    if (there) options.layers.push_back(layer);
+  }
+  return SelectForInspection(config, options, bytes).value();
+}
+
+HierarchicalTransformer Model(const ModelConfig& config) {
+  HierarchicalTransformer model(config, ModelOptions{.seed = 5});
+  model->to(torch::kDouble);
+  model->eval();
+  return model;
+}
+
+torch::Tensor Items(const std::vector<int64_t>& fed) {
+  return torch::tensor(fed, torch::kLong).unsqueeze(0);
+}
+
+double Largest(const torch::Tensor& x) { return x.abs().max().item<double>(); }
+
+class InspectionPassTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  const ModelConfig config_ = TestedConfig(GetParam());
+  HierarchicalTransformer model_ = Model(config_);
+  const std::vector<int64_t> fed_ = Fed();
+
+  InspectedPass Pass() {
+    return InspectPass(model_, fed_, Everything(config_), kTopK);
+  }
+};
+
+TEST_P(InspectionPassTest, LogitsAreThoseOfTheOrdinaryPass) {
+  torch::NoGradGuard no_grad;
+  const auto ordinary = model_->forward(Items(fed_));
+  const auto watched = Pass().logits;
+  ASSERT_EQ(watched.sizes(), ordinary.sizes());
+  EXPECT_LE(Largest(watched - ordinary), 1e-12);
+  EXPECT_TRUE(torch::equal(model_->forward(Items(fed_)), ordinary));
+}
+
+TEST_P(InspectionPassTest, SurpriseIsTheLossOfEachByte) {
+  const auto losses = ItemLosses(model_, Items(fed_));
+  const std::vector<double> surprise = Pass().inspection.surprise_bits;
+  ASSERT_EQ(surprise.size(), fed_.size() - 1);
+  for (size_t i = 0; i < surprise.size(); ++i) {
+    EXPECT_NEAR(surprise[i],
+                losses[0][static_cast<int64_t>(i) + 1].item<double>() /
+                    std::log(2.0),
+                1e-12);
+  }
+}
+
+TEST_P(InspectionPassTest, RowsSumToOne) {
+  for (const InspectedLevel& level : Pass().inspection.levels) {
+    for (const InspectedStack& stack : level.stacks) {
+      ASSERT_EQ(stack.maps.size(),
+                level.selection.heads.size() * static_cast<size_t>(stack.layers));
+      for (const AttentionMap& map : stack.maps) {
+        ASSERT_EQ(static_cast<int64_t>(map.rows.size()), stack.positions);
+        for (const AttentionRow& row : map.rows) {
+          double sum = row.rest;
+          for (size_t i = 0; i < row.links.size(); ++i) {
+            sum += row.links[i].weight;
+            if (i > 0) {
+              EXPECT_GE(row.links[i - 1].weight, row.links[i].weight);
+            }
+          }
+          EXPECT_NEAR(sum, 1.0, 1e-5);
+          EXPECT_LE(row.links.size(), static_cast<size_t>(kTopK));
+        }
+      }
+    }
+  }
+}
+
+// Bytes that a row's keys stand for, in order: they must not overlap.
+std::vector<ByteRange> KeyBytes(const InspectedStack& stack,
+                                const AttentionRow& row) {
+  std::vector<ByteRange> bytes;
+  for (const AttentionLink& link : row.links) {
+    bytes.push_back(stack.keys[static_cast<size_t>(link.key)].bytes);
+  }
+  std::sort(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
+  return bytes;
+}
+
+TEST_P(InspectionPassTest, KeysAreThoseThatTheScopeShows) {
+  for (const InspectedLevel& level : Pass().inspection.levels) {
+    const LevelConfig& config =
+        config_.levels[static_cast<size_t>(level.selection.level)];
+    for (const InspectedStack& stack : level.stacks) {
+      for (const AttentionMap& map : stack.maps) {
+        for (int64_t i = 0; i < stack.positions; ++i) {
+          const AttentionRow& row = map.rows[static_cast<size_t>(i)];
+          if (stack.scope == Scope::kTree) {
+            // Everything up to the position, each byte by one key.
+            const auto bytes = KeyBytes(stack, row);
+            int64_t at = 0;
+            for (const ByteRange& range : bytes) {
+              if (range.begin < range.end) {
+                EXPECT_EQ(range.begin, at);
+              }
+              at = std::max(at, range.end);
+            }
+            EXPECT_EQ(at, stack.keys[static_cast<size_t>(i)].bytes.end);
+            continue;
+          }
+          const KeyRange seen = VisibleKeys(stack.scope, i, stack.positions,
+                                            config.window, config.block);
+          EXPECT_EQ(static_cast<int64_t>(row.links.size()),
+                    std::min<int64_t>(kTopK, seen.end - seen.begin));
+          for (const AttentionLink& link : row.links) {
+            EXPECT_GE(link.key, seen.begin);
+            EXPECT_LT(link.key, seen.end);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(InspectionPassTest, ItemsCoverTheTextInOrder) {
+  const auto levels = Pass().inspection.levels;
+  for (size_t l = 0; l < levels.size(); ++l) {
+    int64_t at = 0;
+    for (const ByteRange& bytes : levels[l].items) {
+      EXPECT_EQ(bytes.begin, at);
+      at = bytes.end;
+    }
+    EXPECT_LE(at, kBytes);
+    if (l == 0) {
+      EXPECT_EQ(at, kBytes);
+      EXPECT_EQ(levels[l].items.size(), fed_.size());
+      continue;
+    }
+    const auto& units = levels[l - 1].units;
+    ASSERT_EQ(units.size(), levels[l].items.size());
+    for (size_t j = 0; j < units.size(); ++j) {
+      const auto& below = levels[l - 1].items;
+      EXPECT_EQ(levels[l].items[j].end,
+                below[static_cast<size_t>(units[j].end_item) - 1].end);
+    }
+  }
+  EXPECT_TRUE(levels.back().units.empty());
+}
+
+TEST_P(InspectionPassTest, PoolWeightsAreThoseThatPooled) {
+  torch::NoGradGuard no_grad;
+  InspectedPass pass = Pass();
+  const auto parameters = model_->named_parameters();
+  for (const InspectedLevel& level : pass.inspection.levels) {
+    const int l = level.selection.level;
+    const LevelConfig& config = config_.levels[static_cast<size_t>(l)];
+    if (config.block == 0 || config.pool != PoolKind::kAttention) {
+      for (const PooledUnit& unit : level.units) EXPECT_TRUE(unit.weights.empty());
+      continue;
+    }
+    const std::string name = "level." + std::to_string(l) + ".pool.";
+    const auto& activations = pass.activations[static_cast<size_t>(l)];
+    for (size_t j = 0; j < level.units.size(); ++j) {
+      const PooledUnit& unit = level.units[j];
+      const auto h = activations.h[0].slice(0, unit.begin_item, unit.end_item);
+      const auto g = h * at::rsqrt(h.square().mean(-1, true) + kNormEpsilon) *
+                         parameters[name + "norm.weight"] +
+                     parameters[name + "offset"];
+      const auto values = at::linear(g, parameters[name + "value.weight"])
+                              .view({config.block, config.heads, -1});
+      std::vector<torch::Tensor> mixed;
+      for (int head = 0; head < config.heads; ++head) {
+        const auto& weights = unit.weights[static_cast<size_t>(head)];
+        const auto w = torch::tensor(weights, torch::kFloat).to(torch::kDouble);
+        EXPECT_NEAR(w.sum().item<double>(), 1.0, 1e-5);
+        mixed.push_back(at::matmul(w, values.select(1, head)));
+      }
+      const auto p = at::linear(at::cat(mixed), parameters[name + "out.weight"]);
+      EXPECT_LE(Largest(p - activations.p[0][static_cast<int64_t>(j)]),
+                1e-6 * (1 + Largest(p)));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, InspectionPassTest,
+                         ::testing::ValuesIn(TestedModels()),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+TEST(InspectionTest, RaggedUnitsAreNamedByTheirBytes) {
+  const ModelConfig config = TestedConfig("spacebyte");
+  const std::string text = "Hold the door.\n\nNow";
+  std::vector<int64_t> fed = {kSos};
+  for (const char c : text) fed.push_back(static_cast<unsigned char>(c));
+  const auto pass = InspectPass(Model(config), fed, Everything(config), 4);
+  std::vector<std::string> words;
+  for (const ByteRange& bytes : pass.inspection.levels[1].items) {
+    words.push_back(text.substr(static_cast<size_t>(bytes.begin),
+                                static_cast<size_t>(bytes.end - bytes.begin)));
+  }
+  EXPECT_EQ(words, (std::vector<std::string>{"Hold ", "the ", "door."}));
+}
+
+TEST(InspectionTest, AShortTextHasNoUnits) {
+  for (const std::string& name : TestedModels()) {
+    const ModelConfig config = TestedConfig(name);
+    const auto pass = InspectPass(Model(config), Fed(1), Everything(config, 1), 4);
+    EXPECT_EQ(pass.inspection.surprise_bits.size(), 1u);
+    ASSERT_EQ(pass.inspection.levels.size(), config.levels.size());
+    for (const InspectedLevel& level : pass.inspection.levels) {
+      for (const InspectedStack& stack : level.stacks) {
+        for (const AttentionMap& map : stack.maps) {
+          EXPECT_EQ(static_cast<int64_t>(map.rows.size()), stack.positions);
+        }
+      }
+    }
+  }
+}
+
+TEST(InspectionTest, OnlyWhatWasChosenIsTold) {
+  const ModelConfig config = TestedConfig("three-levels");
+  InspectOptions options;
+  options.levels = {2};
+  options.layers = {-2};
+  options.heads = {1};
+  const auto selection = SelectForInspection(config, options, kBytes).value();
+  const auto pass = InspectPass(Model(config), Fed(), selection, 1);
+  ASSERT_EQ(pass.inspection.levels.size(), 1u);
+  ASSERT_EQ(pass.inspection.levels[0].stacks.size(), 1u);
+  const auto& maps = pass.inspection.levels[0].stacks[0].maps;
+  ASSERT_EQ(maps.size(), 1u);
+  EXPECT_EQ(maps[0].layer, 0);
+  EXPECT_EQ(maps[0].head, 1);
+  for (const AttentionRow& row : maps[0].rows) EXPECT_EQ(row.links.size(), 1u);
+}
+
+}  // namespace
+}  // namespace strata::testing
