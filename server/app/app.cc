@@ -21,6 +21,7 @@
 #include "server/jobs/job_store.h"
 #include "server/jobs/local_executor.h"
 #include "server/metrics/metrics.h"
+#include "server/registry/inspector_cache.h"
 #include "server/registry/registry.h"
 #include "server/rpc/health_service.h"
 #include "server/rpc/rpc_server.h"
@@ -99,6 +100,7 @@ RpcOptions RpcOptionsFor(const Flags& flags) {
   options.address = flags.listen;
   options.max_message_bytes = std::min<int64_t>(flags.max_message_bytes, INT32_MAX);
   options.max_connection_age = flags.max_connection_age;
+  options.inspect_max_bytes = flags.inspect_max_bytes;
   options.max_queued_calls = flags.max_queued_requests;
   options.max_queued_bytes = flags.max_queued_bytes;
   options.limits = {flags.max_stream_bytes, flags.write_stall_timeout};
@@ -115,6 +117,7 @@ class AppImpl final : public App {
         lock_(std::move(lock)),
         metrics_({STRATA_VERSION, __VERSION__}),
         registry_(flags.models, compute.loader, compute.classifier_loader),
+        inspectors_(&registry_, compute.inspector_loader, flags.inspect_memory),
         engine_(EngineOptionsFor(flags, compute.engine, &metrics_)),
         datasets_(flags.data + "/datasets", flags.max_dataset_bytes),
         store_(std::move(store)),
@@ -132,8 +135,9 @@ class AppImpl final : public App {
     // Probes answer from the start; nothing is ready before the models are.
     STRATA_ASSIGN_OR_RETURN(http_, HttpServer::Start(flags_.http, Probes()));
     STRATA_ASSIGN_OR_RETURN(
-        rpc_, RpcServer::Start(RpcOptionsFor(flags_), {&engine_, &registry_, &jobs_,
-                                                       &datasets_, &state_, &calls_}));
+        rpc_, RpcServer::Start(RpcOptionsFor(flags_), {&engine_, &registry_, &inspectors_,
+                                                       &jobs_, &datasets_, &state_,
+                                                       &calls_}));
     STRATA_RETURN_IF_ERROR(registry_.LoadAll(SignalPending));
     if (SignalPending()) return absl::OkStatus();  // Run takes it and leaves
     STRATA_RETURN_IF_ERROR(jobs_.Start());
@@ -215,6 +219,7 @@ class AppImpl final : public App {
   Metrics metrics_;
   RpcMetrics calls_{&metrics_};
   ModelRegistry registry_;
+  InspectorCache inspectors_;
   Engine engine_;
   DatasetStore datasets_;
   std::unique_ptr<JobStore> store_;

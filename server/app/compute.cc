@@ -14,6 +14,7 @@
 #include "model/decode/tensor/devices.h"
 #include "model/decode/tensor/load_tensor_model.h"
 #include "model/document/load_document.h"
+#include "model/inspect/load_inspector.h"
 #include "server/app/host_limits.h"
 
 namespace strata {
@@ -98,6 +99,7 @@ absl::StatusOr<Compute> PlanCompute(const Flags& flags) {
   compute.loader =
       devices.empty() ? ModelLoader(LoadCpuModel) : TensorModelLoader(devices);
   compute.classifier_loader = DocumentLoader(engine.threads_per_worker);
+  compute.inspector_loader = TorchInspectorLoader(engine.threads_per_worker);
   return compute;
 }
 

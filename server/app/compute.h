@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "model/classifier.h"
 #include "model/generator.h"
+#include "model/inspector.h"
 #include "server/app/flags.h"
 #include "server/engine/engine.h"
 
@@ -22,7 +23,9 @@ absl::StatusOr<std::vector<std::string>> ChooseDevices(
 
 struct Compute {
   ModelLoader loader;
-  ClassifierLoader classifier_loader;  // on the CPU, whatever the devices
+  // On the CPU, whatever the devices.
+  ClassifierLoader classifier_loader;
+  InspectorLoader inspector_loader;
   // Workers, their threads and the budget of states; nothing else is set.
   EngineOptions engine;
 };

@@ -71,11 +71,11 @@ const std::vector<Flag>& Table() {
        "Prompt items that a worker reads before other streams step again."},
       {"max-queued-requests", Count{&F::max_queued_requests, 1, kMaxCount}, "1024",
        "requests",
-       "More are refused with RESOURCE_EXHAUSTED; calls of Classify and Embed wait in a "
-       "queue of their own of the same size."},
+       "More are refused with RESOURCE_EXHAUSTED; calls of Classify, Embed and Inspect "
+       "wait in a queue of their own of the same size."},
       {"max-queued-bytes", Bytes{&F::max_queued_bytes, 1}, "64MiB", "bytes",
-       "Of prompts in the queue, and of texts in that of Classify and Embed; more are "
-       "refused with RESOURCE_EXHAUSTED."},
+       "Of prompts in the queue, and of texts in that of Classify, Embed and Inspect; "
+       "more are refused with RESOURCE_EXHAUSTED."},
       {"state-memory", Bytes{&F::state_memory, 0}, "0", "bytes",
        "Decoding state of all running requests, of each CUDA device where there are; "
        "0: half of the cgroup's memory limit or of the machine's memory, or a quarter "
@@ -86,10 +86,17 @@ const std::vector<Flag>& Table() {
        "again: that of 4,000 bytes takes 1 MB in block-1m, 8 MB in block-10m, 69 MB "
        "in flat-10m. 0: none are kept; for clients that must not learn from the "
        "speed of an answer what others sent."},
+      {"inspect-max-bytes", Bytes{&F::inspect_max_bytes, 1}, "4096", "bytes",
+       "Of a text of Inspect. Its time, and that of calls of Classify and Embed behind "
+       "it, grows with the square of its length in a full scope."},
+      {"inspect-memory", Bytes{&F::inspect_memory, 0}, "1GiB", "bytes",
+       "Of weights that Inspect opens beside those that serve, 4 bytes a parameter; "
+       "the versions that it used last are kept. 0: nothing can be inspected."},
       {"max-dataset-bytes", Bytes{&F::max_dataset_bytes, 1}, "4GiB", "bytes",
        "Of one uploaded dataset."},
       {"max-message-bytes", Bytes{&F::max_message_bytes, 1024}, "32MiB", "bytes",
-       "Of one gRPC message from a client; also of an answer of Classify or Embed."},
+       "Of one gRPC message from a client; also of an answer of Classify, Embed or "
+       "Inspect."},
       {"max-stream-bytes", Bytes{&F::max_stream_bytes, 1024}, "4MiB", "bytes",
        "Of output that waits for a slow reader before its stream is cut off."},
       {"write-stall-timeout", Duration{&F::write_stall_timeout}, "30s", "duration",

@@ -36,6 +36,8 @@ struct Flags {
   int64_t max_queued_bytes = 0;
   int64_t state_memory = 0;  // 0: half of what the process may use
   int64_t prefix_cache = 0;  // 0: none
+  int64_t inspect_max_bytes = 0;
+  int64_t inspect_memory = 0;  // 0: nothing can be inspected
   int64_t max_dataset_bytes = 0;
   int64_t max_message_bytes = 0;
   int64_t max_stream_bytes = 0;

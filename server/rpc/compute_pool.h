@@ -1,5 +1,5 @@
 #pragma once
-// ComputePool: a thread for calls that compute (Classify, Embed), so that gRPC's
+// ComputePool: a thread for calls that compute (Classify, Embed, Inspect), so that gRPC's
 // own threads never do; in order of arrival. What waits is bounded by calls and by
 // bytes. Thread-safe.
 

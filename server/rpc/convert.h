@@ -20,6 +20,9 @@ namespace strata {
 
 inline constexpr int64_t kDefaultMaxTokens = 256;
 
+// The status of a rule below this layer, whose sentence begins with the field.
+absl::Status AsFieldError(const absl::Status& status, absl::string_view parent = "");
+
 // generation.proto. The results lack sink, arrival and deadline.
 absl::StatusOr<EngineRequest> ToEngineRequest(const v1::GenerateRequest& request,
                                               const ModelRegistry& registry);

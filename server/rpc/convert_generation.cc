@@ -19,13 +19,6 @@ uint64_t RandomSeed() {
   return random();
 }
 
-// The status of a rule below this layer, whose sentence begins with the field.
-absl::Status AsFieldError(const absl::Status& status, absl::string_view parent = "") {
-  const absl::string_view message = status.message();
-  return FieldError(
-      absl::StrCat(parent, message.substr(0, message.find_first_of(" :"))), message);
-}
-
 absl::StatusOr<SamplingParams> ToSampling(const v1::SamplingParams& in) {
   SamplingParams out;
   if (in.has_temperature()) out.temperature = in.temperature();
@@ -115,6 +108,12 @@ absl::Status SetStops(const v1::GenerateRequest& in, EngineRequest* out) {
 }
 
 }  // namespace
+
+absl::Status AsFieldError(const absl::Status& status, absl::string_view parent) {
+  const absl::string_view message = status.message();
+  return FieldError(
+      absl::StrCat(parent, message.substr(0, message.find_first_of(" :"))), message);
+}
 
 absl::StatusOr<std::shared_ptr<const ServedVersion>> ResolveModel(
     const ModelRegistry& registry, absl::string_view name) {

@@ -5,6 +5,7 @@
 #include "server/rpc/compute_call.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/generate_stream.h"
+#include "server/rpc/inspect.h"
 #include "server/rpc/score_call.h"
 #include "server/rpc/unary_call.h"
 
@@ -45,6 +46,19 @@ grpc::ServerUnaryReactor* GenerationService::Embed(
       core_, context, "Embed", response);
   call->Start([&] {
     return PrepareEmbed(*request, *core_->registry, core_->max_message_bytes);
+  });
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* GenerationService::Inspect(
+    grpc::CallbackServerContext* context, const v1::InspectRequest* request,
+    v1::InspectResponse* response) {
+  auto call = std::make_shared<ComputeCall<v1::InspectResponse>>(
+      core_, context, "Inspect", response);
+  call->Start([&] {
+    return PrepareInspect(
+        *request, *core_->registry,
+        {core_->inspect_max_bytes, core_->max_message_bytes}, core_->inspectors);
   });
   return call.get();
 }

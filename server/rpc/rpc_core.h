@@ -9,6 +9,7 @@
 #include "server/engine/error_reason.h"
 #include "server/jobs/dataset_store.h"
 #include "server/jobs/job_manager.h"
+#include "server/registry/inspector_cache.h"
 #include "server/registry/registry.h"
 #include "server/rpc/compute_pool.h"
 #include "server/rpc/live_calls.h"
@@ -49,9 +50,11 @@ struct RpcCore {
   TaskPool* store_pool = nullptr;   // jobs' database: milliseconds
   TaskPool* upload_pool = nullptr;  // files and their validation
   TaskPool* load_pool = nullptr;    // models: up to minutes
-  ComputePool* compute_pool = nullptr;  // Classify, Embed
+  ComputePool* compute_pool = nullptr;  // Classify, Embed, Inspect
+  InspectorCache* inspectors = nullptr;
   StreamLimits limits;
   StreamTiming timing;
+  int64_t inspect_max_bytes = 0;  // of a text
   int64_t max_message_bytes = 0;  // also of an answer that grows with its request
 
   // Passes the status on; one that is an error is counted by its reason.

@@ -72,8 +72,9 @@ class RpcServerImpl final : public RpcServer {
         compute_pool_(options.max_queued_calls, options.max_queued_bytes),
         core_{backends.engine, backends.registry, backends.jobs, backends.datasets,
               backends.state, backends.observer, &streams_, &calls_, &store_pool_,
-              &upload_pool_, &load_pool_, &compute_pool_, options.limits,
-              options.timing, options.max_message_bytes} {}
+              &upload_pool_, &load_pool_, &compute_pool_, backends.inspectors,
+              options.limits, options.timing, options.inspect_max_bytes,
+              options.max_message_bytes} {}
 
   ~RpcServerImpl() override { Shutdown(Clock::System()->Now()); }
 

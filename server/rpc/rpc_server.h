@@ -18,7 +18,8 @@ struct RpcOptions {
   std::string address = "127.0.0.1:0";
   int max_message_bytes = 32 << 20;
   MonotonicDuration max_connection_age{0};  // 0: for ever
-  int64_t max_queued_calls = 1024;        // Classify and Embed, waiting
+  int64_t inspect_max_bytes = 4096;       // of a text
+  int64_t max_queued_calls = 1024;        // Classify, Embed, Inspect: waiting
   int64_t max_queued_bytes = 64 << 20;    // of their texts
   int64_t max_streams_per_connection = 1024;
   StreamLimits limits;
@@ -30,6 +31,7 @@ struct RpcOptions {
 struct RpcBackends {
   Engine* engine = nullptr;
   ModelRegistry* registry = nullptr;
+  InspectorCache* inspectors = nullptr;
   JobManager* jobs = nullptr;
   DatasetStore* datasets = nullptr;
   ServerState* state = nullptr;
@@ -47,7 +49,7 @@ class RpcServer {
   virtual const std::string& address() const = 0;
   // Sends changes of health at once.
   virtual void StateChanged() = 0;
-  // Waits until no Classify or Embed is left. False at `deadline`.
+  // Waits until no Classify, Embed or Inspect is left. False at `deadline`.
   virtual bool DrainComputations(MonotonicTime deadline) = 0;
   // Ends every open response stream, and each that still comes, with UNAVAILABLE,
   // reason DRAINING.

@@ -106,6 +106,7 @@ class FakeModel final : public LoadedModel {
       : options_(std::move(options)) {
     config_.architecture = "flat";
     config_.max_context = options_.max_context;
+    config_.levels.push_back({.dim = 8, .heads = 1, .dec_layers = 1});
   }
   ~FakeModel() override {
     STRATA_CHECK(live_bytes == 0);

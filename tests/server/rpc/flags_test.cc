@@ -23,6 +23,8 @@ TEST(FlagsTest, DefaultsAreValid) {
   ASSERT_TRUE(flags.ok()) << flags.status();
   EXPECT_EQ(flags->workers, 1);
   EXPECT_EQ(flags->max_queued_bytes, 64 << 20);
+  EXPECT_EQ(flags->inspect_max_bytes, 4096);
+  EXPECT_EQ(flags->inspect_memory, 1 << 30);
   EXPECT_EQ(flags->drain_timeout, std::chrono::seconds(45));
   EXPECT_EQ(flags->stream_interval, std::chrono::milliseconds(10));
 }

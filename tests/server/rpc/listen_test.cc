@@ -12,8 +12,7 @@ TEST_F(ListenTest, ATakenPortIsAStatusAndNothingOnStandardError) {
   RpcOptions options;
   options.address = rpc_->address();
   testing::internal::CaptureStderr();
-  const auto second = RpcServer::Start(options, {engine_.get(), registry_.get(), jobs_.get(),
-                                                 datasets_.get(), &state_, nullptr});
+  const auto second = RpcServer::Start(options, Backends());
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(second.status().message(),

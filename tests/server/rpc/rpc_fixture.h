@@ -25,6 +25,7 @@
 #include "strata/v1/training.grpc.pb.h"
 #include "tests/server/rpc/toy_model.h"
 #include "tests/testing/toy_classifier.h"
+#include "tests/testing/toy_inspector.h"
 
 namespace strata {
 
@@ -128,6 +129,15 @@ class RpcFixture : public ::testing::Test {
           return std::make_shared<ToyClassifier>([this] { switches_.Pass(); });
         });
     ASSERT_TRUE(registry_->LoadAll().ok());
+    inspectors_ = std::make_unique<InspectorCache>(
+        registry_.get(),
+        [this](const std::string&) {
+          return std::make_shared<ToyInspector>(ToyModel(&switches_).config(), [this] {
+            ++inspected_;
+            switches_.Pass();
+          });
+        },
+        inspect_memory_);
     engine_ = std::make_unique<Engine>(engine_options_);
     datasets_ = std::make_unique<DatasetStore>(root_ + "/datasets", 1 << 20);
     auto store = OpenSqliteJobStore(root_ + "/jobs.sqlite");
@@ -138,8 +148,7 @@ class RpcFixture : public ::testing::Test {
     jobs_ = std::make_unique<JobManager>(job_options, store_.get(), &executor_,
                                          datasets_.get(), registry_.get());
     ASSERT_TRUE(jobs_->Start().ok());
-    auto rpc = RpcServer::Start(rpc_options_, {engine_.get(), registry_.get(), jobs_.get(),
-                                               datasets_.get(), &state_, nullptr});
+    auto rpc = RpcServer::Start(rpc_options_, Backends());
     ASSERT_TRUE(rpc.ok()) << rpc.status();
     rpc_ = *std::move(rpc);
     state_.Set(ServerState::Phase::kServing);
@@ -147,6 +156,11 @@ class RpcFixture : public ::testing::Test {
     generation_ = v1::Generation::NewStub(channel_);
     models_ = v1::Models::NewStub(channel_);
     training_ = v1::Training::NewStub(channel_);
+  }
+
+  RpcBackends Backends() {
+    return {engine_.get(), registry_.get(), inspectors_.get(), jobs_.get(),
+            datasets_.get(), &state_, nullptr};
   }
 
   absl::StatusOr<std::shared_ptr<const LoadedModel>> Load(const std::string& dir) {
@@ -217,7 +231,10 @@ class RpcFixture : public ::testing::Test {
                     : absl::FailedPreconditionError("NON_FINITE: as the test says");
   }};
   ScriptedExecutor::Script attempt_;
+  int64_t inspect_memory_ = 1 << 20;
+  std::atomic<int> inspected_{0};  // passes that began
   std::unique_ptr<ModelRegistry> registry_;
+  std::unique_ptr<InspectorCache> inspectors_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<DatasetStore> datasets_;
   std::unique_ptr<JobStore> store_;
