@@ -41,6 +41,14 @@ absl::StatusOr<std::string> ReadInput(const std::string& path) {
   return content;
 }
 
+absl::Status WriteFile(const std::string& path, absl::string_view content) {
+  FILE* const file = fopen(path.c_str(), "wb");
+  const bool written =
+      file != nullptr && fwrite(content.data(), 1, content.size(), file) == content.size();
+  if (file != nullptr && fclose(file) == 0 && written) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("cannot write ", path, ": ", strerror(errno)));
+}
+
 std::string FormatTable(const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;
   for (const auto& row : rows) {

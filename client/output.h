@@ -18,6 +18,9 @@ absl::Status WriteLine(absl::string_view line);
 // The whole file, standard input for "-".
 absl::StatusOr<std::string> ReadInput(const std::string& path);
 
+// Makes or replaces a file.
+absl::Status WriteFile(const std::string& path, absl::string_view content);
+
 // Columns padded to their widest cell, two spaces between; the first row is the
 // heading.
 std::string FormatTable(const std::vector<std::vector<std::string>>& rows);

@@ -131,6 +131,36 @@ TEST_F(CommandsTest, GenerateJsonIsOneEventALine) {
   EXPECT_EQ(lines[5]["finished"]["usage"]["generated_tokens"], 9);
 }
 
+TEST_F(CommandsTest, InspectSendsTheChoiceAndDrawsTheAnswer) {
+  const std::string svg = testing::TempDir() + "/strata_commands_test.svg";
+  const Result shown =
+      Run({"inspect", "--model", "m", "--text", "some text", "--level", "0", "--level", "1",
+           "--layer", "-1", "--head", "1", "--top", "7", "--svg", svg});
+  EXPECT_EQ(shown.code, 0) << shown.err;
+  EXPECT_THAT(shown.out, HasSubstr("m@1: 9 bytes"));
+  const v1::InspectRequest& request = server_.generation.inspected;
+  EXPECT_EQ(request.text(), "some text");
+  EXPECT_EQ(request.levels_size(), 2);
+  EXPECT_EQ(request.layers(0), -1);
+  EXPECT_EQ(request.heads(0), 1);
+  EXPECT_EQ(request.top_k(), 7);
+  std::ifstream file(svg);
+  const std::string drawn{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_THAT(drawn, testing::StartsWith("<?xml"));
+  const Result json = Run({"inspect", "--model", "m", "--file", WriteFile("a\xff"), "--json"});
+  EXPECT_EQ(json.Lines()[0]["levels"][0]["stacks"][0]["kind"], "DECODER");
+  EXPECT_EQ(server_.generation.inspected.text(), "a\xff");
+  EXPECT_FALSE(server_.generation.inspected.has_top_k());
+}
+
+TEST_F(CommandsTest, InspectErrorsAreOneLineAndACode) {
+  ExpectOneErrorLine(Run({"inspect", "--model", "m"}), 2);
+  ExpectOneErrorLine(Run({"inspect", "--model", "m", "--text", "a", "--file", "b"}), 2);
+  ExpectOneErrorLine(Run({"inspect", "--model", "m", "--text", "a", "--top", "9999999999"}), 2);
+  ExpectOneErrorLine(Run({"inspect", "--model", "m", "--text", "a", "--svg", "/no/such/x.svg"}),
+                     1);
+}
+
 TEST_F(CommandsTest, ErrorsAreOneLineAndACode) {
   server_.generation.status = BadRequestStatus("top_k is -1;\nmust be in [0, 260]", {});
   const Result refused = Run({"generate", "--model", "m", "--prompt", "p"});

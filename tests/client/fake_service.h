@@ -14,6 +14,7 @@
 #include "grpcpp/server_builder.h"
 #include "model/base/mutex.h"
 #include "strata/v1/generation.grpc.pb.h"
+#include "tests/client/toy_inspection.h"
 #include "strata/v1/models.grpc.pb.h"
 #include "strata/v1/training.grpc.pb.h"
 
@@ -44,6 +45,7 @@ class FakeGeneration final : public v1::Generation::Service {
   std::vector<std::string> pieces = {"one ", std::string("\xff\0", 2), "two"};
   grpc::Status status;
   std::vector<v1::GenerateRequest> requests;
+  v1::InspectRequest inspected;  // the last
 
   grpc::Status Generate(grpc::ServerContext*, const v1::GenerateRequest* request,
                         grpc::ServerWriter<v1::GenerateResponse>* writer) override {
@@ -74,6 +76,13 @@ class FakeGeneration final : public v1::Generation::Service {
       response->add_log2_prob(-2);
       response->add_item_bytes(1);
     }
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Inspect(grpc::ServerContext*, const v1::InspectRequest* request,
+                       v1::InspectResponse* response) override {
+    inspected = *request;
+    *response = ToyInspection(request->text());
     return grpc::Status::OK;
   }
 

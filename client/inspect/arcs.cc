@@ -1,0 +1,161 @@
+#include "client/inspect/arcs.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/inspect/glyphs.h"
+
+namespace strata {
+namespace {
+
+constexpr double kNodeRow = 10;  // of the nodes of one height
+constexpr double kNodeHeight = 6;
+constexpr size_t kNamedBytes = 24;
+
+struct Arc {
+  int32_t query = 0;
+  int32_t key = 0;
+  int head = 0;
+  float weight = 0;
+};
+
+int HighestNode(const v1::InspectedStack& stack) {
+  int highest = -1;
+  for (int i = stack.positions(); i < stack.keys_size(); ++i) {
+    highest = std::max(highest, stack.keys(i).height());
+  }
+  return highest;
+}
+
+double NodeY(const Band& band, int height) {
+  return band.base + kBandHeight + 4 + kNodeRow * height;
+}
+
+// Strongest first, as many as are drawn.
+std::vector<Arc> StrongArcs(const Band& band, const Strip& strip) {
+  std::vector<Arc> arcs;
+  const int layer = DrawnLayer(*band.stack);
+  for (const v1::AttentionMap& map : band.stack->maps()) {
+    if (map.layer() != layer) continue;
+    for (int query = 0; query < map.rows_size(); ++query) {
+      if (!strip.Owns(ColumnsOfKey(band.level, band.stack->keys(query)))) continue;
+      for (const v1::AttentionLink& link : map.rows(query).links()) {
+        if (link.weight() < kFaintestArc) continue;
+        arcs.push_back({query, link.key(), map.head(), link.weight()});
+      }
+    }
+  }
+  std::stable_sort(arcs.begin(), arcs.end(),
+                   [](const Arc& a, const Arc& b) { return a.weight > b.weight; });
+  arcs.resize(std::min(arcs.size(), kMaxArcs));
+  return arcs;
+}
+
+std::string KeyName(const Band& band, const v1::InspectedKey& key) {
+  if (key.kind() == v1::KEY_KIND_START) return "start";
+  if (key.begin_byte() == key.end_byte()) return "marker";
+  const std::string bytes =
+      Snippet(*band.text, static_cast<size_t>(key.begin_byte()),
+              static_cast<size_t>(key.end_byte()), kNamedBytes);
+  return absl::StrFormat("%s%d–%d \"%s\"", key.kind() == v1::KEY_KIND_NODE ? "node " : "",
+                         key.begin_byte(), key.end_byte(), bytes);
+}
+
+std::string Point(double x, double y) { return absl::StrCat(SvgNumber(x), " ", SvgNumber(y)); }
+
+// A bow between two places on the row's edge. Those of several heads between the
+// same places lie beside one another.
+std::string Bow(const Band& band, double from, double to, double width, int head) {
+  const double reach = std::sqrt(std::min(1.0, std::fabs(to - from) / width));
+  const double apex = 8 + (kBandHeight - 20) * reach + 2.5 * (head % 4);
+  const double control = band.base + (band.upward ? -2 : 2) * apex;
+  return absl::StrCat("M", Point(from, band.base), " Q", Point((from + to) / 2, control), " ",
+                      Point(to, band.base));
+}
+
+// From a position down to a node.
+std::string Drop(const Band& band, double from, double to, double node) {
+  const double half = (band.base + node) / 2;
+  return absl::StrCat("M", Point(from, band.base), " C", Point(from, half), " ",
+                      Point(to, half), " ", Point(to, node));
+}
+
+void DrawArc(const Band& band, const Strip& strip, const Arc& arc, SvgWriter* svg) {
+  const v1::InspectedKey& query = band.stack->keys(arc.query);
+  const v1::InspectedKey& key = band.stack->keys(arc.key);
+  const ColumnRange to = ColumnsOfKey(band.level, key);
+  const double from_x = strip.Middle(ColumnsOfKey(band.level, query));
+  const bool here = strip.Shows(to);
+  const bool before = to.end <= strip.begin;
+  const double to_x = here ? strip.Middle(to) : before ? strip.left() - 6 : strip.right() + 6;
+  const std::string colour = HeadColour(arc.head);
+  const std::string title = absl::StrFormat("head %d: %s looks at %s: %.3f", arc.head,
+                                            KeyName(band, query), KeyName(band, key), arc.weight);
+  const std::string opacity = ArcOpacity(arc.weight);
+  if (arc.query == arc.key) {
+    const double side = band.upward ? -1 : 1;
+    svg->Circle(from_x + 3.0 * (arc.head % 4) - 4.5, band.base + side * (4 + 4 * (arc.head / 4)),
+                1.5 + arc.weight, {{"fill", colour}, {"fill-opacity", opacity}}, title);
+    return;
+  }
+  SvgWriter::Attributes style = {{"stroke", colour},
+                                 {"stroke-opacity", opacity},
+                                 {"stroke-width", SvgNumber(ArcWidth(arc.weight))}};
+  if (!here) style.push_back({"stroke-dasharray", "4 3"});
+  svg->Path(key.kind() == v1::KEY_KIND_NODE
+                ? Drop(band, from_x, to_x, NodeY(band, key.height()))
+                : Bow(band, from_x, to_x, static_cast<double>(kStripColumns) * kCellWidth, arc.head),
+            style, title);
+}
+
+void DrawNodes(const Band& band, const Strip& strip, SvgWriter* svg) {
+  const v1::InspectedStack& stack = *band.stack;
+  for (int i = stack.positions(); i < stack.keys_size(); ++i) {
+    const ColumnRange range = ColumnsOfKey(band.level, stack.keys(i));
+    if (!strip.Shows(range)) continue;
+    svg->Rect(strip.Left(range) + 1, NodeY(band, stack.keys(i).height()),
+              strip.Right(range) - strip.Left(range) - 2, kNodeHeight,
+              {{"fill", "#e8e8e8"}, {"stroke", "#9a9a9a"}, {"stroke-width", "0.6"}},
+              KeyName(band, stack.keys(i)));
+  }
+}
+
+}  // namespace
+
+std::string HeadColour(int head) {
+  static constexpr const char* kColours[] = {
+      "#1f77b4", "#d95f02", "#2ca02c", "#7b3fa0", "#c51b7d", "#8c564b",
+      "#17a2b8", "#a08000", "#4d4d4d", "#e6194b", "#3cb4a0", "#5050ff"};
+  return kColours[static_cast<size_t>(head) % std::size(kColours)];
+}
+
+std::string ArcOpacity(double weight) {
+  return absl::StrFormat("%.2f", 0.15 + 0.85 * std::min(1.0, weight));
+}
+
+double ArcWidth(double weight) { return 0.6 + 1.6 * weight; }
+
+int DrawnLayer(const v1::InspectedStack& stack) {
+  return stack.maps_size() == 0 ? -1 : stack.maps(stack.maps_size() - 1).layer();
+}
+
+double BandHeight(const v1::InspectedStack& stack) {
+  if (stack.maps_size() == 0) return 0;
+  const int highest = HighestNode(stack);
+  return kBandHeight + (highest < 0 ? 0 : kNodeRow * (highest + 1) + 4);
+}
+
+void DrawArcs(const Band& band, const Strip& strip, SvgWriter* svg) {
+  if (band.stack->maps_size() == 0) return;
+  svg->BeginGroup("nodes");
+  DrawNodes(band, strip, svg);
+  svg->EndGroup();
+  svg->BeginGroup("arcs");
+  const std::vector<Arc> arcs = StrongArcs(band, strip);
+  for (auto arc = arcs.rbegin(); arc != arcs.rend(); ++arc) DrawArc(band, strip, *arc, svg);
+  svg->EndGroup();
+}
+
+}  // namespace strata
