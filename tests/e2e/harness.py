@@ -38,7 +38,7 @@ def generate_stubs():
     sys.path.insert(0, out)
     import google  # ours adds google.rpc to the package that is installed
     google.__path__.append(out + "/google")
-    names = ["generation", "training", "models"]
+    names = ["generation", "inspect", "training", "models"]
     modules = {}
     for name in names:
         modules[name] = importlib.import_module(f"strata.v1.{name}_pb2")
@@ -49,6 +49,7 @@ def generate_stubs():
 
 PB = generate_stubs()
 generation = PB["generation"]
+inspection = PB["inspect"]
 training = PB["training"]
 models = PB["models"]
 
