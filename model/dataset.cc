@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/base/utf8.h"
 #include "model/dataset_line.h"
 #include "model/document_config.h"
 #include "model/file_io.h"

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "model/base/utf8.h"
 #include "model/document_config.h"
 #include "model/json_object.h"
 
@@ -20,36 +21,6 @@ DatasetError Fault(absl::string_view code, absl::string_view message,
   error.code = std::string(code);
   error.message = std::string(message);
   return error;
-}
-
-// Length of the UTF-8 sequence at the start of `text`; 0 = invalid or cut off.
-int SequenceLength(absl::string_view text) {
-  const auto at = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t lead = at(0);
-  if (lead < 0x80) return 1;
-  int length = 0;
-  uint8_t low = 0x80;
-  uint8_t high = 0xBF;
-  if (lead >= 0xC2 && lead <= 0xDF) {
-    length = 2;
-  } else if (lead >= 0xE0 && lead <= 0xEF) {
-    length = 3;
-    if (lead == 0xE0) low = 0xA0;   // longer than needed below
-    if (lead == 0xED) high = 0x9F;  // surrogates above
-  } else if (lead >= 0xF0 && lead <= 0xF4) {
-    length = 4;
-    if (lead == 0xF0) low = 0x90;
-    if (lead == 0xF4) high = 0x8F;  // beyond U+10FFFF
-  } else {
-    return 0;
-  }
-  for (int i = 1; i < length; ++i) {
-    if (static_cast<size_t>(i) == text.size()) return 0;
-    if (at(i) < low || at(i) > high) return 0;
-    low = 0x80;
-    high = 0xBF;
-  }
-  return length;
 }
 
 // A member that must be a string; the first fault sticks.
@@ -170,16 +141,6 @@ std::optional<DatasetError> ReadChat(JsonObject* object, Document* document) {
 }
 
 }  // namespace
-
-size_t FindInvalidUtf8(absl::string_view text) {
-  size_t i = 0;
-  while (i < text.size()) {
-    const int length = SequenceLength(text.substr(i));
-    if (length == 0) return i;
-    i += static_cast<size_t>(length);
-  }
-  return absl::string_view::npos;
-}
 
 TemplateKind DetectKind(absl::string_view line) {
   line = absl::StripAsciiWhitespace(line);

@@ -10,51 +10,24 @@ void Utf8Stream::Append(absl::string_view bytes, std::string* text) {
 }
 
 void Utf8Stream::Flush(std::string* text) {
-  if (missing_ == 0) return;
+  if (state_.missing() == 0) return;
   text->append(kReplacement);
   partial_.clear();
-  missing_ = 0;
+  state_ = Utf8State();
 }
 
 void Utf8Stream::Push(uint8_t byte, std::string* text) {
-  if (missing_ > 0 && (byte < low_ || byte > high_)) Flush(text);
-  if (missing_ == 0) {
-    Begin(byte, text);
-    return;
+  if (!state_.Accept(byte)) {
+    Flush(text);  // a character broken off; `byte` may begin the next
+    if (!state_.Accept(byte)) {
+      text->append(kReplacement);
+      return;
+    }
   }
   partial_ += static_cast<char>(byte);
-  low_ = 0x80;
-  high_ = 0xBF;
-  if (--missing_ == 0) {
-    text->append(partial_);
-    partial_.clear();
-  }
-}
-
-// The narrower ranges of the second byte keep out overlong forms, surrogates
-// and what lies above U+10FFFF.
-void Utf8Stream::Begin(uint8_t byte, std::string* text) {
-  low_ = 0x80;
-  high_ = 0xBF;
-  if (byte < 0x80) {
-    *text += static_cast<char>(byte);
-    return;
-  }
-  if (byte >= 0xC2 && byte <= 0xDF) {
-    missing_ = 1;
-  } else if (byte >= 0xE0 && byte <= 0xEF) {
-    missing_ = 2;
-    if (byte == 0xE0) low_ = 0xA0;
-    if (byte == 0xED) high_ = 0x9F;
-  } else if (byte >= 0xF0 && byte <= 0xF4) {
-    missing_ = 3;
-    if (byte == 0xF0) low_ = 0x90;
-    if (byte == 0xF4) high_ = 0x8F;
-  } else {
-    text->append(kReplacement);
-    return;
-  }
-  partial_.assign(1, static_cast<char>(byte));
+  if (state_.missing() > 0) return;
+  text->append(partial_);
+  partial_.clear();
 }
 
 }  // namespace strata

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "model/base/utf8.h"
 
 namespace strata {
 
@@ -22,12 +23,9 @@ class Utf8Stream {
 
  private:
   void Push(uint8_t byte, std::string* text);
-  void Begin(uint8_t byte, std::string* text);
 
-  std::string partial_;   // of the character that has begun
-  int missing_ = 0;       // its bytes still to come
-  uint8_t low_ = 0x80;    // range of the next one
-  uint8_t high_ = 0xBF;
+  std::string partial_;  // of the character that has begun
+  Utf8State state_;
 };
 
 }  // namespace strata

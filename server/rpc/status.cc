@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "model/base/utf8.h"
 
 namespace strata {
 namespace {
@@ -32,29 +33,12 @@ void SetPayload(const M& message, absl::Status* status) {
   status->SetPayload(TypeUrl(message), absl::Cord(message.SerializeAsString()));
 }
 
-// Bytes of the UTF-8 sequence that starts at `i`, or 0 if it is none.
-size_t Utf8Length(absl::string_view text, size_t i) {
-  const auto byte = [&](size_t k) { return static_cast<unsigned char>(text[k]); };
-  const unsigned char c = byte(i);
-  const size_t n = c < 0x80 ? 1 : c >= 0xC2 && c < 0xE0 ? 2 : c >= 0xE0 && c < 0xF0 ? 3
-                   : c >= 0xF0 && c < 0xF5 ? 4 : 0;
-  if (n == 0 || i + n > text.size()) return 0;
-  for (size_t k = 1; k < n; ++k) {
-    if ((byte(i + k) & 0xC0) != 0x80) return 0;
-  }
-  if (n == 3 && ((c == 0xE0 && byte(i + 1) < 0xA0) ||
-                 (c == 0xED && byte(i + 1) > 0x9F))) return 0;
-  if (n == 4 && ((c == 0xF0 && byte(i + 1) < 0x90) ||
-                 (c == 0xF4 && byte(i + 1) > 0x8F))) return 0;
-  return n;
-}
-
 // Valid UTF-8 of at most `limit` bytes: messages quote what users sent, and a
 // proto string with a stray byte would not be sent at all.
 std::string Clean(absl::string_view text, size_t limit) {
   std::string out;
   for (size_t i = 0; i < text.size();) {
-    const size_t n = Utf8Length(text, i);
+    const size_t n = Utf8Length(text.substr(i));
     if (out.size() + (n == 0 ? 1 : n) > limit) break;
     if (n == 0) {
       out += '?';

@@ -3,11 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
-#include "model/dataset_line.h"
 #include "tests/model/faces/scratch_dir.h"
 
 namespace strata {
@@ -204,26 +202,6 @@ TEST_F(DatasetTest, NoFileIsNotFound) {
             absl::StatusCode::kNotFound);
   EXPECT_EQ(ReadDataset(dir_.path()).status().code(),
             absl::StatusCode::kInternal);
-}
-
-TEST(FindInvalidUtf8, KnowsTheEdges) {
-  const auto npos = absl::string_view::npos;
-  EXPECT_EQ(FindInvalidUtf8(""), npos);
-  for (const char* good : {"\x7F", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80",
-                           "\xED\x9F\xBF", "\xEE\x80\x80", "\xEF\xBF\xBF",
-                           "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"}) {
-    EXPECT_EQ(FindInvalidUtf8(absl::StrCat("a", good, "b")), npos);
-    const std::string cut(good, strlen(good) - 1);
-    if (!cut.empty()) {
-      EXPECT_EQ(FindInvalidUtf8("a" + cut), 1u);
-    }
-  }
-  for (const char* bad : {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF",
-                          "\xED\xA0\x80", "\xF0\x8F\xBF\xBF",
-                          "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFE",
-                          "\xC2\x41", "\xE2\x82\x41"}) {
-    EXPECT_EQ(FindInvalidUtf8(absl::StrCat("a", bad, "b")), 1u);
-  }
 }
 
 constexpr char kGood[] = R"({"text": "fine", "label": "pos"})";

@@ -7,7 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "model/base/random.h"
-#include "model/dataset_line.h"
+#include "model/base/utf8.h"
 
 namespace strata {
 namespace {
