@@ -1,8 +1,10 @@
 #include "model/presets.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model/document_config.h"
@@ -190,6 +192,26 @@ std::vector<std::string> PresetNames() {
   std::vector<std::string> names(std::begin(kFamilies), std::end(kFamilies));
   for (const Preset& preset : Presets()) names.push_back(preset.name);
   return names;
+}
+
+absl::Status ValidateModelName(absl::string_view name) {
+  const auto alnum = [](char c) {
+    return absl::ascii_islower(c) || absl::ascii_isdigit(c);
+  };
+  const bool good = !name.empty() && name.size() <= 63 && alnum(name[0]) &&
+                    std::all_of(name.begin(), name.end(), [&](char c) {
+                      return alnum(c) || c == '-' || c == '_' || c == '.';
+                    });
+  if (!good) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("model name is \"", name,
+                     "\"; must match [a-z0-9][a-z0-9._-]{0,62}"));
+  }
+  if (IsPresetName(name)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "model name is \"", name, "\", which is reserved for a preset"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace strata

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "model/model_config.h"
@@ -19,5 +20,9 @@ namespace strata {
 absl::StatusOr<ModelConfig> PresetConfig(absl::string_view name);
 bool IsPresetName(absl::string_view name);  // of any kind
 std::vector<std::string> PresetNames();     // of models that generate
+
+// A name that a served model may bear: [a-z0-9][a-z0-9._-]{0,62}, which is a
+// folder's name too, and no preset. INVALID_ARGUMENT says why not.
+absl::Status ValidateModelName(absl::string_view name);
 
 }  // namespace strata

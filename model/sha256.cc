@@ -2,10 +2,12 @@
 #include <openssl/evp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "model/base/log.h"
 #include "model/file_io.h"
@@ -43,6 +45,12 @@ std::string Sha256Hex(absl::string_view data) {
   Sha256 hash;
   hash.Update(data.data(), data.size());
   return hash.Hex();
+}
+
+bool IsSha256Hex(absl::string_view text) {
+  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
+           return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f');
+         });
 }
 
 absl::StatusOr<std::string> Sha256HexOfFile(const std::string& path) {

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/presets.h"
+#include "model/version_dir.h"
 
 namespace strata {
 namespace {
@@ -28,32 +28,6 @@ absl::Status Real(absl::string_view field, double value, bool ok,
                   absl::string_view range) {
   if (ok) return absl::OkStatus();
   return Bad(field, absl::StrCat("is ", value, "; must be in ", range));
-}
-
-bool IsHash(absl::string_view text) {
-  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
-           return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f');
-         });
-}
-
-// The name becomes a folder: no separators, no hidden or relative names.
-absl::Status ValidateName(const std::string& name) {
-  // The same rule as the registry's.
-  const auto alnum = [](char c) {
-    return absl::ascii_islower(c) || absl::ascii_isdigit(c);
-  };
-  const bool ok = !name.empty() && name.size() <= 63 && alnum(name[0]) &&
-                  std::all_of(name.begin(), name.end(), [&](char c) {
-                    return alnum(c) || c == '-' || c == '_' || c == '.';
-                  });
-  if (!ok) {
-    return Bad("model", absl::StrCat("is \"", name,
-                                     "\"; must match [a-z0-9][a-z0-9._-]{0,62}"));
-  }
-  if (IsPresetName(name)) {
-    return Bad("model", absl::StrCat("\"", name, "\" is the name of a preset"));
-  }
-  return absl::OkStatus();
 }
 
 absl::Status ValidateSizes(const TrainSpec& spec) {
@@ -117,10 +91,11 @@ absl::Status ValidateTrainSpec(const TrainSpec& spec) {
   if (spec.base.empty() || spec.base.size() > 256) {
     return Bad("base", "must be a preset or NAME[@VERSION], 1 to 256 bytes");
   }
-  if (!IsHash(spec.dataset_sha256)) {
+  if (!IsSha256Hex(spec.dataset_sha256)) {
     return Bad("dataset_sha256", "must be 64 hexadecimal digits, lower case");
   }
-  STRATA_RETURN_IF_ERROR(ValidateName(spec.model));
+  const absl::Status name = ValidateModelName(spec.model);
+  if (!name.ok()) return Bad("model", name.message());
   STRATA_RETURN_IF_ERROR(ValidateSizes(spec));
   return ValidateOptimizer(spec);
 }

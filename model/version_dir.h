@@ -71,6 +71,8 @@ absl::StatusOr<std::string> ReadFile(const std::string& path);
 absl::Status WriteFileAtomically(const std::string& path,
                                  absl::string_view contents);
 std::string Sha256Hex(absl::string_view data);
+// 64 hexadecimal digits, lower case.
+bool IsSha256Hex(absl::string_view text);
 absl::StatusOr<std::string> Sha256HexOfFile(const std::string& path);
 
 }  // namespace strata

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -11,7 +10,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/file_io.h"
@@ -51,12 +49,6 @@ absl::StatusOr<DatasetReport> ParseReport(absl::string_view text) {
   STRATA_RETURN_IF_ERROR(object.Finish());
   STRATA_ASSIGN_OR_RETURN(report.kind, ParseTemplateKind(kind));
   return report;
-}
-
-bool IsSha256(absl::string_view text) {
-  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
-           return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f');
-         });
 }
 
 absl::Status NameFullDisk(const absl::Status& status) {
@@ -208,7 +200,7 @@ DatasetStore::StartUpload() {
 
 absl::StatusOr<StoredDataset> DatasetStore::Get(
     absl::string_view sha256) const {
-  if (!IsSha256(sha256)) {
+  if (!IsSha256Hex(sha256)) {
     return absl::NotFoundError(absl::StrCat(
         "there is no dataset \"", sha256, "\"; a name is 64 hex digits"));
   }

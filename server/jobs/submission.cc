@@ -151,8 +151,6 @@ absl::StatusOr<TrainSpec> CheckSubmission(const TrainSpec& request,
                                           const DatasetStore& datasets,
                                           const ModelRegistry& registry) {
   STRATA_RETURN_IF_ERROR(ValidateTrainSpec(request));
-  STRATA_RETURN_IF_ERROR(
-      AboutField("spec.model", ValidateModelName(request.model)));
   STRATA_ASSIGN_OR_RETURN(const BaseModel base,
                           FindBase(request.base, registry));
   auto dataset = datasets.Get(request.dataset_sha256);

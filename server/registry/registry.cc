@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/log.h"
 #include "model/base/status_macros.h"
-#include "model/presets.h"
 #include "model/version_dir.h"
 #include "server/registry/repository.h"
 
@@ -23,26 +22,6 @@ absl::string_view ModelOf(absl::string_view name) {
 }
 
 }  // namespace
-
-absl::Status ValidateModelName(absl::string_view name) {
-  const auto alnum = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-  };
-  bool good = !name.empty() && name.size() <= 63 && alnum(name[0]);
-  for (const char c : name) {
-    good = good && (alnum(c) || c == '.' || c == '_' || c == '-');
-  }
-  if (!good) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("model name is \"", name,
-                     "\"; must match [a-z0-9][a-z0-9._-]{0,62}"));
-  }
-  if (IsPresetName(name)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "model name is \"", name, "\", which is reserved for a preset"));
-  }
-  return absl::OkStatus();
-}
 
 ModelRegistry::ModelRegistry(std::string root, ModelLoader loader,
                              ClassifierLoader classifier_loader)

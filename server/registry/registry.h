@@ -198,7 +198,4 @@ class ModelRegistry {
   std::function<void()> listener_ STRATA_GUARDED_BY(mu_);
 };
 
-// [a-z0-9][a-z0-9._-]{0,62}, not a preset. INVALID_ARGUMENT says why not.
-absl::Status ValidateModelName(absl::string_view name);
-
 }  // namespace strata

@@ -8,6 +8,7 @@
 #include "model/base/log.h"
 #include "model/base/status_macros.h"
 #include "model/file_io.h"
+#include "model/presets.h"
 #include "model/version_dir.h"
 #include "server/registry/registry.h"
 #include "server/registry/repository.h"

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/log.h"
 #include "model/base/status_macros.h"
+#include "model/presets.h"
 #include "model/version_dir.h"
 #include "server/registry/registry.h"
 

@@ -102,5 +102,17 @@ TEST(Presets, AnUnknownNameListsTheKnownOnes) {
   EXPECT_FALSE(IsPresetName("Block"));
 }
 
+TEST(ValidateModelName, TakesPlainNamesAndNoPreset) {
+  for (const char* name : {"a", "my-model", "7b.v2_x", "blocky"}) {
+    EXPECT_TRUE(ValidateModelName(name).ok()) << name;
+  }
+  for (const char* name : {"", ".tmp-a", "-a", "A", "a/b", "a@1", "a b", "..",
+                           "block", "flat-10m", "block-literal"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(ValidateModelName(name))) << name;
+  }
+  EXPECT_TRUE(ValidateModelName(std::string(63, 'a')).ok());
+  EXPECT_FALSE(ValidateModelName(std::string(64, 'a')).ok());
+}
+
 }  // namespace
 }  // namespace strata

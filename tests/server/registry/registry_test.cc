@@ -9,18 +9,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-TEST(ValidateModelName, TakesPlainNamesAndNoPreset) {
-  for (const char* name : {"a", "my-model", "7b.v2_x", "blocky"}) {
-    EXPECT_TRUE(ValidateModelName(name).ok()) << name;
-  }
-  for (const char* name : {"", ".tmp-a", "-a", "A", "a/b", "a@1", "a b", "..",
-                           "block", "flat-10m", "block-literal"}) {
-    EXPECT_TRUE(absl::IsInvalidArgument(ValidateModelName(name))) << name;
-  }
-  EXPECT_TRUE(ValidateModelName(std::string(63, 'a')).ok());
-  EXPECT_FALSE(ValidateModelName(std::string(64, 'a')).ok());
-}
-
 TEST_F(RegistryTest, AnEmptyRepositoryIsMadeAndServesNothing) {
   ASSERT_TRUE(registry->LoadAll().ok());
   EXPECT_TRUE(fs::is_directory(temp / "models"));
