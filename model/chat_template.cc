@@ -17,39 +17,32 @@ constexpr struct {
               {TemplateKind::kChat, "chat"},
               {TemplateKind::kLabel, "label"}};
 
-void Append(Item item, bool trained, Document* document) {
-  document->items.push_back(item);
-  document->trained.push_back(trained ? 1 : 0);
-}
-
-void Append(absl::string_view text, bool trained, Document* document) {
-  for (const char c : text) {
-    Append(static_cast<Item>(static_cast<uint8_t>(c)), trained, document);
-  }
-}
-
-Document Started() {
+// `bytes` of text are to come, and two markers beside kSos.
+Document Started(size_t bytes) {
   Document document;
-  Append(kSos, false, &document);
+  document.Reserve(static_cast<int64_t>(bytes) + 3);
+  document.Append(kSos, false);
   return document;
 }
 
 // Consecutive user messages are one turn; its SEP comes with the next turn, or
 // at the end.
 Document Rendered(absl::Span<const ChatMessage> messages) {
-  Document document = Started();
+  size_t bytes = 0;
+  for (const ChatMessage& message : messages) bytes += message.content.size() + 1;
+  Document document = Started(bytes);
   bool user_open = false;
   for (const ChatMessage& message : messages) {
     const bool user = message.role == "user";
     const bool assistant = message.role == "assistant";
-    if (user && user_open) Append("\n", false, &document);
-    if (!user && user_open) Append(kSep, false, &document);
-    Append(message.content, assistant, &document);
-    if (assistant) Append(kEos, true, &document);
-    if (message.role == "system") Append(kSep, false, &document);
+    if (user && user_open) document.Append("\n", false);
+    if (!user && user_open) document.Append(kSep, false);
+    document.Append(message.content, assistant);
+    if (assistant) document.Append(kEos, true);
+    if (message.role == "system") document.Append(kSep, false);
     user_open = user;
   }
-  if (user_open) Append(kSep, false, &document);
+  if (user_open) document.Append(kSep, false);
   return document;
 }
 
@@ -134,34 +127,34 @@ absl::Status ValidateMessages(absl::Span<const ChatMessage> messages,
 }
 
 std::vector<Item> RenderText(absl::string_view text) {
-  return TextDocument(text, false).items;
+  return TextDocument(text, false).Items();
 }
 
 std::vector<Item> RenderCompletion(absl::string_view prompt) {
-  Document document = Started();
-  Append(prompt, false, &document);
-  Append(kSep, false, &document);
-  return document.items;
+  Document document = Started(prompt.size());
+  document.Append(prompt, false);
+  document.Append(kSep, false);
+  return document.Items();
 }
 
 std::vector<Item> RenderChat(absl::Span<const ChatMessage> messages) {
-  return Rendered(messages).items;
+  return Rendered(messages).Items();
 }
 
 Document TextDocument(absl::string_view text, bool ends) {
-  Document document = Started();
-  Append(text, true, &document);
-  if (ends) Append(kEos, true, &document);
+  Document document = Started(text.size());
+  document.Append(text, true);
+  if (ends) document.Append(kEos, true);
   return document;
 }
 
 Document CompletionDocument(absl::string_view prompt,
                             absl::string_view completion) {
-  Document document = Started();
-  Append(prompt, false, &document);
-  Append(kSep, false, &document);
-  Append(completion, true, &document);
-  Append(kEos, true, &document);
+  Document document = Started(prompt.size() + completion.size());
+  document.Append(prompt, false);
+  document.Append(kSep, false);
+  document.Append(completion, true);
+  document.Append(kEos, true);
   return document;
 }
 
@@ -171,7 +164,8 @@ Document ChatDocument(absl::Span<const ChatMessage> messages) {
 
 Document LabelledDocument(absl::string_view text, absl::string_view label) {
   Document document;
-  Append(text, false, &document);
+  document.Reserve(static_cast<int64_t>(text.size()));
+  document.Append(text, false);
   document.label = std::string(label);
   return document;
 }

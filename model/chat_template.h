@@ -21,6 +21,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "model/items.h"
+#include "model/training_document.h"
 
 namespace strata {
 
@@ -29,13 +30,6 @@ enum class TemplateKind { kText, kCompletion, kChat, kLabel };
 struct ChatMessage {
   std::string role;  // "system", "user" or "assistant"
   std::string content;
-};
-
-// One training document. `trained[i]`: item i counts in the loss.
-struct Document {
-  std::vector<Item> items;
-  std::vector<uint8_t> trained;
-  std::string label;  // of kLabel alone
 };
 
 absl::string_view TemplateKindName(TemplateKind kind);  // "text", ...

@@ -109,9 +109,8 @@ bool CountLabel(const Document& document, DatasetReport* report) {
 
 void Count(const Document& document, DatasetReport* report) {
   ++report->documents;
-  report->items += static_cast<int64_t>(document.items.size());
-  report->trained_items += std::count(document.trained.begin(),
-                                      document.trained.end(), uint8_t{1});
+  report->items += document.size();
+  report->trained_items += document.TrainedItems();
 }
 
 void ScanJsonLine(std::string* line, bool too_long, const DocumentSink& sink,

@@ -39,14 +39,13 @@ int64_t Batcher::Rows(int64_t epoch) {
 void Batcher::CutDocument(int64_t document, int64_t first_count,
                           std::vector<Piece>* pieces) const {
   const Document& doc = documents_[document];
-  const int64_t size = static_cast<int64_t>(doc.items.size());
-  int64_t begin = size > 0 && doc.items[0] == kSos ? 1 : 0;
+  const int64_t size = doc.size();
+  int64_t begin = size > 0 && doc.item(0) == kSos ? 1 : 0;
   int64_t count = first_count;
   while (begin < size) {
     const int64_t end = std::min(begin + count, size);
-    const bool trains =
-        std::any_of(doc.trained.begin() + begin, doc.trained.begin() + end,
-                    [](uint8_t t) { return t != 0; });
+    bool trains = false;
+    for (int64_t i = begin; i < end; ++i) trains = trains || doc.trained(i);
     if (trains) pieces->push_back({document, begin, end - begin});
     begin = end;
     count = options_.sequence - 1;
@@ -60,7 +59,7 @@ std::vector<Batcher::Piece> Batcher::Cut(int64_t epoch) const {
     int64_t first = full;
     // A document that fits is never cut.
     if (options_.shift_cuts &&
-        static_cast<int64_t>(documents_[i].items.size()) > options_.sequence) {
+        documents_[i].size() > options_.sequence) {
       const uint64_t bits = RandomBits(
           options_.seed, kCutStream + static_cast<uint64_t>(epoch), i);
       first = 1 + static_cast<int64_t>(bits % static_cast<uint64_t>(full));
@@ -114,9 +113,10 @@ void Batcher::FillRow(int64_t row, Batch* batch) const {
     const Document& doc = documents_[piece.document];
     batch->items[at] = kSos;
     for (int64_t i = 0; i < piece.count; ++i) {
-      batch->items[at + 1 + i] = doc.items[piece.begin + i];
-      batch->trained[at + 1 + i] = doc.trained[piece.begin + i];
-      batch->trained_items += doc.trained[piece.begin + i] != 0;
+      const bool trained = doc.trained(piece.begin + i);
+      batch->items[at + 1 + i] = doc.item(piece.begin + i);
+      batch->trained[at + 1 + i] = trained ? 1 : 0;
+      batch->trained_items += trained;
     }
     batch->real_items += piece.count + 1;
     const size_t end = at + PaddedItems(piece);

@@ -65,7 +65,7 @@ DocumentTask::Examples DocumentTask::ToExamples(
   Examples examples;
   for (const Document& document : documents) {
     std::string text;
-    for (const Item item : document.items) text += static_cast<char>(item);
+    for (const Item item : document.Items()) text += static_cast<char>(item);
     const size_t fits = FittingText(config, text).size();
     *cut += fits < text.size();
     text.resize(fits);

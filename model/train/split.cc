@@ -13,8 +13,8 @@ namespace {
 // plain FNV of short inputs are poor).
 double ContentPosition(const Document& document) {
   uint64_t hash = 0xCBF29CE484222325;
-  for (const Item item : document.items) {
-    hash = (hash ^ static_cast<uint64_t>(item)) * 0x100000001B3;
+  for (int64_t i = 0; i < document.size(); ++i) {
+    hash = (hash ^ static_cast<uint64_t>(document.item(i))) * 0x100000001B3;
   }
   hash ^= hash >> 33;
   hash *= 0xFF51AFD7ED558CCD;
@@ -46,25 +46,19 @@ DataSplit SplitByContent(std::vector<Document> documents, double fraction) {
 
 DataSplit SplitTail(std::vector<Document> documents, double fraction) {
   int64_t total = 0;
-  for (const Document& d : documents) {
-    total += static_cast<int64_t>(d.items.size());
-  }
+  for (const Document& d : documents) total += d.size();
   int64_t wanted = static_cast<int64_t>(fraction * static_cast<double>(total));
   DataSplit split;
   while (wanted > 1 && !documents.empty()) {
     Document& last = documents.back();
-    const int64_t size = static_cast<int64_t>(last.items.size());
+    const int64_t size = last.size();
     if (size <= wanted && documents.size() > 1) {
       split.held_out.push_back(std::move(last));
       documents.pop_back();
     } else {
       const int64_t keep = size - std::min(wanted, size / 2);
-      Document tail;
-      tail.items.assign(last.items.begin() + keep, last.items.end());
-      tail.trained.assign(last.trained.begin() + keep, last.trained.end());
-      last.items.resize(keep);
-      last.trained.resize(keep);
-      if (!tail.items.empty()) split.held_out.push_back(std::move(tail));
+      Document tail = last.TakeTail(keep);
+      if (tail.size() > 0) split.held_out.push_back(std::move(tail));
       break;
     }
     wanted -= size;

@@ -28,17 +28,17 @@ std::string Show(const std::vector<Item>& items) {
 }
 
 std::string Trained(const Document& document) {
-  EXPECT_EQ(document.items.size(), document.trained.size());
   std::vector<Item> items;
-  for (size_t i = 0; i < document.items.size(); ++i) {
-    if (document.trained[i]) items.push_back(document.items[i]);
+  for (int64_t i = 0; i < document.size(); ++i) {
+    if (document.trained(i)) items.push_back(document.item(i));
   }
+  EXPECT_EQ(document.TrainedItems(), static_cast<int64_t>(items.size()));
   return Show(items);
 }
 
 TEST(Template, Text) {
   EXPECT_EQ(Show(RenderText("ab")), "<S>ab");
-  EXPECT_EQ(Show(TextDocument("ab", true).items), "<S>ab<E>");
+  EXPECT_EQ(Show(TextDocument("ab", true).Items()), "<S>ab<E>");
   EXPECT_EQ(Trained(TextDocument("ab", true)), "ab<E>");
   EXPECT_EQ(Trained(TextDocument("ab", false)), "ab");
 }
@@ -51,14 +51,13 @@ TEST(Template, BytesAboveSevenBitsStayBytes) {
 TEST(Template, Completion) {
   EXPECT_EQ(Show(RenderCompletion("q")), "<S>q<|>");
   const Document document = CompletionDocument("q", "a");
-  EXPECT_EQ(Show(document.items), "<S>q<|>a<E>");
+  EXPECT_EQ(Show(document.Items()), "<S>q<|>a<E>");
   EXPECT_EQ(Trained(document), "a<E>");
 }
 
 TEST(Template, AChatOfOneTurnIsACompletion) {
   const std::vector<ChatMessage> chat = {{"user", "q"}, {"assistant", "a"}};
-  EXPECT_EQ(ChatDocument(chat).items, CompletionDocument("q", "a").items);
-  EXPECT_EQ(ChatDocument(chat).trained, CompletionDocument("q", "a").trained);
+  EXPECT_EQ(ChatDocument(chat), CompletionDocument("q", "a"));
   EXPECT_EQ(RenderChat({{"user", "q"}}), RenderCompletion("q"));
 }
 
@@ -67,7 +66,7 @@ TEST(Template, Chat) {
       {"system", "s"}, {"user", "u"},      {"user", "v"}, {"assistant", "A"},
       {"user", "w"},   {"assistant", "B"}};
   const Document document = ChatDocument(chat);
-  EXPECT_EQ(Show(document.items), "<S>s<|>u\nv<|>A<E>w<|>B<E>");
+  EXPECT_EQ(Show(document.Items()), "<S>s<|>u\nv<|>A<E>w<|>B<E>");
   EXPECT_EQ(Trained(document), "A<E>B<E>");
   EXPECT_EQ(Show(RenderChat({{"system", "s"}, {"user", "u"}})), "<S>s<|>u<|>");
 }
@@ -76,7 +75,7 @@ TEST(Template, EveryPromptIsAPrefixOfItsDocument) {
   const std::vector<ChatMessage> chat = {
       {"system", "s"}, {"user", "u"}, {"assistant", "A"}, {"user", "v"},
       {"user", "w"},   {"assistant", "B"}};
-  const std::vector<Item> whole = ChatDocument(chat).items;
+  const std::vector<Item> whole = ChatDocument(chat).Items();
   for (size_t n = 1; n < chat.size(); ++n) {
     if (chat[n].role != "assistant") continue;
     const std::vector<Item> prompt =

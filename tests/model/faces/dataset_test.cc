@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <numeric>
-
 #include "absl/strings/str_cat.h"
 #include "tests/model/faces/scratch_dir.h"
 
@@ -67,9 +65,8 @@ TEST_F(DatasetTest, ReportAndDocumentsAgree) {
     int64_t items = 0;
     int64_t trained = 0;
     for (const Document& document : dataset.documents) {
-      items += static_cast<int64_t>(document.items.size());
-      trained += std::accumulate(document.trained.begin(),
-                                 document.trained.end(), int64_t{0});
+      items += document.size();
+      trained += document.TrainedItems();
     }
     EXPECT_EQ(report.items, items) << contents;
     EXPECT_EQ(report.trained_items, trained) << contents;
@@ -81,26 +78,25 @@ TEST_F(DatasetTest, DocumentsAreRenderedByTheTemplate) {
                         R"( "id": 7})", "\n"));
   const Dataset dataset = ReadDataset(dir_ / "data").value();
   ASSERT_EQ(dataset.documents.size(), 2u);
-  EXPECT_EQ(dataset.documents[0].items, CompletionDocument("q", "a").items);
-  EXPECT_EQ(dataset.documents[1].items,
-            CompletionDocument("", "\xC3\xA4").items);
+  EXPECT_EQ(dataset.documents[0], CompletionDocument("q", "a"));
+  EXPECT_EQ(dataset.documents[1], CompletionDocument("", "\xC3\xA4"));
   Validate(kChat);
-  EXPECT_EQ(ReadDataset(dir_ / "data")->documents[0].trained,
-            CompletionDocument("q", "a").trained);
+  EXPECT_EQ(ReadDataset(dir_ / "data")->documents[0],
+            CompletionDocument("q", "a"));
 }
 
 TEST_F(DatasetTest, ATextIsOneDocumentToTheByte) {
   Validate("one\r\ntwo\n");
-  EXPECT_EQ(ReadDataset(dir_ / "data")->documents[0].items,
-            TextDocument("one\r\ntwo\n", true).items);
+  EXPECT_EQ(ReadDataset(dir_ / "data")->documents[0],
+            TextDocument("one\r\ntwo\n", true));
   EXPECT_EQ(Validate("one\r\ntwo\n").lines, 2);
   EXPECT_EQ(Validate("one\r\ntwo").lines, 2);
 }
 
 TEST_F(DatasetTest, AMarkIsStrippedFromTextAndRefusedInJson) {
   EXPECT_EQ(First("\xEF\xBB\xBFtext"), "");
-  EXPECT_EQ(ReadDataset(dir_ / "data")->documents[0].items,
-            TextDocument("text", true).items);
+  EXPECT_EQ(ReadDataset(dir_ / "data")->documents[0],
+            TextDocument("text", true));
   EXPECT_EQ(First(absl::StrCat("\xEF\xBB\xBF", kPair)), "1:1 bom");
 }
 
@@ -219,7 +215,7 @@ TEST_F(DatasetTest, LabelledTextsKeepTheirBytesAndLabels) {
   const Dataset dataset = ReadDataset(dir_ / "data").value();
   EXPECT_EQ(dataset.labels, report.labels);
   EXPECT_EQ(dataset.documents[1].label, "neg");
-  EXPECT_THAT(dataset.documents[1].items,
+  EXPECT_THAT(dataset.documents[1].Items(),
               ::testing::ElementsAre('a', 'w', 'f', 'u', 'l'));
 }
 

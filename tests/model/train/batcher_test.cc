@@ -56,8 +56,8 @@ TEST(Batcher, EveryTrainedItemAppearsOncePerEpoch) {
   const std::vector<Document> documents = Documents(300, 150);
   std::map<int64_t, int64_t> expected;
   for (const Document& d : documents) {
-    for (size_t i = 0; i < d.items.size(); ++i) {
-      if (d.trained[i]) ++expected[d.items[i]];
+    for (int64_t i = 0; i < d.size(); ++i) {
+      if (d.trained(i)) ++expected[d.item(i)];
     }
   }
   for (const bool shift : {false, true}) {
@@ -204,9 +204,7 @@ TEST(Batcher, PiecesWithoutTrainedItemsAreLeftOut) {
   const Batch batch = Epoch(&batcher, 0);
   EXPECT_EQ(batch.rows, 1);
   EXPECT_EQ(batch.trained_items, 4);
-  Document untrained = TextDocument("abc", false);
-  std::fill(untrained.trained.begin(), untrained.trained.end(), 0);
-  const std::vector<Document> none = {untrained};
+  const std::vector<Document> none = {LabelledDocument("abc", "")};
   Batcher nothing(none, Options(64, 8));
   EXPECT_TRUE(nothing.empty());
 }

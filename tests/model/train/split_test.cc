@@ -22,7 +22,7 @@ Dataset Completions(int count) {
 
 std::set<std::vector<Item>> Contents(const std::vector<Document>& documents) {
   std::set<std::vector<Item>> contents;
-  for (const Document& d : documents) contents.insert(d.items);
+  for (const Document& d : documents) contents.insert(d.Items());
   return contents;
 }
 
@@ -63,17 +63,17 @@ TEST(SplitDataset, TextGivesItsTail) {
   for (int i = 0; i < 1000; ++i) text.push_back(static_cast<char>('a' + i % 26));
   Dataset dataset;
   dataset.documents.push_back(TextDocument(text, false));
-  const std::vector<Item> all = dataset.documents[0].items;
+  const std::vector<Item> all = dataset.documents[0].Items();
   const DataSplit split = SplitDataset(dataset, 0.1);
   ASSERT_EQ(split.train.size(), 1u);
   ASSERT_EQ(split.held_out.size(), 1u);
   EXPECT_TRUE(split.is_text);
-  EXPECT_EQ(split.held_out[0].items.size(), 100u);
-  std::vector<Item> joined = split.train[0].items;
-  joined.insert(joined.end(), split.held_out[0].items.begin(),
-                split.held_out[0].items.end());
+  EXPECT_EQ(split.held_out[0].size(), 100);
+  std::vector<Item> joined = split.train[0].Items();
+  const std::vector<Item> tail = split.held_out[0].Items();
+  joined.insert(joined.end(), tail.begin(), tail.end());
   EXPECT_EQ(joined, all);
-  for (const uint8_t t : split.held_out[0].trained) EXPECT_EQ(t, 1);
+  EXPECT_EQ(split.held_out[0].TrainedItems(), 100);
 }
 
 }  // namespace
