@@ -15,6 +15,7 @@
 #include "model/dataset_line.h"
 #include "model/document_config.h"
 #include "model/file_io.h"
+#include "model/json_place.h"
 #include "model/version_dir.h"
 
 namespace strata {
@@ -118,7 +119,7 @@ void ScanJsonLine(std::string* line, bool too_long, const DocumentSink& sink,
   const int64_t number = report->lines;
   if (too_long) {
     AddError("line_too_long", absl::StrCat("longer than ", kMaxLine, " bytes"),
-             number, 0, report);
+             number, kMaxLine + 1, report);
     return;
   }
   if (!line->empty() && line->back() == '\r') line->pop_back();
@@ -138,7 +139,7 @@ void ScanJsonLine(std::string* line, bool too_long, const DocumentSink& sink,
              absl::StrCat("\"", document.label, "\" is label number ",
                           kMaxLabels + 1, "; at most ", kMaxLabels,
                           " are allowed"),
-             number, 0, report);
+             number, JsonPlace(*line, "label") + 1, report);
     return;
   }
   Count(document, report);
@@ -196,7 +197,7 @@ absl::Status ScanText(LineReader* reader, DatasetReport* report) {
     blank = blank && absl::StripAsciiWhitespace(line).empty();
   }
   if (blank && report->error_count == 0) {
-    AddError("empty_text", "the file is empty", 1, 0, report);
+    AddError("empty_text", "the file is empty", 1, 1, report);
     return absl::OkStatus();
   }
   report->documents = 1;
@@ -232,10 +233,10 @@ absl::StatusOr<DatasetReport> Scan(const std::string& path,
     AddError("one_label",
              absl::StrCat("every line has the label \"", report.labels[0],
                           "\"; at least two labels are needed"),
-             1, 0, &report);
+             1, 1, &report);
   }
   if (report.error_count == 0 && report.trained_items == 0) {
-    AddError("zero_trainable_items", "nothing in the file can be learnt", 1, 0,
+    AddError("zero_trainable_items", "nothing in the file can be learnt", 1, 1,
              &report);
   }
   return report;

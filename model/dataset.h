@@ -22,9 +22,11 @@
 
 namespace strata {
 
+// A fault of a member stands where its value begins, of a missing one where the
+// object begins that lacks it, of the whole file at its start.
 struct DatasetError {
   int64_t line = 0;    // from 1
-  int64_t column = 0;  // bytes, from 1; 0 = the whole line
+  int64_t column = 0;  // bytes, from 1
   std::string code;    // not_utf8, bad_json, missing_field, wrong_type, …
   std::string message;
 };

@@ -10,14 +10,27 @@
 #include "model/base/utf8.h"
 #include "model/document_config.h"
 #include "model/json_object.h"
+#include "model/json_place.h"
 
 namespace strata {
 namespace {
 
-DatasetError Fault(absl::string_view code, absl::string_view message,
-                   int64_t column = 0) {
+// What is wrong with the member at `path` of a line.
+struct Finding {
+  absl::string_view code;
+  std::string path;
+  std::string message;
+};
+
+Finding Fault(absl::string_view code, absl::string_view path,
+              absl::string_view message) {
+  return {code, std::string(path), std::string(message)};
+}
+
+DatasetError FaultAt(int64_t offset, absl::string_view code,
+                     absl::string_view message) {
   DatasetError error;
-  error.column = column;
+  error.column = offset + 1;
   error.code = std::string(code);
   error.message = std::string(message);
   return error;
@@ -34,51 +47,52 @@ class Members {
     if (fault_) return value;
     const std::string path = prefix_ + name;
     if (!object_->Has(name)) {
-      fault_ = Fault("missing_field", absl::StrCat("\"", path, "\" is missing"));
+      fault_ = Fault("missing_field", path, absl::StrCat("\"", path, "\" is missing"));
       return value;
     }
     object_->Get(name, &value);
     // Unknown members are legal here; only what was read can be a fault.
     if (object_->Faulty()) {
-      fault_ = Fault("wrong_type", absl::StrCat("\"", path, "\" must be a string"));
+      fault_ = Fault("wrong_type", path,
+                     absl::StrCat("\"", path, "\" must be a string"));
     } else if (value.find('\0') != std::string::npos) {
-      fault_ = Fault("nul_byte", absl::StrCat("\"", path, "\" holds a NUL byte"));
+      fault_ = Fault("nul_byte", path,
+                     absl::StrCat("\"", path, "\" holds a NUL byte"));
     }
     return value;
   }
 
-  const std::optional<DatasetError>& fault() const { return fault_; }
+  const std::optional<Finding>& fault() const { return fault_; }
 
  private:
   JsonObject* const object_;
   const std::string prefix_;
-  std::optional<DatasetError> fault_;
+  std::optional<Finding> fault_;
 };
 
-std::optional<DatasetError> ReadCompletion(JsonObject* object,
-                                           Document* document) {
+std::optional<Finding> ReadCompletion(JsonObject* object, Document* document) {
   Members members(object, "");
   const std::string prompt = members.String("prompt");
   const std::string completion = members.String("completion");
   if (members.fault()) return members.fault();
   if (completion.empty()) {
-    return Fault("empty_text", "\"completion\" is empty: nothing to learn");
+    return Fault("empty_text", "completion",
+                 "\"completion\" is empty: nothing to learn");
   }
   *document = CompletionDocument(prompt, completion);
   return std::nullopt;
 }
 
-std::optional<DatasetError> ReadLabelled(JsonObject* object,
-                                         Document* document) {
+std::optional<Finding> ReadLabelled(JsonObject* object, Document* document) {
   Members members(object, "");
   const std::string text = members.String("text");
   const std::string label = members.String("label");
   if (members.fault()) return members.fault();
   if (absl::StripAsciiWhitespace(text).empty()) {
-    return Fault("empty_text", "\"text\" is empty: nothing to read");
+    return Fault("empty_text", "text", "\"text\" is empty: nothing to read");
   }
   if (label.empty() || label.size() > kMaxLabelBytes) {
-    return Fault("bad_label",
+    return Fault("bad_label", "label",
                  absl::StrCat("\"label\" is ", label.size(),
                               " bytes; must be 1 to ", kMaxLabelBytes));
   }
@@ -86,34 +100,39 @@ std::optional<DatasetError> ReadLabelled(JsonObject* object,
   return std::nullopt;
 }
 
-std::optional<DatasetError> CheckTurns(const std::vector<ChatMessage>& messages) {
+std::optional<Finding> CheckTurns(const std::vector<ChatMessage>& messages) {
   for (size_t i = 0; i < messages.size(); ++i) {
     const ChatMessage& message = messages[i];
     const std::string at = absl::StrCat("messages[", i, "]");
     if (message.role != "system" && message.role != "user" &&
         message.role != "assistant") {
-      return Fault("bad_role", absl::StrCat(at, ".role is \"", message.role,
-                                            "\"; must be system, user or "
-                                            "assistant"));
+      return Fault("bad_role", at + ".role",
+                   absl::StrCat(at, ".role is \"", message.role,
+                                "\"; must be system, user or assistant"));
     }
     if (message.content.empty()) {
-      return Fault("empty_text", absl::StrCat(at, ".content is empty"));
+      return Fault("empty_text", at + ".content",
+                   absl::StrCat(at, ".content is empty"));
     }
   }
   const absl::Status order = ValidateMessages(messages, false);
-  if (!order.ok()) return Fault("role_order", order.message());
+  if (!order.ok()) {  // its message begins with the path
+    const absl::string_view message = order.message();
+    return Fault("role_order", message.substr(0, message.find(':')), message);
+  }
   const bool replies =
       std::any_of(messages.begin(), messages.end(),
                   [](const ChatMessage& m) { return m.role == "assistant"; });
   if (!replies) {
-    return Fault("no_assistant_turn", "no assistant message: nothing to learn");
+    return Fault("no_assistant_turn", "messages",
+                 "no assistant message: nothing to learn");
   }
   return std::nullopt;
 }
 
-std::optional<DatasetError> ReadChat(JsonObject* object, Document* document) {
+std::optional<Finding> ReadChat(JsonObject* object, Document* document) {
   if (!object->Has("messages")) {
-    return Fault("missing_field",
+    return Fault("missing_field", "",
                  object->Has("prompt")
                      ? "\"messages\" is missing: the first line is a chat, so "
                        "every line must be one"
@@ -123,9 +142,10 @@ std::optional<DatasetError> ReadChat(JsonObject* object, Document* document) {
   std::vector<JsonObject> entries;
   object->Get("messages", &entries);
   if (object->Faulty()) {
-    return Fault("wrong_type", "\"messages\" must be an array of objects");
+    return Fault("wrong_type", object->FaultPath(),
+                 "\"messages\" must be an array of objects");
   }
-  if (entries.empty()) return Fault("empty_text", "\"messages\" is empty");
+  if (entries.empty()) return Fault("empty_text", "messages", "\"messages\" is empty");
   std::vector<ChatMessage> messages;
   for (size_t i = 0; i < entries.size(); ++i) {
     Members members(&entries[i], absl::StrCat("messages[", i, "]."));
@@ -167,24 +187,27 @@ std::optional<DatasetError> ParseDatasetLine(absl::string_view line,
                                              Document* document) {
   const size_t nul = line.find('\0');
   if (nul != absl::string_view::npos) {
-    return Fault("nul_byte", "the line holds a NUL byte", nul + 1);
+    return FaultAt(nul, "nul_byte", "the line holds a NUL byte");
   }
   const size_t invalid = FindInvalidUtf8(line);
   if (invalid != absl::string_view::npos) {
-    return Fault("not_utf8", "not valid UTF-8", invalid + 1);
+    return FaultAt(invalid, "not_utf8", "not valid UTF-8");
   }
   JsonError error;
   absl::StatusOr<JsonObject> object = JsonObject::Parse(line, "line", &error);
   if (!object.ok()) {
-    if (error.duplicate_key) return Fault("duplicate_key", error.message);
-    if (error.wrong_type) return Fault("wrong_type", error.message);
-    return Fault("bad_json", error.message, error.offset + 1);
+    return FaultAt(error.offset,
+                   error.duplicate_key ? "duplicate_key"
+                   : error.wrong_type  ? "wrong_type"
+                                       : "bad_json",
+                   error.message);
   }
-  switch (kind) {
-    case TemplateKind::kCompletion: return ReadCompletion(&*object, document);
-    case TemplateKind::kLabel: return ReadLabelled(&*object, document);
-    default: return ReadChat(&*object, document);
-  }
+  const auto read = kind == TemplateKind::kCompletion ? ReadCompletion
+                    : kind == TemplateKind::kLabel    ? ReadLabelled
+                                                      : ReadChat;
+  const std::optional<Finding> found = read(&*object, document);
+  if (!found) return std::nullopt;
+  return FaultAt(JsonPlace(line, found->path), found->code, found->message);
 }
 
 }  // namespace strata

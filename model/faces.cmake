@@ -11,6 +11,7 @@ strata_library(strata_model
     file_io.cc
     inspect_selection.cc
     json_object.cc
+    json_place.cc
     manifest.cc
     model_config.cc
     model_config_json.cc

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/json_place.h"
 
 namespace strata {
 namespace {
@@ -22,14 +23,17 @@ class DuplicateKeys {
     if (event == Json::parse_event_t::key && found_.empty()) {
       const std::string& key = value.get_ref<const std::string&>();
       if (!keys_.back().insert(key).second) found_ = absl::StrCat("\"", key, "\"");
+      ++count_;
     }
     return true;
   }
   const std::string& found() const { return found_; }
+  int64_t index() const { return count_ - 1; }  // of the key found
 
  private:
   std::vector<std::set<std::string>> keys_;
   std::string found_;
+  int64_t count_ = 0;
 };
 
 // The library's message without its own prefix.
@@ -44,6 +48,7 @@ struct JsonObject::Document {
   std::string what;
   Json root;
   absl::Status status;
+  std::string fault_path;
 };
 
 struct JsonObject::View {
@@ -94,10 +99,12 @@ absl::StatusOr<JsonObject> JsonObject::Parse(absl::string_view text,
   }
   if (error->message.empty() && !duplicates.found().empty()) {
     error->duplicate_key = true;
+    error->offset = JsonKeyPlace(text, duplicates.index());
     error->message = absl::StrCat("duplicate member ", duplicates.found());
   }
   if (error->message.empty() && !document.root.is_object()) {
     error->wrong_type = true;
+    error->offset = JsonPlace(text, "");
     error->message =
         absl::StrCat("is ", document.root.type_name(), "; must be an object");
   }
@@ -126,11 +133,16 @@ std::string JsonObject::Path(absl::string_view name) const {
 
 void JsonObject::Fault(absl::string_view name, absl::string_view message) {
   if (!document_->status.ok()) return;
-  document_->status = absl::InvalidArgumentError(
-      absl::StrCat(document_->what, ": ", Path(name), ": ", message));
+  document_->fault_path = Path(name);
+  document_->status = absl::InvalidArgumentError(absl::StrCat(
+      document_->what, ": ", document_->fault_path, ": ", message));
 }
 
 bool JsonObject::Faulty() const { return !document_->status.ok(); }
+
+const std::string& JsonObject::FaultPath() const {
+  return document_->fault_path;
+}
 
 absl::Status JsonObject::Finish() {
   for (const std::string& name : Names()) {

@@ -61,6 +61,9 @@ class JsonObject {
   absl::Status Finish();
   // Whether any Get of this document has failed so far.
   bool Faulty() const;
+  // The path of the member that it failed at; "" for none. Where that stands in
+  // the text: model/json_place.h.
+  const std::string& FaultPath() const;
   // The path of a member in messages: "levels[0].dim".
   std::string Path(absl::string_view name) const;
 

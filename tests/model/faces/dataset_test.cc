@@ -102,7 +102,7 @@ TEST_F(DatasetTest, AMarkIsStrippedFromTextAndRefusedInJson) {
 
 TEST_F(DatasetTest, EmptyFilesAreRefused) {
   for (const char* blank : {"", "\n", " \r\n\t\n", "\xEF\xBB\xBF\n"}) {
-    EXPECT_EQ(First(blank), "1:0 empty_text");
+    EXPECT_EQ(First(blank), "1:1 empty_text");
   }
 }
 
@@ -113,7 +113,7 @@ TEST_F(DatasetTest, BytesThatAreNotText) {
   EXPECT_EQ(Second(kPair, "{\"prompt\": \"\xC0\xAF\"}"), "2:13 not_utf8");
   EXPECT_EQ(Second(kPair, std::string("{\0}", 3)), "2:2 nul_byte");
   EXPECT_EQ(Second(kPair, R"({"prompt": "a\u0000", "completion": "b"})"),
-            "2:0 nul_byte");
+            "2:12 nul_byte");
 }
 
 TEST_F(DatasetTest, BrokenJsonHasAColumn) {
@@ -128,21 +128,21 @@ TEST_F(DatasetTest, BrokenJsonHasAColumn) {
 }
 
 TEST_F(DatasetTest, MissingAndMistypedMembers) {
-  EXPECT_EQ(Second(kPair, "[]"), "2:0 wrong_type");
-  EXPECT_EQ(Second(kPair, R"({"prompt": "q"})"), "2:0 missing_field");
-  EXPECT_EQ(Second(kPair, kChat), "2:0 missing_field");
-  EXPECT_EQ(Second(kChat, kPair), "2:0 missing_field");
-  EXPECT_EQ(First(R"({"text": "x"})"), "1:0 missing_field");
-  EXPECT_EQ(Second(kPair, R"({"prompt": 1, "completion": "a"})"),
-            "2:0 wrong_type");
-  EXPECT_EQ(Second(kChat, R"({"messages": "x"})"), "2:0 wrong_type");
-  EXPECT_EQ(Second(kChat, R"({"messages": ["x"]})"), "2:0 wrong_type");
+  EXPECT_EQ(Second(kPair, "[]"), "2:1 wrong_type");
+  EXPECT_EQ(Second(kPair, R"({"prompt": "q"})"), "2:1 missing_field");
+  EXPECT_EQ(Second(kPair, kChat), "2:1 missing_field");
+  EXPECT_EQ(Second(kChat, kPair), "2:1 missing_field");
+  EXPECT_EQ(First(R"({"text": "x"})"), "1:1 missing_field");
+  EXPECT_EQ(Second(kPair, R"( {"prompt": 1, "completion": "a"})"),
+            "2:13 wrong_type");
+  EXPECT_EQ(Second(kChat, R"({"messages": "x"})"), "2:14 wrong_type");
+  EXPECT_EQ(Second(kChat, R"({"messages": ["x"]})"), "2:15 wrong_type");
   EXPECT_EQ(Second(kChat, R"({"messages": [{"role": "user"}]})"),
-            "2:0 missing_field");
+            "2:15 missing_field");
   EXPECT_EQ(Second(kChat, R"({"messages": [{"role": "user", "content": null}]})"),
-            "2:0 wrong_type");
+            "2:43 wrong_type");
   EXPECT_EQ(Second(kPair, R"({"prompt": "q", "prompt": "r", "completion": "a"})"),
-            "2:0 duplicate_key");
+            "2:17 duplicate_key");
 }
 
 TEST_F(DatasetTest, ChatsThatTeachNothing) {
@@ -152,17 +152,19 @@ TEST_F(DatasetTest, ChatsThatTeachNothing) {
   const std::string user = R"({"role": "user", "content": "q"})";
   const std::string reply = R"({"role": "assistant", "content": "a"})";
   const std::string system = R"({"role": "system", "content": "s"})";
-  EXPECT_EQ(chat(""), "2:0 empty_text");
-  EXPECT_EQ(chat(user), "2:0 no_assistant_turn");
-  EXPECT_EQ(chat(reply), "2:0 role_order");
-  EXPECT_EQ(chat(absl::StrCat(user, ",", reply, ",", reply)), "2:0 role_order");
-  EXPECT_EQ(chat(absl::StrCat(user, ",", system, ",", reply)), "2:0 role_order");
-  EXPECT_EQ(chat(R"({"role": "bot", "content": "a"})"), "2:0 bad_role");
+  EXPECT_EQ(chat(""), "2:14 empty_text");
+  EXPECT_EQ(chat(user), "2:14 no_assistant_turn");
+  EXPECT_EQ(chat(reply), "2:24 role_order");
+  EXPECT_EQ(chat(absl::StrCat(user, ",", reply, ",", reply)),
+            "2:95 role_order");
+  EXPECT_EQ(chat(absl::StrCat(user, ",", system, ",", reply)),
+            "2:57 role_order");
+  EXPECT_EQ(chat(R"({"role": "bot", "content": "a"})"), "2:24 bad_role");
   EXPECT_EQ(chat(absl::StrCat(R"({"role": "user", "content": ""},)", reply)),
-            "2:0 empty_text");
+            "2:43 empty_text");
   EXPECT_EQ(chat(absl::StrCat(system, ",", user, ",", user, ",", reply)), "");
   EXPECT_EQ(Second(kPair, R"({"prompt": "q", "completion": ""})"),
-            "2:0 empty_text");
+            "2:31 empty_text");
 }
 
 TEST_F(DatasetTest, EveryErrorIsCountedAndTwentyAreKept) {
@@ -174,7 +176,7 @@ TEST_F(DatasetTest, EveryErrorIsCountedAndTwentyAreKept) {
   EXPECT_EQ(report.errors[19].line, 21);
   EXPECT_EQ(report.documents, 1);
   EXPECT_EQ(DatasetErrorMessage(report),
-            "line 2: missing_field: \"prompt\" is missing (and 29 more)");
+            "line 2, column 1: missing_field: \"prompt\" is missing (and 29 more)");
 }
 
 TEST_F(DatasetTest, AMessageNamesLineColumnCodeAndReason) {
@@ -220,19 +222,19 @@ TEST_F(DatasetTest, LabelledTextsKeepTheirBytesAndLabels) {
 }
 
 TEST_F(DatasetTest, LabelledTextsHaveTheirFaults) {
-  EXPECT_EQ(Second(kGood, R"({"text": "x"})"), "2:0 missing_field");
-  EXPECT_EQ(Second(kGood, R"({"label": "x"})"), "2:0 missing_field");
-  EXPECT_EQ(Second(kGood, R"({"text": "x", "label": 1})"), "2:0 wrong_type");
+  EXPECT_EQ(Second(kGood, R"({"text": "x"})"), "2:1 missing_field");
+  EXPECT_EQ(Second(kGood, R"({"label": "x"})"), "2:1 missing_field");
+  EXPECT_EQ(Second(kGood, R"({"text": "x", "label": 1})"), "2:24 wrong_type");
   EXPECT_EQ(Second(kGood, R"({"text": "x", "label": ["a"]})"),
-            "2:0 wrong_type");
+            "2:24 wrong_type");
   EXPECT_EQ(Second(kGood, R"({"text": " \n", "label": "x"})"),
-            "2:0 empty_text");
-  EXPECT_EQ(Second(kGood, R"({"text": "x", "label": ""})"), "2:0 bad_label");
+            "2:10 empty_text");
+  EXPECT_EQ(Second(kGood, R"({"text": "x", "label": ""})"), "2:24 bad_label");
   EXPECT_EQ(Second(kGood, absl::StrCat(R"({"text": "x", "label": ")",
                                        std::string(129, 'l'), "\"}")),
-            "2:0 bad_label");
-  EXPECT_EQ(Second(kGood, kPair), "2:0 missing_field");
-  EXPECT_EQ(Second(kGood, kGood), "1:0 one_label");
+            "2:24 bad_label");
+  EXPECT_EQ(Second(kGood, kPair), "2:1 missing_field");
+  EXPECT_EQ(Second(kGood, kGood), "1:1 one_label");
 }
 
 TEST_F(DatasetTest, LabelsAreAtMostAThousand) {
@@ -242,7 +244,7 @@ TEST_F(DatasetTest, LabelsAreAtMostAThousand) {
   }
   EXPECT_EQ(First(contents), "");
   absl::StrAppend(&contents, kGood, "\n", kBad, "\n");
-  EXPECT_EQ(First(contents), "1001:0 too_many_labels");
+  EXPECT_EQ(First(contents), "1001:27 too_many_labels");
   EXPECT_EQ(Validate(contents).error_count, 2);
 }
 
