@@ -1,81 +1,31 @@
 #include "model/dataset.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
+#include <filesystem>
 #include <functional>
-#include <memory>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "model/base/status_macros.h"
-#include "model/base/utf8.h"
 #include "model/dataset_line.h"
 #include "model/document_config.h"
-#include "model/file_io.h"
 #include "model/json_place.h"
-#include "model/version_dir.h"
+#include "model/line_reader.h"
+#include "model/text_scan.h"
 
 namespace strata {
 namespace {
 
 constexpr size_t kMaxErrors = 20;
-constexpr size_t kMaxLine = size_t{64} << 20;  // of JSONL
 constexpr absl::string_view kBom = "\xEF\xBB\xBF";
 
-using DocumentSink = std::function<void(Document)>;
-
-// Lines of a file, without their newline; memory bounded by the longest line
-// allowed.
-class LineReader {
- public:
-  static absl::StatusOr<LineReader> Open(const std::string& path) {
-    std::FILE* file = std::fopen(path.c_str(), "rbe");
-    if (file == nullptr) return ErrnoStatus(errno, "open", path);
-    return LineReader(path, file);
-  }
-
-  // False at the end. A longer line is cut and `too_long` set.
-  absl::StatusOr<bool> Next(size_t limit, std::string* line, bool* too_long) {
-    line->clear();
-    *too_long = false;
-    ended_with_newline_ = false;
-    bool any = false;
-    while (true) {
-      if (at_ == buffer_.size()) STRATA_RETURN_IF_ERROR(Fill());
-      if (buffer_.empty()) return any;
-      any = true;
-      const size_t end = buffer_.find('\n', at_);
-      const size_t stop = end == std::string::npos ? buffer_.size() : end;
-      const size_t room = limit - line->size();
-      *too_long = *too_long || stop - at_ > room;
-      line->append(buffer_, at_, std::min(stop - at_, room));
-      at_ = end == std::string::npos ? stop : end + 1;
-      ended_with_newline_ = end != std::string::npos;
-      if (ended_with_newline_) return true;
-    }
-  }
-  bool ended_with_newline() const { return ended_with_newline_; }
-
- private:
-  LineReader(std::string path, std::FILE* file)
-      : path_(std::move(path)), file_(file, std::fclose) {}
-
-  absl::Status Fill() {
-    buffer_.resize(1 << 16);
-    buffer_.resize(std::fread(buffer_.data(), 1, buffer_.size(), file_.get()));
-    at_ = 0;
-    if (!std::ferror(file_.get())) return absl::OkStatus();
-    return ErrnoStatus(errno, "read", path_);
-  }
-
-  std::string path_;
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
-  std::string buffer_;
-  size_t at_ = 0;
-  bool ended_with_newline_ = false;
+// What the documents of a file become; text comes in pieces.
+struct Sinks {
+  std::function<void(Document)> document;
+  std::function<void(absl::string_view)> text;
 };
 
 void AddError(DatasetError error, int64_t line, DatasetReport* report) {
@@ -114,12 +64,13 @@ void Count(const Document& document, DatasetReport* report) {
   report->trained_items += document.TrainedItems();
 }
 
-void ScanJsonLine(std::string* line, bool too_long, const DocumentSink& sink,
+void ScanJsonLine(std::string* line, bool too_long, const Sinks& sinks,
                   DatasetReport* report) {
   const int64_t number = report->lines;
   if (too_long) {
-    AddError("line_too_long", absl::StrCat("longer than ", kMaxLine, " bytes"),
-             number, kMaxLine + 1, report);
+    AddError("line_too_long",
+             absl::StrCat("longer than ", kMaxDatasetLine, " bytes"), number,
+             kMaxDatasetLine + 1, report);
     return;
   }
   if (!line->empty() && line->back() == '\r') line->pop_back();
@@ -143,20 +94,7 @@ void ScanJsonLine(std::string* line, bool too_long, const DocumentSink& sink,
     return;
   }
   Count(document, report);
-  if (sink) sink(std::move(document));
-}
-
-// One finding a line: a binary file would otherwise drown the report.
-void ScanTextLine(absl::string_view line, DatasetReport* report) {
-  const size_t nul = line.find('\0');
-  const size_t invalid = FindInvalidUtf8(line);
-  if (nul != absl::string_view::npos && nul < invalid) {
-    AddError("nul_byte", "a NUL byte; this is not text", report->lines,
-             static_cast<int64_t>(nul) + 1, report);
-  } else if (invalid != absl::string_view::npos) {
-    AddError("not_utf8", "not valid UTF-8", report->lines,
-             static_cast<int64_t>(invalid) + 1, report);
-  }
+  if (sinks.document) sinks.document(std::move(document));
 }
 
 // The kind, from the first line that is not blank; blank files are text.
@@ -167,7 +105,7 @@ absl::StatusOr<TemplateKind> Detect(const std::string& path) {
   bool first = true;
   while (true) {
     STRATA_ASSIGN_OR_RETURN(const bool more,
-                            reader.Next(kMaxLine, &line, &too_long));
+                            reader.Next(kMaxDatasetLine, &line, &too_long));
     if (!more) return TemplateKind::kText;
     if (first && absl::StartsWith(line, kBom)) line.erase(0, kBom.size());
     first = false;
@@ -177,58 +115,61 @@ absl::StatusOr<TemplateKind> Detect(const std::string& path) {
 
 // A text is one document. A byte order mark is no part of it; line ends are
 // kept as they are.
-absl::Status ScanText(LineReader* reader, DatasetReport* report) {
-  std::string line;
-  bool blank = true;
-  int64_t mark = 0;
+absl::Status ScanText(const std::string& path, const Sinks& sinks,
+                      DatasetReport* report) {
+  STRATA_ASSIGN_OR_RETURN(ChunkReader reader, ChunkReader::Open(path));
+  int64_t line_offset = 0;  // a mark's bytes count in the first line's columns
+  TextScan scan([&](int64_t line, int64_t column, absl::string_view code,
+                    absl::string_view message) {
+    AddError(code, message, line, line == 1 ? column + line_offset : column,
+             report);
+  });
+  int64_t text_bytes = 0;
   while (true) {
-    bool too_long = false;
-    STRATA_ASSIGN_OR_RETURN(const bool more, reader->Next(std::string::npos,
-                                                          &line, &too_long));
-    if (!more) break;
-    ++report->lines;
-    report->bytes += static_cast<int64_t>(line.size()) +
-                     (reader->ended_with_newline() ? 1 : 0);
-    ScanTextLine(line, report);
-    if (report->lines == 1 && absl::StartsWith(line, kBom)) {
-      mark = static_cast<int64_t>(kBom.size());
-      line.erase(0, kBom.size());
+    STRATA_ASSIGN_OR_RETURN(absl::string_view piece, reader.Next());
+    if (piece.empty()) break;
+    if (report->bytes == 0 && absl::ConsumePrefix(&piece, kBom)) {
+      line_offset = static_cast<int64_t>(kBom.size());
     }
-    blank = blank && absl::StripAsciiWhitespace(line).empty();
+    text_bytes += static_cast<int64_t>(piece.size());
+    report->bytes = text_bytes + line_offset;
+    scan.Append(piece);
+    if (sinks.text) sinks.text(piece);
   }
-  if (blank && report->error_count == 0) {
+  scan.Finish();
+  report->lines = scan.lines();
+  if (scan.blank() && report->error_count == 0) {
     AddError("empty_text", "the file is empty", 1, 1, report);
     return absl::OkStatus();
   }
   report->documents = 1;
-  report->trained_items = report->bytes - mark + 1;  // the text and EOS
-  report->items = report->trained_items + 1;         // SOS
+  report->trained_items = text_bytes + 1;     // the text and EOS
+  report->items = report->trained_items + 1;  // SOS
   return absl::OkStatus();
 }
 
-absl::Status ScanJsonLines(LineReader* reader, const DocumentSink& sink,
+absl::Status ScanJsonLines(const std::string& path, const Sinks& sinks,
                            DatasetReport* report) {
+  STRATA_ASSIGN_OR_RETURN(LineReader reader, LineReader::Open(path));
   std::string line;
   while (true) {
     bool too_long = false;
     STRATA_ASSIGN_OR_RETURN(const bool more,
-                            reader->Next(kMaxLine, &line, &too_long));
+                            reader.Next(kMaxDatasetLine, &line, &too_long));
+    report->bytes = reader.bytes();
     if (!more) return absl::OkStatus();
     ++report->lines;
-    report->bytes += static_cast<int64_t>(line.size()) +
-                     (reader->ended_with_newline() ? 1 : 0);
-    ScanJsonLine(&line, too_long, sink, report);
+    ScanJsonLine(&line, too_long, sinks, report);
   }
 }
 
 absl::StatusOr<DatasetReport> Scan(const std::string& path,
-                                   const DocumentSink& sink) {
+                                   const Sinks& sinks) {
   DatasetReport report;
   STRATA_ASSIGN_OR_RETURN(report.kind, Detect(path));
-  STRATA_ASSIGN_OR_RETURN(LineReader reader, LineReader::Open(path));
-  STRATA_RETURN_IF_ERROR(report.kind == TemplateKind::kText
-                             ? ScanText(&reader, &report)
-                             : ScanJsonLines(&reader, sink, &report));
+  const auto scan =
+      report.kind == TemplateKind::kText ? ScanText : ScanJsonLines;
+  STRATA_RETURN_IF_ERROR(scan(path, sinks, &report));
   if (report.error_count == 0 && report.labels.size() == 1) {
     AddError("one_label",
              absl::StrCat("every line has the label \"", report.labels[0],
@@ -245,7 +186,7 @@ absl::StatusOr<DatasetReport> Scan(const std::string& path,
 }  // namespace
 
 absl::StatusOr<DatasetReport> ValidateDataset(const std::string& path) {
-  return Scan(path, nullptr);
+  return Scan(path, Sinks());
 }
 
 std::string DatasetErrorMessage(const DatasetReport& report) {
@@ -262,20 +203,26 @@ std::string DatasetErrorMessage(const DatasetReport& report) {
 
 absl::StatusOr<Dataset> ReadDataset(const std::string& path) {
   Dataset dataset;
-  STRATA_ASSIGN_OR_RETURN(const DatasetReport report,
-                          Scan(path, [&](Document document) {
-                            dataset.documents.push_back(std::move(document));
-                          }));
+  Document text = TextDocument("", false);
+  std::error_code ignored;  // Scan will tell
+  const auto bytes = std::filesystem::file_size(path, ignored);
+  Sinks sinks;
+  sinks.document = [&](Document document) {
+    dataset.documents.push_back(std::move(document));
+  };
+  sinks.text = [&](absl::string_view piece) {
+    if (!ignored && text.size() == 1) text.Reserve(static_cast<int64_t>(bytes) + 2);
+    text.Append(piece, true);
+  };
+  STRATA_ASSIGN_OR_RETURN(const DatasetReport report, Scan(path, sinks));
   if (report.error_count > 0) {
     return absl::InvalidArgumentError(DatasetErrorMessage(report));
   }
   dataset.kind = report.kind;
   dataset.labels = report.labels;
   if (report.kind == TemplateKind::kText) {
-    STRATA_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-    absl::string_view body = text;
-    if (absl::StartsWith(body, kBom)) body.remove_prefix(kBom.size());
-    dataset.documents.push_back(TextDocument(body, true));
+    text.Append(kEos, true);
+    dataset.documents.push_back(std::move(text));
   }
   return dataset;
 }

@@ -22,6 +22,10 @@
 
 namespace strata {
 
+// Bytes of a line of JSONL, which is held whole. A line of text may have any
+// length.
+inline constexpr int64_t kMaxDatasetLine = int64_t{8} << 20;
+
 // A fault of a member stands where its value begins, of a missing one where the
 // object begins that lacks it, of the whole file at its start.
 struct DatasetError {
@@ -49,14 +53,16 @@ struct Dataset {
   std::vector<Document> documents;
 };
 
-// Reads and validates; bounded memory (one line at a time for JSONL). A report
+// Reads and validates; bounded memory (a line of JSONL at a time, 64 KiB of text
+// at a time). A report
 // with error_count > 0 means refused. NOT_FOUND / INTERNAL only for I/O.
 absl::StatusOr<DatasetReport> ValidateDataset(const std::string& path);
 
 // "line 3, column 14: bad_json: …" (and how many more).
 std::string DatasetErrorMessage(const DatasetReport& report);
 
-// REQUIRES a file that ValidateDataset accepted; else INVALID_ARGUMENT.
+// REQUIRES a file that ValidateDataset accepted; else INVALID_ARGUMENT. Holds two
+// bytes for each of the file, of JSONL some fifty more a document.
 absl::StatusOr<Dataset> ReadDataset(const std::string& path);
 
 }  // namespace strata

@@ -12,6 +12,7 @@ strata_library(strata_model
     inspect_selection.cc
     json_object.cc
     json_place.cc
+    line_reader.cc
     manifest.cc
     model_config.cc
     model_config_json.cc
@@ -22,6 +23,7 @@ strata_library(strata_model
     sentence_splitter.cc
     sha256.cc
     state_layout.cc
+    text_scan.cc
     train_spec.cc
     train_spec_json.cc
     trainer_wire.cc

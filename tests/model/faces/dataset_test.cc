@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "absl/strings/str_cat.h"
 #include "tests/model/faces/scratch_dir.h"
 
@@ -193,6 +195,32 @@ TEST_F(DatasetTest, LinesLongerThanABufferAreWhole) {
                 .trained_items,
             200001 + 2);
   EXPECT_EQ(First(absl::StrCat(text, "\n", text, "\xFF")), "2:200001 not_utf8");
+}
+
+TEST_F(DatasetTest, ALineOfJsonHasALimitAndALineOfTextHasNone) {
+  const std::string head = R"({"prompt": "", "completion": ")";
+  const auto line = [&](int64_t bytes) {
+    return absl::StrCat(head, std::string(bytes - head.size() - 2, 'x'), "\"}");
+  };
+  EXPECT_EQ(Second(kPair, line(kMaxDatasetLine)), "");
+  EXPECT_EQ(Second(kPair, line(kMaxDatasetLine + 1)), "2:8388609 line_too_long");
+  EXPECT_EQ(First(std::string(kMaxDatasetLine + 1, 'x')), "");
+}
+
+TEST_F(DatasetTest, ACharacterMayLieAcrossTwoPieces) {
+  for (const char* character : {"\xC3\xA4", "\xE2\x82\xAC", "\xF0\x9F\x8C\x8D"}) {
+    for (size_t before = 65536 - 4; before <= 65536; ++before) {
+      const std::string text(before, 'x');
+      EXPECT_EQ(First(absl::StrCat(text, character, "y")), "");
+      EXPECT_EQ(ReadDataset(dir_ / "data")->documents[0],
+                TextDocument(absl::StrCat(text, character, "y"), true));
+      const std::string cut(character, strlen(character) - 1);
+      EXPECT_EQ(First(absl::StrCat(text, cut, "\ny")),
+                absl::StrCat("1:", before + 1, " not_utf8"));
+      EXPECT_EQ(First(absl::StrCat(text, cut)),
+                absl::StrCat("1:", before + 1, " not_utf8"));
+    }
+  }
 }
 
 TEST_F(DatasetTest, NoFileIsNotFound) {
