@@ -97,20 +97,39 @@ void ScanJsonLine(std::string* line, bool too_long, const Sinks& sinks,
   if (sinks.document) sinks.document(std::move(document));
 }
 
-// The kind, from the first line that is not blank; blank files are text.
-absl::StatusOr<TemplateKind> Detect(const std::string& path) {
+// What a file is, by its first line that is not blank.
+struct Detected {
+  TemplateKind kind = TemplateKind::kText;  // of blank files too
+  DatasetError refused;  // its code is empty where the kind says all
+};
+
+absl::StatusOr<Detected> Detect(const std::string& path) {
   STRATA_ASSIGN_OR_RETURN(LineReader reader, LineReader::Open(path));
-  std::string line;
+  Detected detected;
+  std::string head;
   bool too_long = false;
-  bool first = true;
-  while (true) {
+  int64_t number = 0;
+  do {
     STRATA_ASSIGN_OR_RETURN(const bool more,
-                            reader.Next(kMaxDatasetLine, &line, &too_long));
-    if (!more) return TemplateKind::kText;
-    if (first && absl::StartsWith(line, kBom)) line.erase(0, kBom.size());
-    first = false;
-    if (!absl::StripAsciiWhitespace(line).empty()) return DetectKind(line);
+                            reader.Next(kMaxDatasetLine, &head, &too_long));
+    if (!more) return detected;
+    if (++number == 1 && absl::StartsWith(head, kBom)) head.erase(0, kBom.size());
+  } while (absl::StripAsciiWhitespace(head).empty());
+  detected.kind = DetectKind(head);
+  if (detected.kind != TemplateKind::kText || !MayBeginJson(head)) return detected;
+  std::string line;
+  while (head.size() < kMaxDatasetLine) {
+    STRATA_ASSIGN_OR_RETURN(const bool more,
+                            reader.Next(kMaxDatasetLine - head.size(), &line,
+                                        &too_long));
+    if (!more) break;
+    absl::StrAppend(&head, "\n", line);
   }
+  if (auto fault = FindJsonDocument(head)) {
+    detected.refused = *std::move(fault);
+    detected.refused.line = number;
+  }
+  return detected;
 }
 
 // A text is one document. A byte order mark is no part of it; line ends are
@@ -166,7 +185,12 @@ absl::Status ScanJsonLines(const std::string& path, const Sinks& sinks,
 absl::StatusOr<DatasetReport> Scan(const std::string& path,
                                    const Sinks& sinks) {
   DatasetReport report;
-  STRATA_ASSIGN_OR_RETURN(report.kind, Detect(path));
+  STRATA_ASSIGN_OR_RETURN(const Detected detected, Detect(path));
+  report.kind = detected.kind;
+  if (!detected.refused.code.empty()) {
+    AddError(detected.refused, detected.refused.line, &report);
+    return report;
+  }
   const auto scan =
       report.kind == TemplateKind::kText ? ScanText : ScanJsonLines;
   STRATA_RETURN_IF_ERROR(scan(path, sinks, &report));

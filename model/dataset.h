@@ -8,7 +8,9 @@
 //
 // Detection: a first non-blank line that begins as a JSON object decides for
 // JSONL (also where it is broken: a damaged file is refused, not learnt as
-// text). A byte order mark is stripped from text and an error in JSONL; CRLF is
+// text). A file that begins with a JSON object of several lines, or with a JSON
+// array of objects, is refused: it is data that is not one object a line. A byte
+// order mark is stripped from text and an error in JSONL; CRLF is
 // kept in text and ends a line of JSONL. A text is one document.
 // Thread-safe: functions of their input.
 
@@ -54,7 +56,7 @@ struct Dataset {
 };
 
 // Reads and validates; bounded memory (a line of JSONL at a time, 64 KiB of text
-// at a time). A report
+// at a time, of what begins as JSON its first kMaxDatasetLine). A report
 // with error_count > 0 means refused. NOT_FOUND / INTERNAL only for I/O.
 absl::StatusOr<DatasetReport> ValidateDataset(const std::string& path);
 

@@ -182,6 +182,32 @@ TemplateKind DetectKind(absl::string_view line) {
   return has("label") ? TemplateKind::kLabel : TemplateKind::kChat;
 }
 
+bool MayBeginJson(absl::string_view text) {
+  text = absl::StripLeadingAsciiWhitespace(text);
+  return !text.empty() && (text.front() == '{' || text.front() == '[');
+}
+
+std::optional<DatasetError> FindJsonDocument(absl::string_view text) {
+  absl::string_view rest = absl::StripLeadingAsciiWhitespace(text);
+  const size_t start = text.size() - rest.size();
+  const bool array = absl::ConsumePrefix(&rest, "[");
+  rest = absl::StripLeadingAsciiWhitespace(rest);
+  if (rest.empty() || rest.front() != '{') return std::nullopt;
+  const size_t end = JsonValueEnd(rest, 0);
+  if (end == absl::string_view::npos) return std::nullopt;
+  const auto object = JsonObject::Parse(rest.substr(0, end), "text");
+  if (!object.ok() || object->Names().empty()) return std::nullopt;
+  rest = absl::StripLeadingAsciiWhitespace(rest.substr(end));
+  const bool goes_on = rest.empty() || rest.front() == ',' || rest.front() == ']';
+  if (array && !goes_on) return std::nullopt;
+  return FaultAt(
+      static_cast<int64_t>(start), "not_json_lines",
+      array ? "a JSON array; write each of its objects on a line of its own "
+              "(jq -c '.[]' FILE)"
+            : "a JSON object of several lines; write each object on one line "
+              "(jq -c . FILE)");
+}
+
 std::optional<DatasetError> ParseDatasetLine(absl::string_view line,
                                              TemplateKind kind,
                                              Document* document) {

@@ -17,6 +17,15 @@ namespace strata {
 // refused with a reason and not learnt as plain text.
 TemplateKind DetectKind(absl::string_view line);
 
+// Whether a text that is no JSONL could be JSON all the same: cheap, says yes too
+// often.
+bool MayBeginJson(absl::string_view text);
+
+// The fault of a text that begins with a JSON object, or with a JSON array whose
+// first element is one: other JSON, and prose in brackets, is text. `line` is the
+// caller's.
+std::optional<DatasetError> FindJsonDocument(absl::string_view text);
+
 // Fills `document`, or returns the fault (its `line` is the caller's).
 // REQUIRES: kind is not kText.
 std::optional<DatasetError> ParseDatasetLine(absl::string_view line,

@@ -47,10 +47,27 @@ TEST_F(DatasetTest, DetectsTheFormat) {
   EXPECT_EQ(Validate(absl::StrCat("\n \r\n", kPair)).kind,
             TemplateKind::kCompletion);
   for (const char* text :
-       {"To be", "[1]", "{\n  \"a\": 1\n}", "7", "\"x\""}) {
-    EXPECT_EQ(Validate(text).kind, TemplateKind::kText) << text;
+       {"To be", "[1]", "7", "\"x\"", "{\n  a\n}", "{\n}\n",
+        "[Enter a ghost.]", "[{exits}, pursued]", "[\"a\", {\"b\": 1}]",
+        "[{\"a\": 1} \"b\"]", "[ {\"a\": oops} ]", "[", "[{", "{\n"}) {
+    const DatasetReport report = Validate(text);
+    EXPECT_EQ(report.kind, TemplateKind::kText) << text;
+    EXPECT_EQ(report.error_count, 0) << text;
   }
   EXPECT_GT(Validate("{ not json }").error_count, 0);  // not learnt as text
+}
+
+TEST_F(DatasetTest, JsonThatIsNotJsonLinesIsRefused) {
+  EXPECT_EQ(First(absl::StrCat("[", kPair, ", ", kPair, "]")),
+            "1:1 not_json_lines");
+  EXPECT_EQ(First(absl::StrCat("\n  [\n ", kPair, ",\n", kPair, "\n]\n")),
+            "2:3 not_json_lines");
+  EXPECT_EQ(First(absl::StrCat("[", kPair, ", {\"prompt\": ")),  // damaged
+            "1:1 not_json_lines");
+  EXPECT_EQ(First("{\n  \"prompt\": \"q\",\n  \"completion\": \"a\"\n}\n"),
+            "1:1 not_json_lines");
+  EXPECT_THAT(DatasetErrorMessage(Validate("[{\"a\": [{\"]\": \"}\\\"\"}]}]")),
+              HasSubstr("a JSON array; write each"));
 }
 
 TEST_F(DatasetTest, ReportAndDocumentsAgree) {
