@@ -36,35 +36,20 @@ int64_t Batcher::Rows(int64_t epoch) {
   return static_cast<int64_t>(packed_.size());
 }
 
-void Batcher::CutDocument(int64_t document, int64_t first_count,
-                          std::vector<Piece>* pieces) const {
-  const Document& doc = documents_[document];
-  const int64_t size = doc.size();
-  int64_t begin = size > 0 && doc.item(0) == kSos ? 1 : 0;
-  int64_t count = first_count;
-  while (begin < size) {
-    const int64_t end = std::min(begin + count, size);
-    bool trains = false;
-    for (int64_t i = begin; i < end; ++i) trains = trains || doc.trained(i);
-    if (trains) pieces->push_back({document, begin, end - begin});
-    begin = end;
-    count = options_.sequence - 1;
-  }
-}
-
 std::vector<Batcher::Piece> Batcher::Cut(int64_t epoch) const {
-  const int64_t full = options_.sequence - 1;  // kSos takes one item
+  const int64_t room = options_.sequence - 1;  // kSos takes one item
   std::vector<Piece> pieces;
   for (size_t i = 0; i < documents_.size(); ++i) {
-    int64_t first = full;
+    int64_t first = room;
     // A document that fits is never cut.
-    if (options_.shift_cuts &&
-        documents_[i].size() > options_.sequence) {
+    if (options_.shift_cuts && documents_[i].size() > options_.sequence) {
       const uint64_t bits = RandomBits(
           options_.seed, kCutStream + static_cast<uint64_t>(epoch), i);
-      first = 1 + static_cast<int64_t>(bits % static_cast<uint64_t>(full));
+      first = 1 + static_cast<int64_t>(bits % static_cast<uint64_t>(room));
     }
-    CutDocument(static_cast<int64_t>(i), first, &pieces);
+    for (const DocumentCut& cut : CutDocument(documents_[i], room, first)) {
+      pieces.push_back({static_cast<int64_t>(i), cut});
+    }
   }
   return pieces;
 }
@@ -74,7 +59,7 @@ void Batcher::Shuffle(int64_t epoch, std::vector<Piece>* pieces) const {
 }
 
 int64_t Batcher::PaddedItems(const Piece& piece) const {
-  return RoundUp(piece.count + 1, options_.block_bytes);
+  return RoundUp(piece.cut.size() + 1, options_.block_bytes);
 }
 
 void Batcher::Pack(int64_t epoch) {
@@ -110,15 +95,19 @@ void Batcher::FillRow(int64_t row, Batch* batch) const {
   size_t at = start;
   int64_t segment = 0;
   for (const Piece& piece : packed_[row]) {
-    const Document& doc = documents_[piece.document];
-    batch->items[at] = kSos;
-    for (int64_t i = 0; i < piece.count; ++i) {
-      const bool trained = doc.trained(piece.begin + i);
-      batch->items[at + 1 + i] = doc.item(piece.begin + i);
-      batch->trained[at + 1 + i] = trained ? 1 : 0;
+    const Document& document = documents_[piece.document];
+    size_t to = at;
+    batch->items[to++] = kSos;
+    for (int64_t i = piece.cut.prompt_begin; i < piece.cut.prompt_end; ++i) {
+      batch->items[to++] = document.item(i);
+    }
+    for (int64_t i = piece.cut.begin; i < piece.cut.end; ++i, ++to) {
+      batch->items[to] = document.item(i);
+      const bool trained = i >= piece.cut.train_from && document.trained(i);
+      batch->trained[to] = trained ? 1 : 0;
       batch->trained_items += trained;
     }
-    batch->real_items += piece.count + 1;
+    batch->real_items += static_cast<int64_t>(to - at);
     const size_t end = at + PaddedItems(piece);
     std::fill(batch->segments.begin() + at, batch->segments.begin() + end,
               segment++);

@@ -2,15 +2,17 @@
 // Batcher: documents into rows of `sequence` items.
 //
 //   cut    A document longer than a row is cut; every piece starts with kSos,
-//          so that a piece looks like what serving feeds. A text's grid of cuts
-//          shifts from epoch to epoch.
+//          so that a piece looks like what serving feeds, and trains items that
+//          no other piece does. What comes before them depends on the document:
+//          a text is cut end to end, in a grid that shifts from epoch to epoch;
+//          an answer keeps its prompt (model/train/document_cuts.h).
 //   pad    Each piece is padded with kPad to a multiple of `block_bytes` (S_top
 //          of the model): no two pieces ever share a block at any level.
 //   pack   Best fit into the open rows, pieces taken in the epoch's order.
 //
 // Everything is a pure function of (documents, options, epoch), so a cursor of
-// two numbers resumes exactly. An epoch holds every trained item once; pieces in
-// which nothing is trained are left out. Not thread-safe.
+// two numbers resumes exactly. An epoch trains every trained item once; no piece
+// is without one. Not thread-safe.
 
 #include <cstdint>
 #include <vector>
@@ -18,11 +20,12 @@
 #include "absl/types/span.h"
 #include "model/chat_template.h"
 #include "model/train/data_cursor.h"
+#include "model/train/document_cuts.h"
 
 namespace strata {
 
 // Recorded in checkpoints: changes whenever the same cursor would mean other rows.
-inline constexpr int kPackingVersion = 1;
+inline constexpr int kPackingVersion = 2;
 
 struct Batch {
   int64_t rows = 0;
@@ -32,7 +35,7 @@ struct Batch {
   std::vector<int64_t> segments;  // piece within the row, from 0; its pads too.
                                   // The unused end of a row is a piece as well
   std::vector<uint8_t> trained;
-  int64_t real_items = 0;  // pads excluded
+  int64_t real_items = 0;  // pads excluded, what a piece repeats included
   int64_t trained_items = 0;
 };
 
@@ -61,13 +64,10 @@ class Batcher {
  private:
   struct Piece {
     int64_t document;
-    int64_t begin;  // items [begin, begin + count) follow the piece's kSos
-    int64_t count;
+    DocumentCut cut;
   };
 
   std::vector<Piece> Cut(int64_t epoch) const;
-  void CutDocument(int64_t document, int64_t first_count,
-                   std::vector<Piece>* pieces) const;
   void Shuffle(int64_t epoch, std::vector<Piece>* pieces) const;
   int64_t PaddedItems(const Piece& piece) const;
   void Pack(int64_t epoch);

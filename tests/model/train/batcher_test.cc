@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/base/random.h"
@@ -195,6 +196,31 @@ TEST(Batcher, PacksTightly) {
                       static_cast<double>(batch.rows * batch.sequence);
   // Rounding to blocks alone costs 7 % here.
   EXPECT_GT(used, 0.88);
+}
+
+TEST(Batcher, EveryPieceOfALongAnswerHoldsTheEndOfItsPrompt) {
+  for (const auto& [prompt, answer] : std::vector<std::pair<int, int>>{
+           {200, 800}, {1000, 400}, {2000, 200}, {3000, 3000}}) {
+    const std::vector<Document> documents = {CompletionDocument(
+        std::string(prompt, 'p') + "?", std::string(answer, 'a'))};
+    Batcher batcher(documents, Options(512, 8));
+    const Batch batch = Epoch(&batcher, 0);
+    EXPECT_EQ(batch.trained_items, answer + 1);
+    int64_t held = 0;  // of the trained items, those behind a prompt's end
+    for (size_t i = 0; i < batch.items.size(); ++i) {
+      bool behind = false;
+      for (size_t k = i; k % batch.sequence > 1;) {
+        --k;
+        if (batch.segments[k] != batch.segments[i]) break;
+        behind = behind || (batch.items[k] == kSep && batch.items[k - 1] == '?');
+      }
+      held += batch.trained[i] && behind;
+    }
+    EXPECT_EQ(held, batch.trained_items) << prompt << "/" << answer;
+    const auto real = std::count_if(batch.items.begin(), batch.items.end(),
+                                    [](int64_t item) { return item != kPad; });
+    EXPECT_EQ(batch.real_items, real);
+  }
 }
 
 TEST(Batcher, PiecesWithoutTrainedItemsAreLeftOut) {
