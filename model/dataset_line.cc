@@ -52,7 +52,7 @@ class Members {
     }
     object_->Get(name, &value);
     // Unknown members are legal here; only what was read can be a fault.
-    if (object_->Faulty()) {
+    if (!object_->status().ok()) {
       fault_ = Fault("wrong_type", path,
                      absl::StrCat("\"", path, "\" must be a string"));
     } else if (value.find('\0') != std::string::npos) {
@@ -141,7 +141,7 @@ std::optional<Finding> ReadChat(JsonObject* object, Document* document) {
   }
   std::vector<JsonObject> entries;
   object->Get("messages", &entries);
-  if (object->Faulty()) {
+  if (!object->status().ok()) {
     return Fault("wrong_type", object->FaultPath(),
                  "\"messages\" must be an array of objects");
   }

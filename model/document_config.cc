@@ -25,7 +25,7 @@ absl::Status ReadLevel(JsonObject* root, absl::string_view name,
                        DocumentLevelConfig* level) {
   JsonObject object;
   root->Get(name, &object);
-  if (root->Faulty()) return root->Finish();
+  if (!root->status().ok()) return root->Finish();
   object.Get("dim", &level->dim);
   object.Get("heads", &level->heads);
   object.Get("ff_mult", &level->ff_mult);
@@ -93,7 +93,7 @@ absl::StatusOr<DocumentConfig> ParseDocumentConfig(absl::string_view json) {
   DocumentConfig config;
   std::string architecture;
   object.Get("architecture", &architecture);
-  if (!object.Faulty() && architecture != kDocumentArchitecture) {
+  if (object.status().ok() && architecture != kDocumentArchitecture) {
     object.Fault("architecture", absl::StrCat("is \"", architecture,
                                               "\"; must be document"));
   }

@@ -1,7 +1,9 @@
 #include "model/json_object.h"
 
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -35,6 +37,20 @@ class DuplicateKeys {
   std::string found_;
   int64_t count_ = 0;
 };
+
+bool FitsInt64(const Json& v) {
+  return v.is_number_integer() &&
+         !(v.is_number_unsigned() &&
+           v.get<uint64_t>() > uint64_t{std::numeric_limits<int64_t>::max()});
+}
+
+// What an array of integers holds.
+std::optional<std::vector<int64_t>> Integers(const Json& v) {
+  if (!v.is_array() || !std::all_of(v.begin(), v.end(), FitsInt64)) {
+    return std::nullopt;
+  }
+  return v.get<std::vector<int64_t>>();
+}
 
 // The library's message without its own prefix.
 std::string Reason(const std::string& what) {
@@ -120,6 +136,10 @@ bool JsonObject::Has(absl::string_view name) const {
   return view_->json != nullptr && view_->json->contains(std::string(name));
 }
 
+bool JsonObject::IsNull(absl::string_view name) const {
+  return Has(name) && view_->json->find(std::string(name))->is_null();
+}
+
 std::vector<std::string> JsonObject::Names() const {
   std::vector<std::string> names;
   if (view_->json == nullptr) return names;
@@ -138,7 +158,7 @@ void JsonObject::Fault(absl::string_view name, absl::string_view message) {
       document_->what, ": ", document_->fault_path, ": ", message));
 }
 
-bool JsonObject::Faulty() const { return !document_->status.ok(); }
+const absl::Status& JsonObject::status() const { return document_->status; }
 
 const std::string& JsonObject::FaultPath() const {
   return document_->fault_path;
@@ -154,10 +174,7 @@ absl::Status JsonObject::Finish() {
 void JsonObject::Get(absl::string_view name, int64_t* out) {
   const Json* v = view_->Find(name);
   if (v == nullptr) return Fault(name, "is missing");
-  const bool too_big =
-      v->is_number_unsigned() &&
-      v->get<uint64_t>() > uint64_t{std::numeric_limits<int64_t>::max()};
-  if (!v->is_number_integer() || too_big) {
+  if (!FitsInt64(*v)) {
     return Fault(name, absl::StrCat("is ", v->dump().substr(0, 40),
                                     "; must be an integer"));
   }
@@ -201,18 +218,24 @@ void JsonObject::Get(absl::string_view name, std::string* out) {
 void JsonObject::Get(absl::string_view name, std::vector<int64_t>* out) {
   const Json* v = view_->Find(name);
   if (v == nullptr) return Fault(name, "is missing");
-  if (!v->is_array()) return Fault(name, "must be an array of integers");
-  std::vector<int64_t> numbers;
-  for (const Json& number : *v) {
-    const bool too_big =
-        number.is_number_unsigned() &&
-        number.get<uint64_t>() > uint64_t{std::numeric_limits<int64_t>::max()};
-    if (!number.is_number_integer() || too_big) {
-      return Fault(name, "must be an array of integers");
-    }
-    numbers.push_back(number.get<int64_t>());
+  auto numbers = Integers(*v);
+  if (!numbers) return Fault(name, "must be an array of integers");
+  *out = *std::move(numbers);
+}
+
+void JsonObject::Get(absl::string_view name,
+                     std::vector<std::vector<int64_t>>* out) {
+  const Json* v = view_->Find(name);
+  if (v == nullptr) return Fault(name, "is missing");
+  std::vector<std::vector<int64_t>> arrays;
+  bool good = v->is_array();
+  for (size_t i = 0; good && i < v->size(); ++i) {
+    auto numbers = Integers((*v)[i]);
+    good = numbers.has_value();
+    if (good) arrays.push_back(*std::move(numbers));
   }
-  *out = std::move(numbers);
+  if (!good) return Fault(name, "must be an array of arrays of integers");
+  *out = std::move(arrays);
 }
 
 void JsonObject::Get(absl::string_view name, std::vector<std::string>* out) {
@@ -268,6 +291,13 @@ void JsonObject::Get(absl::string_view name, std::vector<JsonObject>* out) {
     children.push_back(child);
   }
   *out = std::move(children);
+}
+
+void JsonObject::GetText(absl::string_view name, std::string* out) {
+  const Json* v = view_->Find(name);
+  if (v == nullptr) return Fault(name, "is missing");
+  if (!v->is_object()) return Fault(name, "must be an object");
+  *out = v->dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace strata

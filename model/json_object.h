@@ -1,7 +1,8 @@
 #pragma once
 // Strict reading of JSON objects: duplicate, unknown and missing members and
 // wrong types are errors that name the member by its path ("levels[0].dim").
-// The first fault sticks; read everything, then ask Finish. Values keep their
+// The first fault sticks; read everything, then ask Finish, or status() where
+// unknown members are legal. Values keep their
 // initial state where a fault was found. Thread-compatible; children share the
 // document, which lives as long as the last of them.
 //
@@ -40,6 +41,7 @@ class JsonObject {
                                           JsonError* error);
 
   bool Has(absl::string_view name) const;
+  bool IsNull(absl::string_view name) const;
   std::vector<std::string> Names() const;  // in the text's order
 
   // Required members. Integers out of the type's range are faults.
@@ -49,18 +51,21 @@ class JsonObject {
   void Get(absl::string_view name, double* out);
   void Get(absl::string_view name, std::string* out);
   void Get(absl::string_view name, std::vector<int64_t>* out);
+  void Get(absl::string_view name, std::vector<std::vector<int64_t>>* out);
   void Get(absl::string_view name, std::vector<std::string>* out);
   void Get(absl::string_view name, std::map<std::string, std::string>* out);
   void Get(absl::string_view name, JsonObject* out);
   void Get(absl::string_view name, std::vector<JsonObject>* out);
+  // An object, as JSON text.
+  void GetText(absl::string_view name, std::string* out);
 
   // Records a fault of a member's value: "WHAT: path.name: message".
   void Fault(absl::string_view name, absl::string_view message);
   // The first fault of the whole document; unknown members of this object are
   // one. Call it on every child, then on the root.
   absl::Status Finish();
-  // Whether any Get of this document has failed so far.
-  bool Faulty() const;
+  // The first fault of the whole document so far; unknown members are none.
+  const absl::Status& status() const;
   // The path of the member that it failed at; "" for none. Where that stands in
   // the text: model/json_place.h.
   const std::string& FaultPath() const;

@@ -175,7 +175,7 @@ absl::Status File::Load() {
     if (name == kMetadata) continue;
     JsonObject entry;
     object->Get(name, &entry);
-    if (object->Faulty()) break;
+    if (!object->status().ok()) break;
     STRATA_RETURN_IF_ERROR(ReadTensor(name, &entry, data));
   }
   const absl::Status status = object->Finish();

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/json_object.h"
 
 namespace strata {
 namespace {
@@ -18,87 +19,23 @@ std::string Dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-absl::Status Bad(absl::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat("trainer message: ", what));
-}
-
-// Reads members of one object; the first fault sticks.
-class Reader {
+class Reader : public JsonObject {
  public:
-  explicit Reader(const Json& json) : json_(json) {}
+  explicit Reader(const JsonObject& object) : JsonObject(object) {}
 
+  using JsonObject::Get;
+  // NaN is no JSON: it is written as null.
   void Get(const char* name, double* out) {
-    const Json* v = Find(name);
-    if (v == nullptr) return;
-    if (v->is_null()) {
-      *out = std::numeric_limits<double>::quiet_NaN();
-    } else if (v->is_number()) {
-      *out = v->get<double>();
-    } else {
-      Fault(name, "a number");
-    }
-  }
-  void Get(const char* name, int64_t* out) {
-    const Json* v = Find(name);
-    if (v == nullptr) return;
-    if (v->is_number_integer()) {
-      *out = v->get<int64_t>();
-    } else {
-      Fault(name, "an integer");
-    }
-  }
-  void Get(const char* name, int* out) {
-    int64_t wide = *out;
-    Get(name, &wide);
-    if (wide < std::numeric_limits<int>::min() ||
-        wide > std::numeric_limits<int>::max()) {
-      return Fault(name, "an integer of 32 bits");
-    }
-    *out = static_cast<int>(wide);
-  }
-  void Get(const char* name, std::string* out) {
-    const Json* v = Find(name);
-    if (v == nullptr) return;
-    if (v->is_string()) {
-      *out = v->get<std::string>();
-    } else {
-      Fault(name, "a string");
-    }
+    if (!IsNull(name)) return JsonObject::Get(name, out);
+    *out = std::numeric_limits<double>::quiet_NaN();
   }
   // Absent where it does not apply, and in what older versions wrote.
   void GetOptional(const char* name, std::optional<double>* out) {
-    if (json_.find(name) == json_.end()) return;
+    if (!Has(name)) return;
     double value = 0;
     Get(name, &value);
     *out = value;
   }
-  // An object, as JSON text.
-  void GetObject(const char* name, std::string* out) {
-    const Json* v = Find(name);
-    if (v == nullptr) return;
-    if (v->is_object()) {
-      *out = Dump(*v);
-    } else {
-      Fault(name, "an object");
-    }
-  }
-  const absl::Status& status() const { return status_; }
-
- private:
-  const Json* Find(const char* name) {
-    const auto it = json_.find(name);
-    if (it == json_.end()) {
-      Fault(name, "present");
-      return nullptr;
-    }
-    return &*it;
-  }
-  void Fault(const char* name, absl::string_view wanted) {
-    if (status_.ok()) status_ = Bad(absl::StrCat(name, " must be ", wanted));
-  }
-
-  const Json& json_;
-  absl::Status status_;
 };
 
 Json ProgressToJson(const TrainProgress& p) {
@@ -156,7 +93,7 @@ bool ReadEvent(absl::string_view type, Reader* reader, TrainEvent* event) {
     event->type = Type::kStarted;
     reader->Get("resumed_from_step", &event->resumed_from_step);
     reader->Get("threads", &event->threads);
-    reader->GetObject("environment", &event->environment_json);
+    reader->GetText("environment", &event->environment_json);
   } else if (type == "progress") {
     event->type = Type::kProgress;
     ReadProgress(reader, &event->progress);
@@ -220,15 +157,16 @@ std::string TrainEventToJson(const TrainEvent& e) {
 }
 
 absl::StatusOr<TrainEvent> ParseTrainEvent(absl::string_view line) {
-  const Json json = Json::parse(line.begin(), line.end(), nullptr, false);
-  if (!json.is_object()) return Bad("not a JSON object");
-  Reader reader(json);
+  STRATA_ASSIGN_OR_RETURN(const JsonObject object,
+                          JsonObject::Parse(line, "trainer message"));
+  Reader reader(object);
   std::string type;
   reader.Get("type", &type);
   STRATA_RETURN_IF_ERROR(reader.status());
   TrainEvent event;
   if (!ReadEvent(type, &reader, &event)) {
-    return Bad(absl::StrCat("unknown type ", type));
+    return absl::InvalidArgumentError(
+        absl::StrCat("trainer message: unknown type ", type));
   }
   STRATA_RETURN_IF_ERROR(reader.status());
   return event;
@@ -244,9 +182,9 @@ std::string TrainRunToJson(const TrainRun& run) {
 }
 
 absl::StatusOr<TrainRun> ParseTrainRun(absl::string_view text) {
-  const Json json = Json::parse(text.begin(), text.end(), nullptr, false);
-  if (!json.is_object()) return Bad("the run is not a JSON object");
-  Reader reader(json);
+  STRATA_ASSIGN_OR_RETURN(const JsonObject object,
+                          JsonObject::Parse(text, "trainer run"));
+  Reader reader(object);
   TrainRun run;
   std::string spec;
   reader.Get("job_dir", &run.job_dir);
@@ -254,7 +192,7 @@ absl::StatusOr<TrainRun> ParseTrainRun(absl::string_view text) {
   reader.Get("base_dir", &run.base_dir);
   reader.Get("fence", &run.fence);
   reader.Get("save_within_seconds", &run.save_within_seconds);
-  reader.GetObject("spec", &spec);
+  reader.GetText("spec", &spec);
   STRATA_RETURN_IF_ERROR(reader.status());
   STRATA_ASSIGN_OR_RETURN(run.spec, ParseTrainSpec(spec));
   return run;

@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "model/json_object.h"
 
 namespace strata {
 namespace {
@@ -31,83 +32,41 @@ Json NonFiniteToJson(const NonFiniteState& s) {
           {"skip", skip}};
 }
 
-// Reads with a sticky fault instead of exceptions.
-class Reader {
- public:
-  int64_t Integer(const Json& json, const char* name) {
-    const Json* v = Find(json, name);
-    if (v != nullptr && v->is_number_integer()) return v->get<int64_t>();
-    Fault(name);
-    return 0;
-  }
-  double Number(const Json& json, const char* name) {
-    const Json* v = Find(json, name);
-    if (v != nullptr && v->is_number()) return v->get<double>();
-    Fault(name);
-    return 0;
-  }
-  std::string String(const Json& json, const char* name) {
-    const Json* v = Find(json, name);
-    if (v != nullptr && v->is_string()) return v->get<std::string>();
-    Fault(name);
-    return "";
-  }
-  const Json& Member(const Json& json, const char* name) {
-    static const Json* const kNull = new Json();
-    const Json* v = Find(json, name);
-    if (v != nullptr) return *v;
-    Fault(name);
-    return *kNull;
-  }
-  // `n` integers.
-  std::vector<int64_t> Integers(const Json& json, size_t n, const char* name) {
-    std::vector<int64_t> out(n, 0);
-    if (!json.is_array() || json.size() != n) {
-      Fault(name);
-      return out;
-    }
-    for (size_t i = 0; i < n; ++i) {
-      if (json[i].is_number_integer()) {
-        out[i] = json[i].get<int64_t>();
-      } else {
-        Fault(name);
-      }
-    }
-    return out;
-  }
-  DataWindow Window(const Json& json, const char* name) {
-    const std::vector<int64_t> v = Integers(json, 4, name);
-    return {{v[0], v[1]}, {v[2], v[3]}};
-  }
-  void Fault(const char* name) {
-    if (fault_.empty()) fault_ = name;
-  }
-  const std::string& fault() const { return fault_; }
+// `n` integers.
+std::vector<int64_t> Integers(const std::vector<int64_t>& read, size_t n,
+                              const char* name, JsonObject* object) {
+  if (read.size() == n) return read;
+  object->Fault(name, absl::StrCat("must have ", n, " integers"));
+  return std::vector<int64_t>(n, 0);
+}
 
- private:
-  static const Json* Find(const Json& json, const char* name) {
-    if (!json.is_object()) return nullptr;
-    const auto it = json.find(name);
-    return it == json.end() ? nullptr : &*it;
-  }
-  std::string fault_;
-};
+DataWindow Window(const std::vector<int64_t>& read, const char* name,
+                  JsonObject* object) {
+  const std::vector<int64_t> v = Integers(read, 4, name, object);
+  return {{v[0], v[1]}, {v[2], v[3]}};
+}
 
-NonFiniteState ReadNonFinite(const Json& json, Reader* reader) {
-  NonFiniteState s;
-  s.skipped_steps = reader->Integer(json, "skipped_steps");
-  s.consecutive = reader->Integer(json, "consecutive");
-  s.rollbacks = reader->Integer(json, "rollbacks");
-  s.lr_scale = reader->Number(json, "lr_scale");
-  s.rewarm_from = reader->Integer(json, "rewarm_from");
-  for (const Json& bad : reader->Member(json, "recent")) {
-    s.recent.push_back({reader->Integer(bad, "step"),
-                        reader->Window(reader->Member(bad, "rows"), "rows")});
+void ReadNonFinite(JsonObject* object, NonFiniteState* s) {
+  std::vector<JsonObject> recent;
+  std::vector<std::vector<int64_t>> skip;
+  object->Get("skipped_steps", &s->skipped_steps);
+  object->Get("consecutive", &s->consecutive);
+  object->Get("rollbacks", &s->rollbacks);
+  object->Get("lr_scale", &s->lr_scale);
+  object->Get("rewarm_from", &s->rewarm_from);
+  object->Get("recent", &recent);
+  object->Get("skip", &skip);
+  for (JsonObject& bad : recent) {
+    BadStep step;
+    std::vector<int64_t> rows;
+    bad.Get("step", &step.step);
+    bad.Get("rows", &rows);
+    step.rows = Window(rows, "rows", &bad);
+    s->recent.push_back(step);
   }
-  for (const Json& window : reader->Member(json, "skip")) {
-    s.skip.push_back(reader->Window(window, "skip"));
+  for (const auto& window : skip) {
+    s->skip.push_back(Window(window, "skip", object));
   }
-  return s;
 }
 
 }  // namespace
@@ -129,28 +88,28 @@ std::string TrainStateToJson(const TrainState& s) {
 }
 
 absl::StatusOr<TrainState> ParseTrainState(absl::string_view text) {
-  const Json json = Json::parse(text.begin(), text.end(), nullptr, false);
-  Reader reader;
+  auto object = JsonObject::Parse(text, "trainer_state.json");
+  if (!object.ok()) return absl::DataLossError(object.status().message());
   TrainState s;
-  if (reader.Integer(json, "format_version") != 1) {
-    reader.Fault("format_version");
-  }
-  s.step = reader.Integer(json, "step");
-  s.updates = reader.Integer(json, "updates");
-  const std::vector<int64_t> cursor =
-      reader.Integers(reader.Member(json, "cursor"), 2, "cursor");
+  int version = 0;
+  JsonObject non_finite;
+  std::vector<int64_t> cursor;
+  object->Get("format_version", &version);
+  if (version != 1) object->Fault("format_version", "must be 1");
+  object->Get("step", &s.step);
+  object->Get("updates", &s.updates);
+  object->Get("cursor", &cursor);
+  cursor = Integers(cursor, 2, "cursor", &*object);
   s.cursor = {cursor[0], cursor[1]};
-  s.non_finite = ReadNonFinite(reader.Member(json, "non_finite"), &reader);
-  s.items_total = reader.Integer(json, "items_total");
-  s.slots_total = reader.Integer(json, "slots_total");
-  s.packing_version = static_cast<int>(reader.Integer(json, "packing_version"));
-  s.spec_sha256 = reader.String(json, "spec_sha256");
-  s.environment_json = reader.Member(json, "environment").dump();
-  if (!reader.fault().empty()) {
-    return absl::DataLossError(absl::StrCat(
-        "trainer_state.json: ", reader.fault(), " is missing or malformed"));
-  }
-  return s;
+  object->Get("non_finite", &non_finite);
+  ReadNonFinite(&non_finite, &s.non_finite);
+  object->Get("items_total", &s.items_total);
+  object->Get("slots_total", &s.slots_total);
+  object->Get("packing_version", &s.packing_version);
+  object->Get("spec_sha256", &s.spec_sha256);
+  object->GetText("environment", &s.environment_json);
+  if (object->status().ok()) return s;
+  return absl::DataLossError(object->status().message());
 }
 
 }  // namespace strata
