@@ -8,6 +8,7 @@
 #include "model/classifier.h"
 #include "model/document/document_weights.h"
 #include "model/nn/torch_guard.h"
+#include "model/train/data_warnings.h"
 #include "model/train/label_score.h"
 #include "model/train/model_source.h"
 #include "model/train/split.h"
@@ -90,6 +91,8 @@ absl::StatusOr<std::unique_ptr<DocumentTask>> DocumentTask::Create(
                      " bytes or ", config.max_sentences,
                      " sentences; only that much of them is read"));
   }
+  WarnOfSmallData(static_cast<int64_t>(train.size()), run.spec.batch, "texts",
+                  observer);
   return TorchGuard([&] {
     return std::unique_ptr<DocumentTask>(
         new DocumentTask(run, std::move(config), std::move(train),

@@ -16,6 +16,7 @@
 #include "model/dataset.h"
 #include "model/nn/torch_guard.h"
 #include "model/train/checkpoint.h"
+#include "model/train/data_warnings.h"
 #include "model/train/document_task.h"
 #include "model/train/environment.h"
 #include "model/train/grad_norm.h"
@@ -136,6 +137,9 @@ absl::Status TrainLanguage(const TrainRun& run, TrainObserver* observer,
   STRATA_ASSIGN_OR_RETURN(TrainedModel model, DescribeModel(run, dataset.kind));
   const DataSplit data =
       SplitDataset(std::move(dataset), run.spec.eval_fraction);
+  WarnOfCutDocuments(data, run.spec.sequence, observer);
+  WarnOfSmallData(TrainItems(data), run.spec.batch * run.spec.sequence, "items",
+                  observer);
   LanguageTask task(run, data, &model);
   return RunTask(run, observer, hooks, &task);
 }

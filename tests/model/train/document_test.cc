@@ -132,6 +132,17 @@ TEST(DocumentTraining, LongTextsAreCutWithAWarning) {
   RecordingObserver observer;
   ASSERT_EQ(RunTraining(run, &observer), absl::OkStatus());
   EXPECT_EQ(observer.Warnings("TEXTS_CUT"), 1);
+  EXPECT_EQ(observer.Warnings("DATA_SMALL"), 0);
+}
+
+TEST(DocumentTraining, FewerTextsThanAStepTakesAreWarnedOf) {
+  TempDir dir;
+  TrainRun run = DocumentRun(dir.path(), LabelledTexts(10));
+  run.spec.steps = 1;
+  run.spec.batch = 12;
+  RecordingObserver observer;
+  ASSERT_EQ(RunTraining(run, &observer), absl::OkStatus());
+  EXPECT_EQ(observer.Warnings("DATA_SMALL"), 1);
 }
 
 TEST(DocumentTraining, DataAndBaseMustFit) {

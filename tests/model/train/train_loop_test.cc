@@ -268,6 +268,29 @@ TEST(RunTraining, RefusesWhatDoesNotFit) {
   EXPECT_TRUE(observer.progress.empty());
 }
 
+TEST(RunTraining, WarnsOfDocumentsThatItCutsAndOfTooFew) {
+  TempDir dir;
+  std::string data;
+  for (int i = 0; i < 4; ++i) {
+    data += "{\"prompt\": \"p\", \"completion\": \"" +
+            std::string(20 + 40 * (i % 2), 'a') + "\"}\n";
+  }
+  TrainRun run = TinyRun(dir.path(), data);  // 4 rows of 64 items
+  run.spec.steps = 2;
+  run.spec.eval_fraction = 0;
+  RecordingObserver fits;
+  ASSERT_EQ(RunTraining(run, &fits), absl::OkStatus());
+  EXPECT_EQ(fits.Warnings("DOCUMENTS_CUT"), 0);
+  EXPECT_EQ(fits.Warnings("DATA_SMALL"), 1);  // 172 items
+  run.job_dir += "-cut";
+  std::filesystem::create_directories(run.job_dir);
+  run.spec.sequence = 32;
+  RecordingObserver cut;
+  ASSERT_EQ(RunTraining(run, &cut), absl::OkStatus());
+  EXPECT_EQ(cut.Warnings("DOCUMENTS_CUT"), 1);
+  EXPECT_EQ(cut.Warnings("DATA_SMALL"), 0);
+}
+
 TEST(TrainedTemplate, AnswersStayAnswers) {
   const auto text = TemplateKind::kText;
   const auto completion = TemplateKind::kCompletion;
