@@ -1,6 +1,8 @@
 #include "model/dataset.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <filesystem>
 #include <functional>
 #include <utility>
@@ -58,6 +60,28 @@ bool CountLabel(const Document& document, DatasetReport* report) {
   return true;
 }
 
+// The lengths of documents, by powers of two.
+class Lengths {
+ public:
+  void Add(int64_t items) {
+    ++counts_[std::bit_width(static_cast<uint64_t>(std::max<int64_t>(items, 1) - 1))];
+    ++total_;
+  }
+  // As DatasetReport::fitting_items.
+  int64_t Fitting() const {
+    int64_t fit = 0;
+    for (size_t bits = 0; bits < counts_.size(); ++bits) {
+      fit += counts_[bits];
+      if (20 * fit >= 19 * total_) return int64_t{1} << bits;
+    }
+    return 0;  // never
+  }
+
+ private:
+  std::array<int64_t, 62> counts_ = {};  // [i]: at most 2^i items
+  int64_t total_ = 0;
+};
+
 void Count(const Document& document, DatasetReport* report) {
   ++report->documents;
   report->items += document.size();
@@ -94,7 +118,7 @@ void ScanJsonLine(std::string* line, bool too_long, const Sinks& sinks,
     return;
   }
   Count(document, report);
-  if (sinks.document) sinks.document(std::move(document));
+  sinks.document(std::move(document));
 }
 
 // What a file is, by its first line that is not blank.
@@ -191,9 +215,19 @@ absl::StatusOr<DatasetReport> Scan(const std::string& path,
     AddError(detected.refused, detected.refused.line, &report);
     return report;
   }
+  Lengths lengths;
+  Sinks counted = sinks;
+  counted.document = [&](Document document) {
+    lengths.Add(document.size());
+    if (sinks.document) sinks.document(std::move(document));
+  };
   const auto scan =
       report.kind == TemplateKind::kText ? ScanText : ScanJsonLines;
-  STRATA_RETURN_IF_ERROR(scan(path, sinks, &report));
+  STRATA_RETURN_IF_ERROR(scan(path, counted, &report));
+  if (report.kind == TemplateKind::kCompletion ||
+      report.kind == TemplateKind::kChat) {
+    report.fitting_items = lengths.Fitting();
+  }
   if (report.error_count == 0 && report.labels.size() == 1) {
     AddError("one_label",
              absl::StrCat("every line has the label \"", report.labels[0],

@@ -44,6 +44,9 @@ struct DatasetReport {
   int64_t documents = 0;
   int64_t items = 0;
   int64_t trained_items = 0;  // of kLabel: labels, one a document
+  // Of kCompletion and kChat: the smallest power of two that 19 of 20 documents
+  // do not exceed in items. Else 0.
+  int64_t fitting_items = 0;
   std::vector<std::string> labels;  // sorted, distinct; of kLabel alone
   int64_t error_count = 0;
   std::vector<DatasetError> errors;  // the first 20

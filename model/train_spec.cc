@@ -39,7 +39,9 @@ absl::Status ValidateSizes(const TrainSpec& spec) {
                absl::StrCat("is ", spec.micro_batch,
                             "; must divide spec.batch = ", spec.batch));
   }
-  STRATA_RETURN_IF_ERROR(Whole("sequence", spec.sequence, 2, 1 << 20));
+  if (spec.sequence != 0) {
+    STRATA_RETURN_IF_ERROR(Whole("sequence", spec.sequence, 2, 1 << 20));
+  }
   STRATA_RETURN_IF_ERROR(
       Whole("warmup_steps", spec.warmup_steps, -1, 10'000'000));
   STRATA_RETURN_IF_ERROR(
@@ -85,6 +87,15 @@ absl::Status ValidateOptimizer(const TrainSpec& s) {
       "(0, 1e7]");
 }
 
+// The most rows of `sequence` that divide the batch and have no more items than
+// its rows of kShortSequence.
+int64_t RowsOfShortItems(int64_t batch, int64_t sequence) {
+  int64_t rows = std::max<int64_t>(1, batch * kShortSequence / sequence);
+  rows = std::min(rows, batch);
+  while (batch % rows != 0) --rows;
+  return rows;
+}
+
 }  // namespace
 
 absl::Status ValidateTrainSpec(const TrainSpec& spec) {
@@ -100,8 +111,22 @@ absl::Status ValidateTrainSpec(const TrainSpec& spec) {
   return ValidateOptimizer(spec);
 }
 
+int64_t SequenceForData(int64_t fitting_items, int64_t block_bytes,
+                        int64_t max_context) {
+  const int64_t items =
+      std::clamp(fitting_items, kShortSequence, kLongestAutoSequence);
+  const int64_t most = std::min(items, max_context);
+  return std::max(most / block_bytes, int64_t{1}) * block_bytes;
+}
+
 TrainSpec ResolveTrainSpec(TrainSpec spec, int default_threads,
-                           double config_dropout) {
+                           double config_dropout, int64_t sequence) {
+  if (spec.sequence == 0) {
+    spec.sequence = sequence;
+    if (spec.micro_batch == 0) {
+      spec.micro_batch = RowsOfShortItems(spec.batch, sequence);
+    }
+  }
   if (spec.micro_batch == 0) spec.micro_batch = spec.batch;
   if (spec.warmup_steps < 0) {
     spec.warmup_steps = std::min<int64_t>(100, spec.steps * 3 / 100);

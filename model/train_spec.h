@@ -12,6 +12,10 @@
 
 namespace strata {
 
+// The rows that a spec which does not say gets: of text, and the longest.
+inline constexpr int64_t kShortSequence = 512;
+inline constexpr int64_t kLongestAutoSequence = 2048;
+
 struct TrainSpec {
   std::string base;            // preset name, or NAME@VERSION of a served model
   std::string dataset_sha256;  // 64 hex digits
@@ -19,8 +23,10 @@ struct TrainSpec {
 
   int64_t steps = 0;                 // optimizer steps; [1, 10^7]
   int64_t batch = 8;                 // rows per optimizer step
-  int64_t micro_batch = 0;           // rows per forward; 0 = batch; divides batch
-  int64_t sequence = 512;            // items per row, a multiple of S_top
+  int64_t micro_batch = 0;           // rows per forward; divides batch; 0 = batch,
+                                     // or as ResolveTrainSpec says
+  int64_t sequence = 0;              // items per row, a multiple of S_top;
+                                     // 0 = by the data: SequenceForData
   double learning_rate = 5e-4;       // peak
   int64_t warmup_steps = -1;         // -1 = min(100, 3 % of steps)
   double min_lr_ratio = 0.1;         // cosine ends here
@@ -40,9 +46,18 @@ struct TrainSpec {
 
 // Ranges; INVALID_ARGUMENT "spec.batch: …". `block_bytes` = S_top of the base.
 absl::Status ValidateTrainSpec(const TrainSpec& spec);
-// Fills the "auto" fields: micro_batch, warmup, dropout, eval_every, threads.
+// Items a row that suit the data: 512, 1024 or 2048, the shortest that holds 19 of
+// 20 conversations or pairs (`fitting_items` of the DatasetReport), else 2048; of
+// text 512. Never beyond the model's context; a multiple of `block_bytes`.
+int64_t SequenceForData(int64_t fitting_items, int64_t block_bytes,
+                        int64_t max_context);
+// Fills the "auto" fields: sequence, micro_batch, warmup, dropout, eval_every,
+// threads. Where `sequence` is filled with more than 512, so is micro_batch with
+// as many rows fewer as keep a forward pass at the items of `batch` rows of 512
+// (one row at least): memory does not grow with the rows.
 TrainSpec ResolveTrainSpec(TrainSpec spec, int default_threads,
-                           double config_dropout);
+                           double config_dropout,
+                           int64_t sequence = kShortSequence);
 std::string TrainSpecToJson(const TrainSpec& spec);
 absl::StatusOr<TrainSpec> ParseTrainSpec(absl::string_view json);
 

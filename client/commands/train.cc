@@ -33,8 +33,12 @@ class SpecArgs {
     args->Add("name", "MODEL", "the model that gets the new version", &model_).Require();
     args->Add("steps", "N", "optimizer steps", &steps_).Require();
     args->Add("batch", "N", "rows a step; default 8", &batch_)
-        .Add("micro-batch", "N", "rows a forward pass; default: batch", &micro_batch_)
-        .Add("sequence", "N", "items a row; default 512", &sequence_)
+        .Add("micro-batch", "N",
+             "rows a forward pass; default: batch, with long rows fewer", &micro_batch_)
+        .Add("sequence", "N",
+             "tokens a row; default: 512 for text, for conversations\nand pairs 512, 1024 or "
+             "2048, the shortest that holds 19\nof 20 of them",
+             &sequence_)
         .Add("lr", "RATE", "peak learning rate; default 5e-4", &lr_)
         .Add("min-lr-ratio", "R", "where the cosine ends, of the peak; default 0.1", &min_lr_)
         .Add("warmup", "STEPS", "default: 3 % of the steps, at most 100", &warmup_)

@@ -29,7 +29,8 @@ std::string ReportToJson(const DatasetReport& report) {
       {"lines", report.lines},
       {"documents", report.documents},
       {"items", report.items},
-      {"trained_items", report.trained_items}};
+      {"trained_items", report.trained_items},
+      {"fitting_items", report.fitting_items}};
   if (!report.labels.empty()) json["labels"] = report.labels;
   return json.dump(2) + "\n";
 }
@@ -45,6 +46,9 @@ absl::StatusOr<DatasetReport> ParseReport(absl::string_view text) {
   object.Get("documents", &report.documents);
   object.Get("items", &report.items);
   object.Get("trained_items", &report.trained_items);
+  if (object.Has("fitting_items")) {  // absent in what older versions wrote
+    object.Get("fitting_items", &report.fitting_items);
+  }
   if (object.Has("labels")) object.Get("labels", &report.labels);
   STRATA_RETURN_IF_ERROR(object.Finish());
   STRATA_ASSIGN_OR_RETURN(report.kind, ParseTemplateKind(kind));

@@ -76,8 +76,14 @@ absl::Status CheckSequence(const TrainSpec& spec, const ModelConfig& config) {
       " and at most ", config.max_context, " for ", spec.base));
 }
 
-// The three below: the dropout of a base that fits the request.
-absl::StatusOr<double> CheckDocumentBase(const std::string& json,
+// What a request that does not say gets from its base and its data.
+struct Defaults {
+  double dropout = 0;
+  int64_t sequence = kShortSequence;
+};
+
+// The three below: the defaults of a base that fits the request.
+absl::StatusOr<Defaults> CheckDocumentBase(const std::string& json,
                                          const DatasetReport& data) {
   if (data.kind != TemplateKind::kLabel) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -90,33 +96,37 @@ absl::StatusOr<double> CheckDocumentBase(const std::string& json,
     STRATA_RETURN_IF_ERROR(
         AboutField("spec.dataset", CheckKnownLabels(config, data.labels)));
   }
-  return config.dropout;
+  return Defaults{.dropout = config.dropout};
 }
 
-absl::StatusOr<double> CheckLanguageBase(const TrainSpec& request,
-                                         const BaseModel& base,
-                                         const std::string& json,
-                                         TemplateKind data) {
-  if (data == TemplateKind::kLabel) {
+absl::StatusOr<Defaults> CheckLanguageBase(const TrainSpec& request,
+                                           const BaseModel& base,
+                                           const std::string& json,
+                                           const DatasetReport& data) {
+  if (data.kind == TemplateKind::kLabel) {
     return absl::InvalidArgumentError(
         "spec.base: generates, but the dataset is texts with labels; must be "
         "the preset document or a model made from it");
   }
   if (!base.dir.empty()) {
-    STRATA_RETURN_IF_ERROR(CheckTemplate(base.dir, data));
+    STRATA_RETURN_IF_ERROR(CheckTemplate(base.dir, data.kind));
   }
   STRATA_ASSIGN_OR_RETURN(const ModelConfig config, ParseModelConfig(json));
-  STRATA_RETURN_IF_ERROR(CheckSequence(request, config));
-  return config.dropout;
+  if (request.sequence != 0) {
+    STRATA_RETURN_IF_ERROR(CheckSequence(request, config));
+  }
+  return Defaults{config.dropout,
+                  SequenceForData(data.fitting_items, DocumentAlignment(config),
+                                  config.max_context)};
 }
 
-absl::StatusOr<double> CheckBase(const TrainSpec& request,
-                                 const BaseModel& base,
-                                 const DatasetReport& data) {
+absl::StatusOr<Defaults> CheckBase(const TrainSpec& request,
+                                   const BaseModel& base,
+                                   const DatasetReport& data) {
   STRATA_ASSIGN_OR_RETURN(const std::string json, ConfigJson(base));
   return IsDocumentConfig(json)
              ? CheckDocumentBase(json, data)
-             : CheckLanguageBase(request, base, json, data.kind);
+             : CheckLanguageBase(request, base, json, data);
 }
 
 }  // namespace
@@ -155,9 +165,10 @@ absl::StatusOr<TrainSpec> CheckSubmission(const TrainSpec& request,
                           FindBase(request.base, registry));
   auto dataset = datasets.Get(request.dataset_sha256);
   if (!dataset.ok()) return AboutField("spec.dataset", dataset.status());
-  STRATA_ASSIGN_OR_RETURN(const double dropout,
+  STRATA_ASSIGN_OR_RETURN(const Defaults defaults,
                           CheckBase(request, base, dataset->report));
-  TrainSpec spec = ResolveTrainSpec(request, default_threads, dropout);
+  TrainSpec spec = ResolveTrainSpec(request, default_threads, defaults.dropout,
+                                    defaults.sequence);
   spec.base = base.pinned;
   return spec;
 }

@@ -82,6 +82,7 @@ absl::Status CheckSentinels(const v1::TrainSpec& in) {
   absl::Status status;
   status.Update(AtLeast("steps", true, in.steps(), 1));
   status.Update(AtLeast("micro_batch", in.has_micro_batch(), in.micro_batch(), 1));
+  status.Update(AtLeast("sequence", in.has_sequence(), in.sequence(), 2));
   status.Update(AtLeast("warmup_steps", in.has_warmup_steps(), in.warmup_steps(), 0));
   status.Update(AtLeast("dropout", in.has_dropout(), in.dropout(), 0));
   status.Update(AtLeast("eval_every_steps", in.has_eval_every_steps(), in.eval_every_steps(), 1));

@@ -62,20 +62,56 @@ def test_defaults_are_resolved_and_returned(empty_server, text):
             assert spec.HasField(field.name), field.name
 
 
+PAIR = b'{"prompt": "a", "completion": "b"}'
+CHAT = (b'{"messages": [{"role": "user", "content": "a"}, '
+        b'{"role": "assistant", "content": "b"}]}')
+LABEL = b'{"text": "a", "label": "b"}'
+
+
 @pytest.mark.parametrize("data, place", [
-    (b'{"prompt": "a", "completion": "b"}\n{"prompt": "a"}\n', "line 2"),
-    (b'{"messages": [{"role": "user", "content": "a"}]}\n', "line 1"),
-    (b'{"prompt": "a", "completion": "b"}\n{"prompt": "a", "comp', "line 2"),
-    (b"good\nb\xffd\n", "line 2, column 2"),
-    (b"", "empty"),
+    (PAIR + b'\n{"prompt": "a"}', "line 2, column 1: missing_field"),
+    (PAIR + b'\n{"prompt": 1, "completion": "b"}',
+     "line 2, column 12: wrong_type"),
+    (PAIR + b'\n{"prompt": "a", "completion": ""}',
+     "line 2, column 31: empty_text"),
+    (PAIR + b'\n{"prompt": "a", "prompt": "a"}',
+     "line 2, column 17: duplicate_key"),
+    (PAIR + b'\n{"prompt": "\\u0000", "completion": "b"}',
+     "line 2, column 12: nul_byte"),
+    (PAIR + b'\n{"prompt": "a", "comp', "line 2, column 22: bad_json"),
+    (b'{"messages": [{"role": "user", "content": "a"}]}\n',
+     "line 1, column 14: no_assistant_turn"),
+    (CHAT + b'\n{"messages": [{"role": "bot", "content": "a"}]}',
+     "line 2, column 24: bad_role"),
+    (CHAT + b'\n{"messages": [{"role": "assistant", "content": "a"}]}',
+     "line 2, column 24: role_order"),
+    (LABEL + b'\n{"text": "a", "label": ""}', "line 2, column 24: bad_label"),
+    (b"\n".join(b'{"text": "a", "label": "%d"}' % i for i in range(1001)),
+     "line 1001, column 24: too_many_labels"),
+    (b"good\nb\xffd\n", "line 2, column 2: not_utf8"),
+    (b"[" + PAIR + b", " + PAIR + b"]", "line 1, column 1: not_json_lines"),
+    (b"", "line 1, column 1: empty_text"),
 ])
 def test_bad_dataset_is_refused_with_its_place(empty_server, data, place):
     server = empty_server()
     with pytest.raises(grpc.RpcError) as caught:
         server.upload(data)
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
-    assert place in caught.value.details()
+    assert caught.value.details().startswith(place), caught.value.details()
     assert not list((server.root / "data" / "datasets").glob("[0-9a-f]*"))
+
+
+def test_long_conversations_get_long_rows_or_a_warning(empty_server):
+    server = empty_server()
+    data = b"\n".join(b'{"prompt": "%s", "completion": "%s"}'
+                      % (b"q" * 400, b"a" * (300 + i)) for i in range(8))
+    spec = server.train(data, steps=1).spec
+    assert (spec.sequence, spec.micro_batch) == (1024, 4)
+    cut = server.train(data, steps=1, sequence=512)
+    codes = {e.error.code: e.error.message for e in watch(server, cut.name)
+             if e.HasField("error")}
+    assert codes["DOCUMENTS_CUT"].startswith("8 of 8 documents")
+    assert server.wait_job(cut.name).state == training.SUCCEEDED
 
 
 def test_bad_spec_names_the_field(empty_server, text):

@@ -2,8 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstring>
+#include <fstream>
 
 #include "absl/strings/str_cat.h"
 #include "tests/model/faces/scratch_dir.h"
@@ -205,6 +208,25 @@ TEST_F(DatasetTest, AMessageNamesLineColumnCodeAndReason) {
   EXPECT_EQ(DatasetErrorMessage(DatasetReport()), "");
 }
 
+TEST_F(DatasetTest, TheReportSaysWhatHoldsNineteenOfTwentyDocuments) {
+  const auto file = [](std::vector<int> sizes) {
+    std::string contents;  // documents of that many items: 3 are markers
+    for (const int size : sizes) {
+      absl::StrAppend(&contents, R"({"prompt": "", "completion": ")",
+                      std::string(size - 3, 'x'), "\"}\n");
+    }
+    return contents;
+  };
+  EXPECT_EQ(Validate(file({512})).fitting_items, 512);
+  EXPECT_EQ(Validate(file({513})).fitting_items, 1024);
+  std::vector<int> sizes(19, 100);
+  sizes.push_back(3000);
+  EXPECT_EQ(Validate(file(sizes)).fitting_items, 128);
+  sizes.push_back(3000);
+  EXPECT_EQ(Validate(file(sizes)).fitting_items, 4096);
+  EXPECT_EQ(Validate("text").fitting_items, 0);
+}
+
 TEST_F(DatasetTest, LinesLongerThanABufferAreWhole) {
   const std::string text(200000, 'x');
   EXPECT_EQ(Validate(absl::StrCat(R"({"prompt": "", "completion": ")", text,
@@ -238,6 +260,31 @@ TEST_F(DatasetTest, ACharacterMayLieAcrossTwoPieces) {
                 absl::StrCat("1:", before + 1, " not_utf8"));
     }
   }
+}
+
+// The peak of this process's memory so far, in kB.
+int64_t PeakMemory() {
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  int64_t kilobytes = 0;
+  while (status >> word && word != "VmHWM:") {
+  }
+  status >> kilobytes;
+  return kilobytes;
+}
+
+TEST_F(DatasetTest, ALineOfTextIsNotHeld) {
+  const std::string path = dir_.Put("data", std::string(64 << 20, 'x'));
+  const pid_t child = fork();  // whose peak begins anew
+  if (child == 0) {
+    const int64_t before = PeakMemory();
+    const auto report = ValidateDataset(path);
+    const bool good = report.ok() && report->bytes == 64 << 20;
+    _exit(good && PeakMemory() - before < 16 << 10 ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 TEST_F(DatasetTest, NoFileIsNotFound) {

@@ -151,9 +151,48 @@ TEST(ValidateTrainSpec, NamesTheFieldTheValueAndTheLimit) {
   }
 }
 
+TEST(SequenceForData, HoldsMostDocumentsWithinItsBounds) {
+  const auto fit = [](int64_t items) { return SequenceForData(items, 8, 4096); };
+  EXPECT_EQ(fit(0), 512);  // text
+  EXPECT_EQ(fit(16), 512);
+  EXPECT_EQ(fit(1024), 1024);
+  EXPECT_EQ(fit(2048), 2048);
+  EXPECT_EQ(fit(1 << 20), 2048);
+  EXPECT_EQ(SequenceForData(2048, 8, 1024), 1024);
+  EXPECT_EQ(SequenceForData(2048, 24, 1000), 984);
+  EXPECT_EQ(SequenceForData(64, 7, 4096), 511);
+}
+
+TEST(ResolveTrainSpec, LongerRowsByTheDataLeaveAForwardPassItsItems) {
+  const auto rows = [](int64_t batch, int64_t sequence) {
+    TrainSpec spec = Good();
+    spec.batch = batch;
+    const TrainSpec resolved = ResolveTrainSpec(spec, 1, 0, sequence);
+    EXPECT_EQ(resolved.sequence, sequence);
+    EXPECT_TRUE(ValidateTrainSpec(resolved).ok());
+    return resolved.micro_batch;
+  };
+  EXPECT_EQ(rows(8, 512), 8);
+  EXPECT_EQ(rows(8, 1024), 4);
+  EXPECT_EQ(rows(8, 2048), 2);
+  EXPECT_EQ(rows(6, 1024), 3);
+  EXPECT_EQ(rows(9, 1024), 3);
+  EXPECT_EQ(rows(10, 2048), 2);
+  EXPECT_EQ(rows(3, 2048), 1);
+  EXPECT_EQ(rows(8, 128), 8);
+  TrainSpec spec = Good();
+  spec.sequence = 2048;  // asked for
+  EXPECT_EQ(ResolveTrainSpec(spec, 1, 0, 1024).sequence, 2048);
+  EXPECT_EQ(ResolveTrainSpec(spec, 1, 0, 1024).micro_batch, 8);
+  spec = Good();
+  spec.micro_batch = 8;
+  EXPECT_EQ(ResolveTrainSpec(spec, 1, 0, 2048).micro_batch, 8);
+}
+
 TEST(ResolveTrainSpec, FillsWhatIsAutoAndKeepsTheRest) {
   const TrainSpec resolved = ResolveTrainSpec(Good(), 3, 0.25);
   EXPECT_EQ(resolved.micro_batch, 8);
+  EXPECT_EQ(resolved.sequence, 512);
   EXPECT_EQ(resolved.warmup_steps, 60);
   EXPECT_EQ(resolved.dropout, 0.25);
   EXPECT_EQ(resolved.eval_every_steps, 200);
@@ -164,6 +203,7 @@ TEST(ResolveTrainSpec, FillsWhatIsAutoAndKeepsTheRest) {
             TrainSpecToJson(resolved));
   TrainSpec chosen = Good();
   chosen.micro_batch = 2;
+  chosen.sequence = 64;
   chosen.warmup_steps = 0;
   chosen.dropout = 0;
   chosen.eval_every_steps = 5;

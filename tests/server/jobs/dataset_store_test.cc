@@ -70,6 +70,19 @@ TEST_F(DatasetStoreTest, TheNameIsTheHashOfTheBytes) {
   EXPECT_EQ(found->report.bytes, static_cast<int64_t>(sizeof(kGood) - 1));
 }
 
+TEST_F(DatasetStoreTest, AReportOfAnOlderVersionIsRead) {
+  const auto stored = Upload(kGood);
+  ASSERT_TRUE(stored.ok());
+  EXPECT_GT(stored->report.fitting_items, 0);
+  std::ofstream(stored->path.substr(0, stored->path.rfind('/')) + "/report.json")
+      << R"({"kind": "completion", "bytes": 1, "lines": 2, "documents": 3,)"
+      << R"( "items": 4, "trained_items": 5})";
+  const auto found = store.Get(stored->sha256);
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_EQ(found->report.documents, 3);
+  EXPECT_EQ(found->report.fitting_items, 0);
+}
+
 TEST_F(DatasetStoreTest, TheSameBytesAreStoredOnce) {
   ASSERT_TRUE(Upload(kGood).ok());
   const int entries = Entries();
