@@ -48,7 +48,7 @@ check_tree() {
   summary+=("$tree: $(grep -a 'tests passed' "$log" || echo 'no test ran'), $((SECONDS - start)) s")
   while read -r line; do
     summary+=("    $line")
-  done < <(sed -n '/^The following tests FAILED/,$s/^\t *\([0-9]* - \)/\1/p' "$log")
+  done < <(sed -n '/^The following tests \(did not run\|FAILED\)/,$s/^\t *\([0-9]* - \)/\1/p' "$log")
 }
 
 deploy/install_deps.sh || exit 1

@@ -3,9 +3,12 @@
 #
 #   strata_library(NAME SOURCES a.cc … DEPS strata_base absl::status …)
 #   strata_test(NAME SOURCES a_test.cc … DEPS strata_engine … LABELS unit
-#               [TORCH] [TIMEOUT seconds])
+#               [TORCH] [TIMEOUT seconds] [SKIPPABLE Suite.Case …])
 #
 # One test binary is one ctest entry: a torch-linked process takes 0.3 s to start.
+# SKIPPABLE cases, which GTEST_SKIP where the machine lacks what they need, are
+# entries of their own (NAME.Suite.Case): there ctest says "Skipped", where beside
+# other cases it would say "Passed".
 include_guard()
 
 function(strata_library name)
@@ -19,26 +22,41 @@ function(strata_library name)
 endfunction()
 
 function(strata_test name)
-  cmake_parse_arguments(ARG "TORCH" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH" "TIMEOUT" "SOURCES;DEPS;LABELS;SKIPPABLE" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main strata_warnings)
   if(ARG_TORCH)
     strata_use_torch(${name})
   endif()
-  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set(rest "")
+  if(ARG_SKIPPABLE)
+    list(JOIN ARG_SKIPPABLE ":" skippable)
+    set(rest --gtest_filter=-${skippable})
+  endif()
+  add_test(NAME ${name} COMMAND ${name} ${rest} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set(entries ${name})
+  foreach(case ${ARG_SKIPPABLE})
+    add_test(NAME ${name}.${case} COMMAND ${name} --gtest_filter=${case}
+      WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    # A name that fits no case is a mistake.
+    set_tests_properties(${name}.${case} PROPERTIES
+      SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]"
+      FAIL_REGULAR_EXPRESSION "Running 0 tests")
+    list(APPEND entries ${name}.${case})
+  endforeach()
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
+  set_tests_properties(${entries} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
     ENVIRONMENT "STRATA_SHARED_DATA=${STRATA_SHARED_DATA}")
 endfunction()
 
-# Text for tests and benchmarks that is not in the repository; tests skip loudly
-# where it is absent.
+# Text for tests and benchmarks that is not in the repository; cases that need it
+# are SKIPPABLE.
 set(STRATA_SHARED_DATA ${CMAKE_SOURCE_DIR}/../shared/data CACHE PATH
     "Folder of the text that long tests train on")
 

@@ -63,12 +63,10 @@ TEST_P(Learning, PeriodicTextCostsNothing) {
 INSTANTIATE_TEST_SUITE_P(Presets, Learning,
                          ::testing::ValuesIn(testing::kSmallPresets));
 
-TEST(TinyShakespeare, AShortRunLearnsButNotTooWell) {
-  const std::string text = testing::TinyShakespeare();
-  if (text.empty()) {
-    GTEST_SKIP() << "SKIPPED: no tinyshakespeare/input.txt.xz (or no xz) under "
-                    "$STRATA_SHARED_DATA";
-  }
+TEST(RealText, AShortRunLearnsButNotTooWell) {
+  std::string text = testing::TinyShakespeare();
+  if (text.empty()) text = testing::Licences();
+  ASSERT_GT(text.size(), 100'000u);
   TempDir dir;
   TrainRun run = PresetRun(dir.path(), "block", 120);
   run.spec.learning_rate = 1e-3;
@@ -76,7 +74,7 @@ TEST(TinyShakespeare, AShortRunLearnsButNotTooWell) {
       run, {TextDocument(text.substr(0, text.size() / 10 * 9), false)}, true);
   const double nats = testing::WindowNats(&model, text);
   RecordProperty("nats", std::to_string(nats));
-  // Unigram entropy is 3.3 nats; below 1.4 would be a leak.
+  // Of either text the unigram entropy is 3.3 nats; below 1.4 would be a leak.
   EXPECT_GT(nats, 1.9);
   EXPECT_LT(nats, 2.75);
 }

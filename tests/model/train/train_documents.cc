@@ -17,6 +17,20 @@
 #include "tests/model/train/train_fixture.h"
 
 namespace strata::testing {
+namespace {
+
+// "" where the command fails.
+std::string OutputOf(const std::string& command) {
+  FILE* pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) return "";
+  std::string text;
+  char chunk[65536];
+  size_t n = 0;
+  while ((n = fread(chunk, 1, sizeof(chunk), pipe)) > 0) text.append(chunk, n);
+  return pclose(pipe) == 0 ? text : "";
+}
+
+}  // namespace
 
 TrainRun PresetRun(const std::string& dir, const std::string& preset,
                    int64_t steps) {
@@ -74,13 +88,12 @@ std::string TinyShakespeare() {
   const std::string path =
       std::string(folder) + "/tinyshakespeare/input.txt.xz";
   if (!std::filesystem::exists(path)) return "";
-  FILE* pipe = popen(("xz -dc '" + path + "'").c_str(), "r");
-  if (pipe == nullptr) return "";
-  std::string text;
-  char chunk[65536];
-  size_t n = 0;
-  while ((n = fread(chunk, 1, sizeof(chunk), pipe)) > 0) text.append(chunk, n);
-  return pclose(pipe) == 0 ? text : "";
+  return OutputOf("xz -dc '" + path + "'");
+}
+
+std::string Licences() {
+  return OutputOf(
+      "find /usr/share/common-licenses -type f | LC_ALL=C sort | xargs cat");
 }
 
 double WindowNats(TrainedModel* model, const std::string& text) {

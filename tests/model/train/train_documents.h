@@ -27,6 +27,9 @@ double BitsPerByte(TrainedModel* model, const std::vector<Document>& documents,
 // Tiny Shakespeare, or "" where $STRATA_SHARED_DATA does not have it.
 std::string TinyShakespeare();
 
+// The licences that every Debian machine carries, some 230 kB of English.
+std::string Licences();
+
 // Nats per character on 160 windows of 256 characters, spread over the last
 // tenth of `text`, each scored from its first character.
 double WindowNats(TrainedModel* model, const std::string& text);
