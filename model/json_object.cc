@@ -13,28 +13,62 @@
 namespace strata {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;  // members by name: an ordered one looks for
+                              // each among all before it
 
-// A parse keeps the last of two equal keys; a reader that took the first would
-// see another document, so both are refused.
-class DuplicateKeys {
+// The library's message without its own prefix.
+std::string Reason(const std::string& what) {
+  const size_t bracket = what.find("] ");
+  return bracket == std::string::npos ? what : what.substr(bracket + 2);
+}
+
+// Reads a text through, for its faults. A parse keeps the last of two equal keys;
+// a reader that took the first would see another document, so both are refused.
+// Not by the callback of the library's parser: after each object that looks
+// through all of the array around it.
+class FaultFinder : public nlohmann::json_sax<Json> {
  public:
-  bool Observe(Json::parse_event_t event, const Json& value) {
-    if (event == Json::parse_event_t::object_start) keys_.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys_.pop_back();
-    if (event == Json::parse_event_t::key && found_.empty()) {
-      const std::string& key = value.get_ref<const std::string&>();
-      if (!keys_.back().insert(key).second) found_ = absl::StrCat("\"", key, "\"");
-      ++count_;
-    }
+  FaultFinder(absl::string_view text, JsonError* error)
+      : text_(text), error_(error) {}
+
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(int64_t) override { return true; }
+  bool number_unsigned(uint64_t) override { return true; }
+  bool number_float(double, const std::string&) override { return true; }
+  bool string(std::string&) override { return true; }
+  bool binary(Json::binary_t&) override { return true; }
+  bool start_array(size_t) override { return true; }
+  bool end_array() override { return true; }
+  bool start_object(size_t) override {
+    keys_.emplace_back();
     return true;
   }
-  const std::string& found() const { return found_; }
-  int64_t index() const { return count_ - 1; }  // of the key found
+  bool end_object() override {
+    keys_.pop_back();
+    return true;
+  }
+  bool key(std::string& key) override {
+    if (!keys_.back().insert(key).second && !error_->duplicate_key) {
+      error_->duplicate_key = true;  // unless the text is broken further on
+      error_->offset = JsonKeyPlace(text_, count_);
+      error_->message = absl::StrCat("duplicate member \"", key, "\"");
+    }
+    ++count_;
+    return true;
+  }
+  bool parse_error(size_t position, const std::string&,
+                   const nlohmann::detail::exception& e) override {
+    error_->duplicate_key = false;
+    error_->offset = position > 0 ? static_cast<int64_t>(position) - 1 : 0;
+    error_->message = Reason(e.what());
+    return false;
+  }
 
  private:
+  const absl::string_view text_;
+  JsonError* const error_;
   std::vector<std::set<std::string>> keys_;
-  std::string found_;
   int64_t count_ = 0;
 };
 
@@ -50,12 +84,6 @@ std::optional<std::vector<int64_t>> Integers(const Json& v) {
     return std::nullopt;
   }
   return v.get<std::vector<int64_t>>();
-}
-
-// The library's message without its own prefix.
-std::string Reason(const std::string& what) {
-  const size_t bracket = what.find("] ");
-  return bracket == std::string::npos ? what : what.substr(bracket + 2);
 }
 
 }  // namespace
@@ -100,23 +128,10 @@ absl::StatusOr<JsonObject> JsonObject::Parse(absl::string_view text,
   JsonObject object;
   Document& document = *object.document_;
   document.what = std::string(what);
-  DuplicateKeys duplicates;
-  try {
-    document.root = Json::parse(
-        text.begin(), text.end(),
-        [&](int, Json::parse_event_t event, Json& value) {
-          return duplicates.Observe(event, value);
-        });
-  } catch (const Json::parse_error& e) {
-    error->offset = e.byte > 0 ? static_cast<int64_t>(e.byte) - 1 : 0;
-    error->message = Reason(e.what());
-  } catch (const Json::exception& e) {  // e.g. a number out of range
-    error->message = Reason(e.what());
-  }
-  if (error->message.empty() && !duplicates.found().empty()) {
-    error->duplicate_key = true;
-    error->offset = JsonKeyPlace(text, duplicates.index());
-    error->message = absl::StrCat("duplicate member ", duplicates.found());
+  FaultFinder finder(text, error);
+  Json::sax_parse(text.begin(), text.end(), &finder);
+  if (error->message.empty()) {
+    document.root = Json::parse(text.begin(), text.end());
   }
   if (error->message.empty() && !document.root.is_object()) {
     error->wrong_type = true;

@@ -42,7 +42,7 @@ class JsonObject {
 
   bool Has(absl::string_view name) const;
   bool IsNull(absl::string_view name) const;
-  std::vector<std::string> Names() const;  // in the text's order
+  std::vector<std::string> Names() const;  // in byte order
 
   // Required members. Integers out of the type's range are faults.
   void Get(absl::string_view name, int* out);

@@ -242,8 +242,21 @@ TEST_F(DatasetTest, ALineOfJsonHasALimitAndALineOfTextHasNone) {
     return absl::StrCat(head, std::string(bytes - head.size() - 2, 'x'), "\"}");
   };
   EXPECT_EQ(Second(kPair, line(kMaxDatasetLine)), "");
-  EXPECT_EQ(Second(kPair, line(kMaxDatasetLine + 1)), "2:8388609 line_too_long");
+  EXPECT_EQ(Second(kPair, line(kMaxDatasetLine + 1)), "2:2097153 line_too_long");
   EXPECT_EQ(First(std::string(kMaxDatasetLine + 1, 'x')), "");
+}
+
+// Of what a line of the limit may hold; a parser that looks through all that came
+// before did not end in ten minutes.
+TEST_F(DatasetTest, ALineOfManyMembersOrElementsIsReadAtOnce) {
+  std::string elements = R"({"messages": [{})";
+  while (elements.size() + 8 < kMaxDatasetLine) elements += ",{}";
+  EXPECT_EQ(First(elements + "]}"), "1:15 missing_field");
+  std::string members = R"({"prompt": "q", "completion": "a")";
+  for (int i = 0; members.size() + 24 < kMaxDatasetLine; ++i) {
+    absl::StrAppend(&members, ",\"", i, "\":0");
+  }
+  EXPECT_EQ(First(members + "}"), "");
 }
 
 TEST_F(DatasetTest, ACharacterMayLieAcrossTwoPieces) {
