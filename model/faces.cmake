@@ -16,6 +16,10 @@ strata_library(strata_model
     manifest.cc
     model_config.cc
     model_config_json.cc
+    position_alibi.cc
+    position_scheme.cc
+    position_shape.cc
+    position_xpos.cc
     presets.cc
     safetensors.cc
     safetensors_writer.cc

@@ -1,5 +1,6 @@
 #include "model/model_config.h"
 
+#include <algorithm>
 #include <cmath>
 #include <tuple>
 
@@ -8,6 +9,7 @@
 #include "model/base/status_macros.h"
 #include "model/field_check.h"
 #include "model/items.h"
+#include "model/position_shape.h"
 
 namespace strata {
 namespace {
@@ -20,8 +22,8 @@ constexpr int kMaxTreeHeight = 24;
 auto Fields(const LevelConfig& l) {
   return std::tie(l.dim, l.heads, l.ff_mult, l.enc_layers, l.enc_scope,
                   l.dec_layers, l.dec_scope, l.window, l.block, l.block_rule,
-                  l.block_min, l.pool, l.bridge, l.leaf, l.summaries,
-                  l.tree_height);
+                  l.block_min, l.pool, l.bridge, l.position,
+                  l.position_span, l.leaf, l.summaries, l.tree_height);
 }
 
 auto Fields(const ModelConfig& c) {
@@ -89,6 +91,26 @@ absl::Status ValidateTree(const LevelConfig& level, const std::string& at,
       InRange(at + "leaf", level.leaf, 2, kMaxUnitBytes / item_bytes));
   STRATA_RETURN_IF_ERROR(InRange(at + "summaries", level.summaries, 1, 16));
   return InRange(at + "tree_height", level.tree_height, 0, kMaxTreeHeight);
+}
+
+absl::Status ValidatePosition(const ModelConfig& config, int l,
+                              const std::string& at) {
+  const LevelConfig& level = config.levels[l];
+  if (level.dec_scope == Scope::kTree && level.position != &kRopePosition) {
+    return BadField(at + "position",
+                    absl::StrCat("is ", level.position->name,
+                                 "; must be rope where dec_scope is tree"));
+  }
+  const PositionScheme& scheme = *level.position;
+  const int64_t least = scheme.log_scale != nullptr
+                            ? LeastFadingSpan(config, l)
+                            : std::min<int64_t>(1, scheme.max_span);
+  const absl::Status range = InRange(at + "position_span", level.position_span,
+                                     least, scheme.max_span);
+  if (range.ok()) return range;
+  return absl::InvalidArgumentError(
+      absl::StrCat(range.message(), " where position is ", scheme.name,
+                   least > 1 ? " and max_context as it is" : ""));
 }
 
 absl::Status ValidateLevel(const LevelConfig& level, const std::string& at,
@@ -196,6 +218,8 @@ absl::Status ValidateModelConfig(const ModelConfig& config) {
     STRATA_RETURN_IF_ERROR(ValidateTree(config.levels[l],
                                         absl::StrCat("levels[", l, "]."),
                                         ItemBytes(config, l)));
+    STRATA_RETURN_IF_ERROR(
+        ValidatePosition(config, l, absl::StrCat("levels[", l, "].")));
   }
   return CheckAvailability(config);
 }

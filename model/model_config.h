@@ -21,6 +21,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "model/position_scheme.h"
 #include "model/tree_nodes.h"
 
 namespace strata {
@@ -77,6 +78,9 @@ struct LevelConfig {
   int block_min = 0;   // items it covers at least, where the rule is not fixed
   PoolKind pool = PoolKind::kAttention;
   BridgeKind bridge = BridgeKind::kLinear;
+  // How items tell where they lie; never null. Trees: only rope.
+  const PositionScheme* position = &kRopePosition;
+  int position_span = 0;  // items; 0 where the scheme has none
   // Of the tree scope; 0 where there is none.
   int leaf = 0;         // items of a leaf
   int summaries = 0;    // vectors of a node
@@ -107,7 +111,7 @@ struct ModelConfig {
   std::vector<LevelConfig> levels;
   int vocab = 260;
   double dropout = 0.1;         // training only
-  double rope_theta = 10000.0;
+  double rope_theta = 10000.0;  // of every scheme that has angles
   int64_t max_context = 65536;  // items a sequence may hold, specials included
   // Bytes of the past that every prediction must be able to see (as far as
   // they exist); -1 = everything. The availability pass proves it.

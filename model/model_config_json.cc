@@ -75,6 +75,20 @@ void GetOptional(JsonObject* object, absl::string_view member,
   if (object->Has(member)) GetName(object, member, names, out);
 }
 
+void GetOptional(JsonObject* object, absl::string_view member,
+                 const PositionScheme** out) {
+  if (!object->Has(member)) return;
+  std::string name = (*out)->name;
+  object->Get(member, &name);
+  const PositionScheme* scheme = FindPositionScheme(name);
+  if (scheme != nullptr) {
+    *out = scheme;
+    return;
+  }
+  object->Fault(member, absl::StrCat("is \"", name, "\"; must be ",
+                                     PositionSchemeNames()));
+}
+
 LevelConfig ReadLevel(JsonObject* object) {
   LevelConfig level;
   object->Get("dim", &level.dim);
@@ -90,6 +104,8 @@ LevelConfig ReadLevel(JsonObject* object) {
   GetOptional(object, "block_min", &level.block_min);
   GetOptional(object, "pool", kPools, &level.pool);
   GetOptional(object, "bridge", kBridges, &level.bridge);
+  GetOptional(object, "position", &level.position);
+  GetOptional(object, "position_span", &level.position_span);
   GetOptional(object, "leaf", &level.leaf);
   GetOptional(object, "summaries", &level.summaries);
   GetOptional(object, "tree_height", &level.tree_height);
@@ -149,6 +165,10 @@ std::string ModelConfigToJson(const ModelConfig& config) {
     if (level.bridge != defaults.bridge) {
       out["bridge"] = NameOf(kBridges, level.bridge);
     }
+    if (level.position != defaults.position) {
+      out["position"] = level.position->name;
+    }
+    add("position_span", level.position_span, defaults.position_span);
     add("leaf", level.leaf, defaults.leaf);
     add("summaries", level.summaries, defaults.summaries);
     add("tree_height", level.tree_height, defaults.tree_height);

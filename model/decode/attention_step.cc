@@ -7,11 +7,20 @@
 #include "model/scope_mask.h"
 
 namespace strata {
+namespace {
+
+template <typename T>
+void ShiftQuery(const ScoreTerm<T>& term, int head, int64_t width, T* q) {
+  const T* shift = term.query_shift(head);
+  for (int64_t m = 0; shift != nullptr && m < width; ++m) q[m] += shift[m];
+}
+
+}  // namespace
 
 template <typename T>
 void LevelStep<T>::FillRope(int l, int64_t row, int64_t item) {
-  const int64_t width = level_config(l).dim / level_config(l).heads;
-  model_->rope(l).Fill(item, scratch_[l].rope.data() + row * width);
+  const TurnTable& turns = model_->rope(l);
+  turns.Fill(item, scratch_[l].rope.data() + row * turns.width());
 }
 
 template <typename T>
@@ -45,21 +54,25 @@ void LevelStep<T>::PutVector(int l, const HeadVector& from, const T* angles,
 // Rotates and scales the query in place; puts key and value into their slot.
 template <typename T>
 void LevelStep<T>::RotateInto(int l, int64_t row, int head,
-                              const CacheView<T>& cache, int64_t slot) {
+                              const CacheView<T>& cache, int64_t slot,
+                              const ScoreTerm<T>* term) {
   const LevelConfig& level = level_config(l);
   LevelScratch<T>& s = scratch_[l];
   const int64_t width = level.dim / level.heads;
   const int64_t half = width / 2;
   const T scale = T(1) / std::sqrt(static_cast<T>(width));
   T* q = s.qkv.data() + row * PaddedWidth(3 * level.dim) + head * width;
-  const T* cosine = s.rope.data() + row * width;
+  const TurnTable& turns = model_->rope(l);
+  const T* cosine = s.rope.data() + row * turns.width();
   const T* sine = cosine + half;
+  if (term != nullptr) ShiftQuery(*term, head, width, q);
   for (int64_t m = 0; m < half; ++m) {
     const T q0 = q[m], q1 = q[m + half];
     q[m] = (q0 * cosine[m] - q1 * sine[m]) * scale;
     q[m + half] = (q1 * cosine[m] + q0 * sine[m]) * scale;
   }
-  PutVector(l, ItemVector(l, row, head), cosine, cache, slot);
+  PutVector(l, ItemVector(l, row, head), cosine + turns.key_offset(), cache,
+            slot);
 }
 
 template <typename T>
@@ -91,6 +104,7 @@ void LevelStep<T>::AttendHead(const Job& job, const LevelRow<CpuSequence<T>>& ro
       job.stack == Stack::kEncoder ? level.enc_scope : level.dec_scope;
   const CacheView<T> cache =
       row.sequence->HeadCache(l, job.stack, layer, head);
+  const ScoreTerm<T>* const term = model_->term(l, job.stack, layer);
   SlotRange older;
   AttendArgs<T> args = CacheArgs(l, cache, scores);
   // A ring slot may be overwritten only after the queries that see it. The
@@ -99,7 +113,7 @@ void LevelStep<T>::AttendHead(const Job& job, const LevelRow<CpuSequence<T>>& ro
   const auto write_until = [&](int64_t end) {
     for (; written < end; ++written) {
       RotateInto(l, row.offset + written, head, cache,
-                 (row.begin + written + job.first) % cache.slots);
+                 (row.begin + written + job.first) % cache.slots, term);
     }
   };
   for (int64_t j = first_query; j < row.count;) {
@@ -124,6 +138,9 @@ void LevelStep<T>::AttendHead(const Job& job, const LevelRow<CpuSequence<T>>& ro
       older = {begin, cache.slots};
       args.further = &older;
       args.further_count = 1;
+    }
+    if (term != nullptr) {
+      FillTerms(*term, head, i, seen, cache.slots, queries, &args);
     }
     if (tile) {
       model_->kernels().attend_tile(args);
@@ -179,14 +196,16 @@ CacheView<T> LevelStep<T>::UnitCache(int l, T* scores) const {
 
 // Every item of a unit sees every other.
 template <typename T>
-void LevelStep<T>::AttendUnit(int l, int64_t unit, int head, T* scores) {
+void LevelStep<T>::AttendUnit(int l, int layer, int64_t unit, int head,
+                              T* scores) {
   const LevelConfig& level = level_config(l);
   LevelScratch<T>& s = scratch_[l];
   const int64_t width = level.dim / level.heads;
   const CacheView<T> cache = UnitCache(l, scores);
+  const ScoreTerm<T>* const term = model_->term(l, Stack::kEncoder, layer);
   const int64_t first = unit * level.block;
   for (int64_t r = 0; r < level.block; ++r) {
-    RotateInto(l, first + r, head, cache, r);
+    RotateInto(l, first + r, head, cache, r, term);
   }
   AttendArgs<T> args;
   args.k = cache.keys;
@@ -198,6 +217,9 @@ void LevelStep<T>::AttendUnit(int l, int64_t unit, int head, T* scores) {
   for (int64_t r = first; r < first + level.block; ++r) {
     args.q = s.qkv.data() + r * PaddedWidth(3 * level.dim) + head * width;
     args.out = s.att.data() + r * PaddedWidth(level.dim) + head * width;
+    if (term != nullptr) {
+      FillTerms(*term, head, r - first, {0, level.block}, level.block, 1, &args);
+    }
     model_->kernels().attend(args);
   }
 }

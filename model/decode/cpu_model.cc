@@ -1,6 +1,5 @@
 #include "model/decode/cpu_model.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -18,12 +17,24 @@ CpuModel<T>::CpuModel(const ModelConfig& config, ModelWeights<T> weights)
       weights_(std::move(weights)),
       kernels_(&SelectKernels<T>()) {
   for (int l = 0; l < static_cast<int>(config_.levels.size()); ++l) {
-    const LevelConfig& level = config_.levels[l];
-    const int64_t items =
-        std::max({MaxItems(config_, l, config_.max_context) + 1,
-                  TreeRopeRows(TreeOf(level))});
-    ropes_.emplace_back(config_.rope_theta, level.dim / level.heads, items);
+    positions_.push_back(MakePositions(l));
   }
+}
+
+template <typename T>
+auto CpuModel<T>::MakePositions(int l) const -> LevelPositions {
+  const LevelConfig& level = config_.levels[l];
+  const LevelWeights<T>& w = weights_.levels[l];
+  LevelPositions made = {TurnTable(config_, l), {}, {}};
+  for (const LayerWeights<T>& layer : w.enc) {
+    made.enc.push_back(
+        MakeScoreTerm<T>(config_, l, level.enc_scope, layer, *kernels_));
+  }
+  for (const LayerWeights<T>& layer : w.dec) {
+    made.dec.push_back(
+        MakeScoreTerm<T>(config_, l, level.dec_scope, layer, *kernels_));
+  }
+  return made;
 }
 
 template <typename T>

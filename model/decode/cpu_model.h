@@ -13,7 +13,8 @@
 #include "model/decode/cpu_sequence.h"
 #include "model/decode/kernels.h"
 #include "model/decode/packed_weights.h"
-#include "model/decode/rope_table.h"
+#include "model/decode/score_term.h"
+#include "model/decode/turn_table.h"
 #include "model/generator.h"
 #include "model/model_config.h"
 #include "model/safetensors.h"
@@ -39,18 +40,29 @@ class CpuModel final : public LoadedModel {
 
   const ModelWeights<T>& weights() const { return weights_; }
   const Kernels<T>& kernels() const { return *kernels_; }
-  const RopeTable& rope(int level) const { return ropes_[level]; }
+  const TurnTable& rope(int level) const { return positions_[level].turns; }
+  const ScoreTerm<T>* term(int level, Stack stack, int layer) const {
+    const LevelPositions& of = positions_[level];
+    return (stack == Stack::kEncoder ? of.enc : of.dec)[layer].get();
+  }
   // The state before the first item: position 0 of every level (u[0], which
   // depends on the weights alone) has been decoded.
   const CpuSequence<T>& origin() const { return *origin_; }
 
  private:
+  // What a level's position scheme needs.
+  struct LevelPositions {
+    TurnTable turns;
+    std::vector<std::unique_ptr<ScoreTerm<T>>> enc, dec;  // per layer, or null
+  };
+
   CpuModel(const ModelConfig& config, ModelWeights<T> weights);
+  LevelPositions MakePositions(int level) const;
 
   const ModelConfig config_;
   const ModelWeights<T> weights_;
   const Kernels<T>* const kernels_;
-  std::vector<RopeTable> ropes_;
+  std::vector<LevelPositions> positions_;
   std::unique_ptr<CpuSequence<T>> origin_;
 };
 

@@ -61,6 +61,9 @@ struct AttendArgs {
   // at least the last visible slot rounded up to kChunk.
   T* scores = nullptr;
   int64_t score_stride = 0;
+  // Null, or what is added to the score of each visible slot, from slot 0; those of the
+  // next query score_stride values on.
+  const T* terms = nullptr;
   T* out = nullptr;  // [queries][head_dim], rows out_stride apart
   int64_t out_stride = 0;
 };

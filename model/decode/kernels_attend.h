@@ -58,6 +58,20 @@ STRATA_INLINE void Scores(const AttendArgs<T>& a, int64_t begin, int64_t end) {
   for (; j < last; ++j, scores += L) ScoreGroup<T, Q, 1>(a, j, scores);
 }
 
+// Scores of the slots [base, base + n) with their terms. What stands in place of the
+// terms of slots that are not visible is overwritten by Hide.
+template <typename T, int Q>
+STRATA_INLINE void ApplyTerms(const AttendArgs<T>& a, int64_t base, int64_t n) {
+  constexpr int L = kLanes<T>;
+  for (int q = 0; q < Q; ++q) {
+    T* scores = a.scores + q * a.score_stride;
+    const T* terms = a.terms + q * a.score_stride + base;
+    for (int64_t i = 0; i < n; i += L) {
+      Store(scores + i, Load<Vec<T>>(scores + i) + Load<Vec<T>>(terms + i));
+    }
+  }
+}
+
 template <typename T>
 STRATA_INLINE void Hide(T* scores, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; ++i) scores[i] = -T(__builtin_inf());
@@ -140,6 +154,7 @@ void Attend(const AttendArgs<T>& a) {
   const int64_t base = begin_chunk * kChunk;
   const int64_t n = end_chunk * kChunk - base;
   Scores<T, 1>(a, begin_chunk, end_chunk);
+  if (a.terms != nullptr) ApplyTerms<T, 1>(a, base, n);
   Hide(a.scores, 0, a.first.begin - base);
   int64_t seen = a.first.end;
   for (int64_t i = 0; i < a.further_count; ++i) {
@@ -214,7 +229,9 @@ template <typename T>
 void AttendTile(const AttendArgs<T>& a) {
   constexpr int L = kLanes<T>;
   const int64_t last = a.first.end + kQueryTile - 1;
-  Scores<T, kQueryTile>(a, 0, (last + kChunk - 1) / kChunk);
+  const int64_t end_chunk = (last + kChunk - 1) / kChunk;
+  Scores<T, kQueryTile>(a, 0, end_chunk);
+  if (a.terms != nullptr) ApplyTerms<T, kQueryTile>(a, 0, end_chunk * kChunk);
   T inverse[kQueryTile];
   for (int q = 0; q < kQueryTile; ++q) {
     T* scores = a.scores + q * a.score_stride;

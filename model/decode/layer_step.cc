@@ -79,7 +79,7 @@ void LevelStep<T>::RunStack(const Job& job) {
                            ? level_config(job.level).leaf
                            : std::numeric_limits<int64_t>::max();
   for (const LevelRow<CpuSequence<T>>& row : s.rows) {
-    for (int64_t j = 0; j < row.count; ++j) {
+    for (int64_t j = 0; j < row.count && !layers.empty(); ++j) {
       FillRope(job.level, row.offset + j, (row.begin + j + job.first) % leaf);
     }
   }
@@ -123,13 +123,14 @@ void LevelStep<T>::EncodeUnits(int l) {
       FillRope(l, row.unit * level.block + j, first + j);
     }
   }
-  for (const LayerWeights<T>& w : model_->weights().levels[l].enc) {
-    ProjectQkv(l, w, s.units_x.data(), m);
+  const auto& layers = model_->weights().levels[l].enc;
+  for (int i = 0; i < level.enc_layers; ++i) {
+    ProjectQkv(l, layers[i], s.units_x.data(), m);
     pool_->ParallelFor(s.units() * level.heads, [&](int thread, int64_t task) {
-      AttendUnit(l, task / level.heads, static_cast<int>(task % level.heads),
+      AttendUnit(l, i, task / level.heads, static_cast<int>(task % level.heads),
                  ThreadScratch(thread));
     });
-    ProjectOut(l, w, s.units_x.data(), m);
+    ProjectOut(l, layers[i], s.units_x.data(), m);
   }
 }
 

@@ -78,7 +78,7 @@ absl::Status LevelStep<T>::Reserve() {
          s.qkv.Reserve(n * PaddedWidth(3 * level.dim)) &&
          s.att.Reserve(n * dim) &&
          s.ff.Reserve(n * PaddedWidth(level.ff_mult * level.dim)) &&
-         s.rope.Reserve(n * (level.dim / level.heads)) &&
+         s.rope.Reserve(n * model_->rope(l).width()) &&
          s.units_x.Reserve(unit_rows * dim) &&
          s.bridge.Reserve(s.units() * PaddedWidth(BridgeRows(level) * level.dim));
     for (const LevelRow<CpuSequence<T>>& row : s.rows) {
@@ -96,7 +96,8 @@ absl::Status LevelStep<T>::Reserve() {
         std::max(unit_values, 2 * slots * (level.dim / level.heads));
   }
   score_stride_ = longest;
-  thread_stride_ = PaddedWidth(kQueryTile * longest + unit_values);
+  terms_offset_ = kQueryTile * longest + unit_values;
+  thread_stride_ = PaddedWidth(terms_offset_ + TermValues(longest));
   ok = ok &&
        logits_.Reserve(scratch_[0].wanted *
                        PaddedWidth(model_->config().vocab)) &&

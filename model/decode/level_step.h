@@ -20,6 +20,7 @@
 #include "model/decode/tree_growth.h"
 #include "model/decode/tree_sight.h"
 #include "model/items.h"
+#include "model/scope_mask.h"
 
 namespace strata {
 
@@ -39,7 +40,7 @@ struct LevelScratch : LevelBatch<CpuSequence<T>> {
   AlignedBuffer<T> qkv;     // [...][3 dim]
   AlignedBuffer<T> att;     // [...][dim]; in the pool [units][PoolWidth]
   AlignedBuffer<T> ff;      // [...][ff_mult dim]
-  AlignedBuffer<T> rope;    // [...][head_dim]
+  AlignedBuffer<T> rope;    // [...][TurnTable::width]
   AlignedBuffer<T> units_x;  // [units * PoolItems][dim]
   AlignedBuffer<T> bridge;  // [units][BridgeRows * dim]
   // Of a decoder with the tree scope: the new nodes of a step, m vectors each.
@@ -139,14 +140,22 @@ class LevelStep {
                       int64_t first_query, T* scores);
 
   CacheView<T> UnitCache(int l, T* scores) const;
-  void AttendUnit(int l, int64_t unit, int head, T* scores);
+  void AttendUnit(int l, int layer, int64_t unit, int head, T* scores);
   void PoolUnit(int l, int64_t unit, int head, T* scores);
   HeadVector ItemVector(int l, int64_t row, int head) const;
   // `cache`, here and below: of one head.
   void PutVector(int l, const HeadVector& from, const T* angles,
                  const CacheView<T>& cache, int64_t slot);
+  // `term`: of the layer, or null.
   void RotateInto(int l, int64_t row, int head, const CacheView<T>& cache,
-                  int64_t slot);
+                  int64_t slot, const ScoreTerm<T>* term = nullptr);
+
+  // position_step.cc
+  // Of a thread's scratch: 0 where no layer has a ScoreTerm.
+  int64_t TermValues(int64_t longest) const;
+  // The terms of the visible slots for `queries` queries from item i on.
+  void FillTerms(const ScoreTerm<T>& term, int head, int64_t i, KeyRange seen,
+                 int64_t slots, int64_t queries, AttendArgs<T>* args);
 
   void MatMul(const T* x, int64_t x_stride, int64_t m, const PackedMatrix<T>& w,
               T* y, int64_t y_stride, Epilogue epilogue);
@@ -159,10 +168,12 @@ class LevelStep {
   ThreadPool* const pool_;
   std::vector<LevelScratch<T>> scratch_;
   AlignedBuffer<T> logits_;  // [wanted][vocab]
-  // Per thread: scores of kQueryTile queries, then keys and values of a unit.
+  // Per thread: scores of kQueryTile queries, keys and values of a unit, from
+  // terms_offset_ on terms of kQueryTile queries and what a ScoreTerm needs.
   AlignedBuffer<T> thread_scratch_;
   int64_t thread_stride_ = 0;
   int64_t score_stride_ = 0;
+  int64_t terms_offset_ = 0;
 };
 
 extern template class LevelStep<float>;

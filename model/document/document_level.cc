@@ -24,7 +24,7 @@ AttentionPlan BidirectionalPlan(const torch::Tensor& mask,
   AttentionPlan plan;
   plan.batch = mask.size(0);
   plan.items = plan.chunk = mask.size(2);
-  plan.rope = rope;
+  plan.turns = rope;
   plan.mask = mask.unsqueeze(1).expand(
       {plan.batch, 1, plan.chunk, plan.items});
   return plan;

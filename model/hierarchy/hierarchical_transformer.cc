@@ -36,10 +36,8 @@ HierarchicalTransformerImpl::HierarchicalTransformerImpl(
       level_(register_module("level", torch::nn::ModuleList())),
       head_(register_module("head",
                             Linear(config.levels[0].dim, config.vocab))) {
-  for (size_t l = 0; l < config.levels.size(); ++l) {
-    const bool top = l + 1 == config.levels.size();
-    Level level(config.levels[l], top ? 0 : config.levels[l + 1].dim,
-                config.rope_theta, config.dropout, options.faults);
+  for (int l = 0; l < static_cast<int>(config.levels.size()); ++l) {
+    Level level(config, l, options.faults);
     levels_.push_back(level.get());
     level_->push_back(level);
   }

@@ -1,37 +1,41 @@
 #include "model/hierarchy/level.h"
 
+#include "model/nn/score_term.h"
+
 namespace strata {
 namespace {
 
-torch::nn::ModuleList MakeStack(int layers, const LevelConfig& config,
-                                double dropout, const TreeShape& tree) {
+torch::nn::ModuleList MakeStack(int layers, const ModelConfig& config, int l,
+                                Scope scope) {
+  const LevelConfig& level = config.levels[l];
   torch::nn::ModuleList stack;
   for (int i = 0; i < layers; ++i) {
-    stack->push_back(TransformerLayer(config.dim, config.heads, config.ff_mult,
-                                      dropout, tree));
+    stack->push_back(TransformerLayer(
+        level.dim, level.heads, level.ff_mult, config.dropout,
+        scope == Scope::kTree ? TreeOf(level) : TreeShape(),
+        MakeScoreTermModule(level, scope, config.rope_theta)));
   }
   return stack;
 }
 
 }  // namespace
 
-LevelImpl::LevelImpl(const LevelConfig& config, int dim_above,
-                     double rope_theta, double dropout, ShadowFaults faults)
-    : config_(config),
+LevelImpl::LevelImpl(const ModelConfig& config, int l, ShadowFaults faults)
+    : config_(config.levels[l]),
       faults_(faults),
-      rope_(config.dim / config.heads, rope_theta),
-      start_(register_parameter("start", torch::zeros({config.dim}))),
-      enc_(register_module("enc",
-                           MakeStack(config.enc_layers, config, dropout, {}))),
-      dec_(register_module(
-          "dec",
-          MakeStack(config.dec_layers, config, dropout, TreeOf(config)))),
-      norm_(register_module("norm", RmsNorm(config.dim))) {
-  if (dim_above == 0) return;
+      turns_(config, l),
+      start_(register_parameter("start", torch::zeros({config_.dim}))),
+      enc_(register_module("enc", MakeStack(config_.enc_layers, config, l,
+                                            config_.enc_scope))),
+      dec_(register_module("dec", MakeStack(config_.dec_layers, config, l,
+                                            config_.dec_scope))),
+      norm_(register_module("norm", RmsNorm(config_.dim))) {
+  if (l + 1 == static_cast<int>(config.levels.size())) return;
+  const int64_t dim_above = config.levels[l + 1].dim;
   pool_ = PoolingLayer(
-      register_module("pool", MakePoolingLayer(config, dim_above)));
-  bridge_ = register_module("bridge",
-                            Linear(dim_above, BridgeRows(config) * config.dim));
+      register_module("pool", MakePoolingLayer(config_, dim_above)));
+  bridge_ = register_module(
+      "bridge", Linear(dim_above, BridgeRows(config_) * config_.dim));
 }
 
 torch::Tensor LevelImpl::forward(const torch::Tensor& z,
@@ -83,7 +87,7 @@ torch::Tensor LevelImpl::RunTree(const torch::Tensor& u,
   const TreeShape tree = TreeOf(config_);
   const TreePlan plan =
       MakeTreePlan(tree, u.size(0), u.size(1), segments,
-                   rope_.Get(TreeRopeRows(tree), options), options,
+                   turns_.Get(TreeRopeRows(tree), options).q, options,
                    faults_.tree_node_early);
   auto y = u;
   for (const auto& layer : *dec_) {
@@ -100,7 +104,7 @@ torch::Tensor LevelImpl::RunStack(const torch::nn::ModuleList& stack,
   const auto options = x.options().requires_grad(false);
   const AttentionPlan plan =
       MakeAttentionPlan(spec, x.size(0), x.size(1), segments,
-                        rope_.Get(x.size(1), options), options);
+                        turns_.Get(x.size(1), options), options);
   auto y = x;
   for (const auto& layer : *stack) {
     y = layer->as<TransformerLayerImpl>()->forward(y, plan);

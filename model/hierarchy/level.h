@@ -15,8 +15,8 @@
 #include "model/nn/linear.h"
 #include "model/nn/pooling_layer.h"
 #include "model/nn/rms_norm.h"
-#include "model/nn/rope.h"
 #include "model/nn/transformer_layer.h"
+#include "model/nn/turn_tables.h"
 
 namespace strata {
 
@@ -33,9 +33,8 @@ using LevelSpan = absl::Span<LevelImpl* const>;
 
 class LevelImpl : public torch::nn::Module {
  public:
-  // `dim_above` is 0 at the top. `faults` other than none: tests only.
-  LevelImpl(const LevelConfig& config, int dim_above, double rope_theta,
-            double dropout, ShadowFaults faults);
+  // Level l of `config`. `faults` other than none: tests only.
+  LevelImpl(const ModelConfig& config, int l, ShadowFaults faults);
 
   // z [B, n, D] -> c [B, n + 1, D], n >= 0. `segments`: [B, n + 1] document of
   // the item that each context predicts, or undefined. `units`: null where blocks
@@ -85,7 +84,7 @@ class LevelImpl : public torch::nn::Module {
 
   LevelConfig config_;
   ShadowFaults faults_;
-  RopeCache rope_;
+  TurnCache turns_;
   torch::Tensor start_;  // [D]
   torch::nn::ModuleList enc_;
   torch::nn::ModuleList dec_;

@@ -1,18 +1,23 @@
 #include "model/nn/attention_layer.h"
 
+#include <utility>
+
 #include "model/nn/fold_heads.h"
 #include "model/nn/full_attention.h"
+#include "model/nn/scored_attention.h"
 #include "model/nn/tree_attention.h"
 
 namespace strata {
 
 AttentionLayerImpl::AttentionLayerImpl(int64_t dim, int64_t heads,
-                                       const TreeShape& tree)
+                                       const TreeShape& tree,
+                                       std::shared_ptr<ScoreTermImpl> term)
     : heads_(heads),
       norm_(register_module("norm", RmsNorm(dim))),
       qkv_(register_module("qkv", Linear(dim, 3 * dim))),
       out_(register_module("out", Linear(dim, dim))) {
   if (tree.leaf > 0) tree_ = register_module("tree", TreeSummary(dim, tree));
+  if (term != nullptr) term_ = register_module("position", std::move(term));
 }
 
 torch::Tensor AttentionLayerImpl::forward(const torch::Tensor& x,
@@ -20,7 +25,10 @@ torch::Tensor AttentionLayerImpl::forward(const torch::Tensor& x,
   return Apply(x, [&](const torch::Tensor& qkv) {
     const FoldedHeads heads = FoldHeads(qkv, heads_, plan);
     return UnfoldQueries(
-        FullAttention::Attend(heads.q, heads.k, heads.v, plan, watcher_),
+        term_ == nullptr ? FullAttention::Attend(heads.q, heads.k, heads.v,
+                                                 plan, watcher_)
+                         : ScoredAttention::Attend(heads.q, heads.k, heads.v,
+                                                   plan, *term_, watcher_),
         plan);
   });
 }

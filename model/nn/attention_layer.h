@@ -7,11 +7,14 @@
 
 #include <torch/torch.h>
 
+#include <memory>
+
 #include "absl/functional/function_ref.h"
 #include "model/nn/attention_plan.h"
 #include "model/nn/attention_watcher.h"
 #include "model/nn/linear.h"
 #include "model/nn/rms_norm.h"
+#include "model/nn/score_term.h"
 #include "model/nn/tree_plan.h"
 #include "model/nn/tree_summary.h"
 
@@ -23,12 +26,14 @@ using AttendFunction =
 
 class AttentionLayerImpl : public torch::nn::Module {
  public:
-  // A `tree` without leaves: none.
-  AttentionLayerImpl(int64_t dim, int64_t heads, const TreeShape& tree = {});
+  // A `tree` without leaves: none. A null `term`: scores are q k / sqrt(K).
+  AttentionLayerImpl(int64_t dim, int64_t heads, const TreeShape& tree = {},
+                     std::shared_ptr<ScoreTermImpl> term = nullptr);
   torch::Tensor forward(const torch::Tensor& x, const AttentionPlan& plan);
   torch::Tensor forward(const torch::Tensor& x, const TreePlan& plan);
   torch::Tensor Apply(const torch::Tensor& x, AttendFunction attend);
 
+  ScoreTermImpl* term() { return term_.get(); }
   // REQUIRES: a tree.
   TreeSummaryImpl& tree() { return *tree_; }
   NodeMatrices node_matrices() const;
@@ -43,6 +48,7 @@ class AttentionLayerImpl : public torch::nn::Module {
   Linear qkv_;
   Linear out_;
   TreeSummary tree_{nullptr};
+  std::shared_ptr<ScoreTermImpl> term_;
   AttentionWatcher* watcher_ = nullptr;
 };
 TORCH_MODULE(AttentionLayer);

@@ -77,13 +77,13 @@ torch::Tensor SameDocument(const AttentionPlan& plan,
 
 AttentionPlan MakeAttentionPlan(const ScopeSpec& spec, int64_t batch, int64_t n,
                                 const torch::Tensor& segments,
-                                const RopeTables& rope,
+                                const TurnTables& turns,
                                 const torch::TensorOptions& like) {
   torch::NoGradGuard no_grad;
   AttentionPlan plan;
   plan.batch = batch;
   plan.items = n;
-  plan.rope = rope;
+  plan.turns = turns;
   ChooseFold(spec, segments.defined(), &plan);
   const bool whole_blocks = spec.scope == Scope::kBidirBlock &&
                             n % plan.chunk == 0 && !segments.defined();

@@ -18,7 +18,7 @@
 #include <cstdint>
 
 #include "model/model_config.h"
-#include "model/nn/rope.h"
+#include "model/nn/turn_tables.h"
 
 namespace strata {
 
@@ -37,7 +37,7 @@ struct AttentionPlan {
   // Added to the scores: 0 or -inf, [batch * chunks, 1, chunk, look_back +
   // chunk], or undefined.
   torch::Tensor mask;
-  RopeTables rope;
+  TurnTables turns;
 
   int64_t chunks() const { return (items + chunk - 1) / chunk; }
   int64_t keys() const { return look_back + chunk; }
@@ -47,7 +47,7 @@ struct AttentionPlan {
 // type and the device of the mask. REQUIRES: n >= 1.
 AttentionPlan MakeAttentionPlan(const ScopeSpec& spec, int64_t batch, int64_t n,
                                 const torch::Tensor& segments,
-                                const RopeTables& rope,
+                                const TurnTables& turns,
                                 const torch::TensorOptions& like);
 
 }  // namespace strata

@@ -30,8 +30,8 @@ FoldedHeads ComposedFold(const torch::Tensor& qkv, int64_t heads,
   const int64_t head_dim = qkv.size(-1) / (3 * heads);
   const auto parts =
       qkv.view({plan.batch, plan.items, 3, heads, head_dim}).unbind(2);
-  auto q = InChunks(ApplyRope(parts[0], plan.rope), plan);
-  auto k = InChunks(ApplyRope(parts[1], plan.rope), plan);
+  auto q = InChunks(ApplyRope(parts[0], plan.turns.q), plan);
+  auto k = InChunks(ApplyRope(parts[1], plan.turns.k), plan);
   auto v = InChunks(parts[2], plan);
   if (plan.look_back > 0) {
     k = WithLookBack(k);
@@ -49,8 +49,7 @@ class RowFold {
         head_dim_(head_dim),
         width_(heads * head_dim),
         plan_(plan),
-        cos_(plan.rope.cos.const_data_ptr<T>()),
-        sin_(plan.rope.sin.const_data_ptr<T>()) {}
+        turns_{Of(plan.turns.q), Of(plan.turns.k)} {}
 
   // Fills one chunk's queries, keys and values.
   void FillChunk(const T* qkv, int64_t row, T* q, T* k, T* v) const {
@@ -82,11 +81,11 @@ class RowFold {
     const int64_t row = index / plan_.items * plan_.chunks() + chunk;
     const int64_t r = item % plan_.chunk;
     T* out = grad_qkv + index * 3 * width_;
-    TurnBack(grad_q + (row * plan_.chunk + r) * width_, item, out);
+    TurnBack(grad_q + (row * plan_.chunk + r) * width_, item, 0, out);
     const int64_t own = (row * plan_.keys() + plan_.look_back + r) * width_;
     const bool twice = plan_.look_back > 0 && chunk + 1 < plan_.chunks();
     if (!twice) {
-      TurnBack(grad_k + own, item, out + width_);
+      TurnBack(grad_k + own, item, 1, out + width_);
       std::copy_n(grad_v + own, width_, out + 2 * width_);
       return;
     }
@@ -94,13 +93,21 @@ class RowFold {
     for (int64_t d = 0; d < width_; ++d) {
       sum[d] = grad_k[own + d] + grad_k[next + d];
     }
-    TurnBack(sum, item, out + width_);
+    TurnBack(sum, item, 1, out + width_);
     for (int64_t d = 0; d < width_; ++d) {
       out[2 * width_ + d] = grad_v[own + d] + grad_v[next + d];
     }
   }
 
  private:
+  struct Turns {
+    const T* cos;
+    const T* sin;
+  };
+  static Turns Of(const RopeTables& tables) {
+    return {tables.cos.const_data_ptr<T>(), tables.sin.const_data_ptr<T>()};
+  }
+
   bool Exists(int64_t item) const { return item >= 0 && item < plan_.items; }
 
   void Turn(const T* items, int64_t item, int64_t part, T* to) const {
@@ -109,30 +116,31 @@ class RowFold {
       return;
     }
     const int64_t at = item * (head_dim_ / 2);
-    RotateHeads(items + (3 * item + part) * width_, cos_ + at, sin_ + at,
-                heads_, head_dim_, T{1}, to);
+    RotateHeads(items + (3 * item + part) * width_, turns_[part].cos + at,
+                turns_[part].sin + at, heads_, head_dim_, T{1}, to);
   }
 
-  void TurnBack(const T* from, int64_t item, T* to) const {
+  void TurnBack(const T* from, int64_t item, int64_t part, T* to) const {
     const int64_t at = item * (head_dim_ / 2);
-    RotateHeads(from, cos_ + at, sin_ + at, heads_, head_dim_, T{-1}, to);
+    RotateHeads(from, turns_[part].cos + at, turns_[part].sin + at, heads_,
+                head_dim_, T{-1}, to);
   }
 
   int64_t heads_, head_dim_, width_;
   const AttentionPlan& plan_;
-  const T* cos_;
-  const T* sin_;
+  const Turns turns_[2];  // of queries, of keys
 };
 
 // What of a plan the backward pass needs, between calls.
-AttentionPlan PlanOf(at::ArrayRef<int64_t> numbers, const torch::Tensor& cos,
-                     const torch::Tensor& sin) {
+AttentionPlan PlanOf(at::ArrayRef<int64_t> numbers,
+                     const torch::autograd::variable_list& tables) {
   AttentionPlan plan;
   plan.batch = numbers[0];
   plan.items = numbers[1];
   plan.chunk = numbers[2];
   plan.look_back = numbers[3];
-  plan.rope = {cos, sin};
+  plan.turns.q = {tables[0], tables[1]};
+  plan.turns.k = {tables[2], tables[3]};
   return plan;
 }
 
@@ -140,9 +148,11 @@ class FusedFold : public torch::autograd::Function<FusedFold> {
  public:
   static torch::autograd::variable_list forward(
       torch::autograd::AutogradContext* context, const torch::Tensor& input,
-      const torch::Tensor& cos, const torch::Tensor& sin,
+      const torch::Tensor& q_cos, const torch::Tensor& q_sin,
+      const torch::Tensor& k_cos, const torch::Tensor& k_sin,
       std::vector<int64_t> numbers, int64_t heads) {
-    const AttentionPlan plan = PlanOf(numbers, cos, sin);
+    const torch::autograd::variable_list tables = {q_cos, q_sin, k_cos, k_sin};
+    const AttentionPlan plan = PlanOf(numbers, tables);
     const auto qkv = input.contiguous();
     const int64_t head_dim = qkv.size(-1) / (3 * heads);
     const int64_t rows = plan.batch * plan.chunks();
@@ -160,7 +170,7 @@ class FusedFold : public torch::autograd::Function<FusedFold> {
         }
       });
     });
-    context->save_for_backward({cos, sin});
+    context->save_for_backward(tables);
     context->saved_data["numbers"] = numbers;
     return {q, k, v};
   }
@@ -170,7 +180,7 @@ class FusedFold : public torch::autograd::Function<FusedFold> {
       torch::autograd::variable_list grads) {
     const auto saved = context->get_saved_variables();
     const auto numbers = context->saved_data["numbers"].toIntVector();
-    const AttentionPlan plan = PlanOf(numbers, saved[0], saved[1]);
+    const AttentionPlan plan = PlanOf(numbers, saved);
     for (auto& grad : grads) grad = grad.contiguous();
     const int64_t heads = grads[0].size(2);
     const int64_t head_dim = grads[0].size(3);
@@ -190,7 +200,7 @@ class FusedFold : public torch::autograd::Function<FusedFold> {
         }
       });
     });
-    return {grad_qkv, {}, {}, {}, {}};
+    return {grad_qkv, {}, {}, {}, {}, {}, {}};
   }
 };
 
@@ -202,7 +212,8 @@ FoldedHeads FoldHeads(const torch::Tensor& qkv, int64_t heads,
                                            qkv.scalar_type() == torch::kDouble);
   if (!has_kernel) return ComposedFold(qkv, heads, plan);
   const auto folded = FusedFold::apply(
-      qkv, plan.rope.cos, plan.rope.sin,
+      qkv, plan.turns.q.cos, plan.turns.q.sin, plan.turns.k.cos,
+      plan.turns.k.sin,
       std::vector<int64_t>{plan.batch, plan.items, plan.chunk, plan.look_back},
       heads);
   return {folded[0], folded[1], folded[2]};

@@ -17,20 +17,32 @@ RopeCache::RopeCache(int64_t head_dim, double theta)
     : head_dim_(head_dim), theta_(theta) {}
 
 RopeTables RopeCache::Get(int64_t n, const torch::TensorOptions& options) {
-  const bool fits = cached_.cos.defined() && cached_.cos.size(0) >= n &&
-                    cached_.cos.dtype() == options.dtype() &&
-                    cached_.cos.device() == options.device();
-  if (!fits) {
-    torch::NoGradGuard no_grad;
-    const int64_t rows = std::max<int64_t>(n, 64);
-    const auto f64 = torch::TensorOptions().dtype(torch::kDouble);
-    const auto exponent = torch::arange(0, head_dim_, 2, f64) / head_dim_;
-    const auto rate = at::pow(theta_, -exponent);
-    const auto angle = at::outer(torch::arange(rows, f64), rate);
-    cached_.cos = angle.cos().to(options);
-    cached_.sin = angle.sin().to(options);
+  if (!Covers(cached_, n, options)) {
+    const RopeTables exact =
+        Angles(0, std::max<int64_t>(n, 64), head_dim_, theta_);
+    cached_ = {exact.cos.to(options), exact.sin.to(options)};
   }
-  return {cached_.cos.narrow(0, 0, n), cached_.sin.narrow(0, 0, n)};
+  return FirstRows(cached_, n);
+}
+
+RopeTables Angles(int64_t low, int64_t rows, int64_t width, double theta) {
+  torch::NoGradGuard no_grad;
+  const auto f64 = torch::TensorOptions().dtype(torch::kDouble);
+  const auto exponent = torch::arange(0, width, 2, f64) / width;
+  const auto rate = at::pow(theta, -exponent);
+  const auto angle = at::outer(torch::arange(low, low + rows, f64), rate);
+  return {angle.cos(), angle.sin()};
+}
+
+bool Covers(const RopeTables& tables, int64_t n,
+            const torch::TensorOptions& options) {
+  return tables.cos.defined() && tables.cos.size(0) >= n &&
+         tables.cos.dtype() == options.dtype() &&
+         tables.cos.device() == options.device();
+}
+
+RopeTables FirstRows(const RopeTables& tables, int64_t n) {
+  return {tables.cos.narrow(0, 0, n), tables.sin.narrow(0, 0, n)};
 }
 
 }  // namespace strata

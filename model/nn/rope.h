@@ -13,6 +13,15 @@ struct RopeTables {
   torch::Tensor sin;
 };
 
+// [cos, sin] of i * theta^(-2m/width) for i in [low, low + rows), in double:
+// [rows, width / 2] each.
+RopeTables Angles(int64_t low, int64_t rows, int64_t width, double theta);
+
+// Whether `tables` have n rows and more of this type and device.
+bool Covers(const RopeTables& tables, int64_t n,
+            const torch::TensorOptions& options);
+RopeTables FirstRows(const RopeTables& tables, int64_t n);
+
 // Rotates x [.., n, heads, K]; differentiable.
 torch::Tensor ApplyRope(const torch::Tensor& x, const RopeTables& tables);
 

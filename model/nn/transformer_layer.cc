@@ -1,14 +1,18 @@
 #include "model/nn/transformer_layer.h"
 
+#include <utility>
+
 #include "model/nn/residual.h"
 
 namespace strata {
 
 TransformerLayerImpl::TransformerLayerImpl(int64_t dim, int64_t heads,
                                            int64_t ff_mult, double dropout,
-                                           const TreeShape& tree)
+                                           const TreeShape& tree,
+                                           std::shared_ptr<ScoreTermImpl> term)
     : dropout_(dropout),
-      attn_(register_module("attn", AttentionLayer(dim, heads, tree))),
+      attn_(register_module(
+          "attn", AttentionLayer(dim, heads, tree, std::move(term)))),
       ff_(register_module("ff", FeedForward(dim, ff_mult * dim))) {}
 
 torch::Tensor TransformerLayerImpl::forward(const torch::Tensor& x,

@@ -5,6 +5,8 @@
 
 #include <torch/torch.h>
 
+#include <memory>
+
 #include "model/nn/attention_layer.h"
 #include "model/nn/attention_plan.h"
 #include "model/nn/feed_forward.h"
@@ -14,7 +16,8 @@ namespace strata {
 class TransformerLayerImpl : public torch::nn::Module {
  public:
   TransformerLayerImpl(int64_t dim, int64_t heads, int64_t ff_mult,
-                       double dropout, const TreeShape& tree = {});
+                       double dropout, const TreeShape& tree = {},
+                       std::shared_ptr<ScoreTermImpl> term = nullptr);
   torch::Tensor forward(const torch::Tensor& x, const AttentionPlan& plan);
   torch::Tensor forward(const torch::Tensor& x, const TreePlan& plan);
   // The same with attention as the caller computes it.

@@ -53,6 +53,14 @@ LevelConfig DrawLevel(Draws* draw, bool top) {
     level.summaries = draw->In(1, 3);
     level.tree_height = draw->In(0, 2);
   }
+  level.position = PositionSchemes()[draw->In(
+      0, static_cast<int>(PositionSchemes().size()) - 1)];
+  if (level.dec_scope == Scope::kTree) level.position = &kRopePosition;
+  // At least max_context / 64 for xpos; texts of the suites go beyond the others.
+  if (level.position->max_span > 0) {
+    level.position_span =
+        level.position->log_scale != nullptr ? 65 + draw->In(0, 60) : draw->In(1, 40);
+  }
   return level;
 }
 

@@ -6,7 +6,7 @@ library (JAX, float64), naive masks, no folding. Weights and inputs are formulas
 of integers, written down in both languages, so only results are stored.
 
     python3 -m venv env && env/bin/pip install jax==0.10.2
-    env/bin/python tests/parity/make_reference.py tests/parity/data
+    env/bin/python tests/parity/make_reference.py tests/parity/data [NAME]...
 """
 
 import json
@@ -58,6 +58,13 @@ CONFIGS = {
     "tree": [level(16, dec_layers=2, dec_scope="tree", leaf=3, summaries=2,
                    tree_height=0)],
 }
+
+
+# Every position scheme but the default one: three heads, a window and a full scope.
+for scheme, span in {"none": 0, "alibi": 0, "xpos": 1100}.items():
+    keys = {"position": scheme} | ({"position_span": span} if span else {})
+    CONFIGS["position-" + scheme] = [
+        level(12, heads=3, enc_layers=1, window=6, **keys)]
 
 
 # Where words end units, bytes must be letters and others.
@@ -163,8 +170,36 @@ def rotate(x, period=None):
     return jnp.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
 
 
+def positioned_scores(c, q, k):
+    """[batch, heads, i, j], before the mask, pair by pair from distances."""
+    scheme, span = c.get("position", "rope"), c.get("position_span", 0)
+    n, heads, width = q.shape[1:]
+    distance = np.arange(n)[:, None] - np.arange(n)[None, :]
+    def dot(a, b):
+        return jnp.einsum("bihk,bjhk->bhij", a, b) / np.sqrt(width)
+    if scheme == "rope":
+        return dot(rotate(q), rotate(k))
+    if scheme == "xpos":
+        m = np.arange(width // 2)
+        zeta = ((2 * m / width + 0.4) / 1.4)[None, None] ** (
+            distance[..., None] / span)
+        q, k, half = rotate(q), rotate(k), width // 2
+        return sum(jnp.einsum("bihm,bjhm,ijm->bhij", a, b, zeta)
+                   for a, b in ((q[..., :half], k[..., :half]),
+                                (q[..., half:], k[..., half:]))) / np.sqrt(width)
+    if scheme == "alibi":
+        # Slopes of 4 heads at even places follow those of 2 heads.
+        slopes = {2: [2**-4, 2**-8], 3: [2**-4, 2**-8, 2**-2]}[heads]
+        return dot(q, k) - np.array(slopes)[:, None, None] * np.abs(distance)
+    return dot(q, k)
+
+
 def attend(q, k, v, mask):
     scores = jnp.einsum("bihk,bjhk->bhij", q, k) / np.sqrt(q.shape[-1])
+    return mixed_by(scores, v, mask)
+
+
+def mixed_by(scores, v, mask):
     share = jax.nn.softmax(jnp.where(mask, scores, -jnp.inf), -1)
     return jnp.einsum("bhij,bjhk->bihk", share, v)
 
@@ -223,7 +258,8 @@ def layer(w, prefix, x, c, scope):
         mixed = tree_mixed(w, prefix + "attn.", c, q, k, v)
     else:
         mask = visible(scope, n, c["window"], c["block"])
-        mixed = attend(rotate(q), rotate(k), v, mask)
+        mixed = mixed_by(
+            positioned_scores(c, q, k), v, mask)
     x = x + mixed.reshape(batch, n, d) @ w[prefix + "attn.out.weight"].T
     y = gelu(norm(x, w[prefix + "ff.norm.weight"]) @ w[prefix + "ff.up.weight"].T)
     return x + y @ w[prefix + "ff.down.weight"].T
@@ -371,7 +407,8 @@ def digest(x):
 def main():
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    for name, levels in CONFIGS.items():
+    wanted = sys.argv[2:] or list(CONFIGS)
+    for name, levels in ((name, CONFIGS[name]) for name in wanted):
         vocab = VOCAB.get(name, 16)
         w, x, mask = weights(levels, vocab), items(1, vocab), trained()
         value, gradient = jax.value_and_grad(loss)(

@@ -5,11 +5,15 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <iterator>
+#include <string>
 #include <tuple>
+#include <vector>
 
 #include "model/hierarchy/hierarchical_transformer.h"
 #include "model/train/adamw.h"
 #include "model/train/grad_norm.h"
+#include "tests/model/position_config.h"
 #include "tests/model/small_presets.h"
 #include "tests/parity/reference.h"
 
@@ -17,7 +21,7 @@ namespace strata::testing {
 namespace {
 
 class ParityTest : public ::testing::TestWithParam<
-                       std::tuple<const char*, torch::ScalarType>> {
+                       std::tuple<std::string, torch::ScalarType>> {
  protected:
   static void SetUpTestSuite() { at::set_num_threads(1); }
 
@@ -103,9 +107,19 @@ TEST_P(ParityTest, WeightsAfterOneAndTenOptimizerSteps) {
   ExpectWeights(reference_.after_10);
 }
 
+// Presets, and a model of every position scheme but the default.
+std::vector<std::string> Models() {
+  std::vector<std::string> names(std::begin(kSmallPresets),
+                                 std::end(kSmallPresets));
+  for (const PositionScheme* scheme : OtherPositionSchemes()) {
+    names.push_back(std::string("position-") + scheme->name);
+  }
+  return names;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Models, ParityTest,
-    ::testing::Combine(::testing::ValuesIn(kSmallPresets),
+    ::testing::Combine(::testing::ValuesIn(Models()),
                        ::testing::Values(torch::kFloat, torch::kDouble)),
     [](const auto& info) {
       std::string name = std::get<0>(info.param);

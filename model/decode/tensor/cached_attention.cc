@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "model/nn/scored_attention.h"
 #include "model/scope_mask.h"
 
 namespace strata {
@@ -35,9 +36,9 @@ int64_t GroupKey(const ScopeSpec& spec, const CachedRow& row) {
 
 CachedAttention::CachedAttention(const ScopeSpec& spec, int64_t heads,
                                  const std::vector<CachedRow>& rows,
-                                 const RopeTables& rope)
+                                 const TurnTables& turns)
     : heads_(heads) {
-  const torch::Device device = rope.cos.device();
+  const torch::Device device = turns.q.cos.device();
   std::vector<int64_t> positions;
   std::map<int64_t, std::vector<CachedRow>> members;
   for (const CachedRow& row : rows) {
@@ -46,7 +47,11 @@ CachedAttention::CachedAttention(const ScopeSpec& spec, int64_t heads,
   }
   items_ = static_cast<int64_t>(positions.size());
   const auto at = Upload(positions, device);
-  rope_ = {rope.cos.index_select(0, at), rope.sin.index_select(0, at)};
+  const auto chosen = [&](const RopeTables& tables) -> RopeTables {
+    return {tables.cos.index_select(0, at), tables.sin.index_select(0, at)};
+  };
+  turns_.q = chosen(turns.q);
+  turns_.k = chosen(turns.k);
   for (const auto& [key, group] : members) {
     groups_.push_back(MakeGroup(spec, group, device));
   }
@@ -86,11 +91,11 @@ CachedAttention::Group CachedAttention::MakeGroup(
   const auto slot = at::remainder(position, column(slots));
   group.gather = at::where(cached, column(caches) + slot, 0).flatten();
   group.stride = at::where(cached, column(slots), 0).flatten();
-  const auto query = column(queries);
-  const auto key = at::cat({at::where(cached, position, -1), query}, 1)
-                       .unsqueeze(1);
-  group.mask = ((key >= column(firsts).unsqueeze(2)) &
-                (key <= query.unsqueeze(2)))
+  group.query = column(queries);
+  group.key = at::cat({at::where(cached, position, -1), group.query}, 1)
+                  .unsqueeze(1);
+  group.mask = ((group.key >= column(firsts).unsqueeze(2)) &
+                (group.key <= group.query.unsqueeze(2)))
                    .unsqueeze(1);
   return group;
 }
@@ -116,6 +121,7 @@ torch::Tensor CachedAttention::AttendGroup(const Group& group,
                                            const torch::Tensor& q,
                                            const torch::Tensor& k,
                                            const torch::Tensor& v, int layer,
+                                           ScoreTermImpl* term,
                                            const torch::Tensor& pool) const {
   const int64_t width = q.size(-1);
   const auto pick = [&](const torch::Tensor& x) {
@@ -132,6 +138,11 @@ torch::Tensor CachedAttention::AttendGroup(const Group& group,
     keys = at::cat({cached[0], keys}, 1);
     values = at::cat({cached[1], values}, 1);
   }
+  if (term != nullptr) {
+    return ScoredAttention::Attend(pick(q), keys, values, group.mask,
+                                   group.query.unsqueeze(2) - group.key, *term)
+        .reshape({group.batch * group.count, heads_ * width});
+  }
   return at::scaled_dot_product_attention(
              pick(q).transpose(1, 2), keys.transpose(1, 2),
              values.transpose(1, 2), group.mask)
@@ -140,17 +151,18 @@ torch::Tensor CachedAttention::AttendGroup(const Group& group,
 }
 
 torch::Tensor CachedAttention::Attend(const torch::Tensor& qkv, int layer,
+                                      ScoreTermImpl* term,
                                       torch::Tensor* pool) const {
   const int64_t dim = qkv.size(1) / 3;
   const auto heads = [&](int64_t part) {
     return qkv.narrow(1, part * dim, dim).view({items_, heads_, dim / heads_});
   };
-  const auto q = ApplyRope(heads(0), rope_);
-  const auto k = ApplyRope(heads(1), rope_);
+  const auto q = ApplyRope(heads(0), turns_.q);
+  const auto k = ApplyRope(heads(1), turns_.k);
   const auto v = heads(2).contiguous();
   torch::Tensor mixed;
   for (const Group& group : groups_) {
-    const auto part = AttendGroup(group, q, k, v, layer, *pool);
+    const auto part = AttendGroup(group, q, k, v, layer, term, *pool);
     if (group.all) {
       mixed = part;
       break;

@@ -15,7 +15,8 @@
 
 #include "model/model_config.h"
 #include "model/nn/attention_plan.h"
-#include "model/nn/rope.h"
+#include "model/nn/score_term.h"
+#include "model/nn/turn_tables.h"
 
 namespace strata {
 
@@ -31,14 +32,15 @@ struct CachedRow {
 
 class CachedAttention {
  public:
-  // `rope`: angles of every position. REQUIRES: a causal scope; rows in order of
+  // `turns`: of every position. REQUIRES: a causal scope; rows in order of
   // `offset`, together covering the batch.
   CachedAttention(const ScopeSpec& spec, int64_t heads,
-                  const std::vector<CachedRow>& rows, const RopeTables& rope);
+                  const std::vector<CachedRow>& rows, const TurnTables& turns);
 
   // qkv [N, 3 D] -> mixed values [N, D]. Reads the caches of layer `layer` in
-  // `pool` [rows, D], then writes the new keys and values there.
-  torch::Tensor Attend(const torch::Tensor& qkv, int layer,
+  // `pool` [rows, D], then writes the new keys and values there. `term`: of the
+  // layer, or null.
+  torch::Tensor Attend(const torch::Tensor& qkv, int layer, ScoreTermImpl* term,
                        torch::Tensor* pool) const;
 
  private:
@@ -51,6 +53,8 @@ class CachedAttention {
     torch::Tensor gather;  // [batch * past] pool rows of layer 0's keys
     torch::Tensor stride;  // [batch * past] from keys to values, and so on
     torch::Tensor mask;    // [batch, 1, count, past + count] of bool
+    torch::Tensor query;   // [batch, count] positions
+    torch::Tensor key;     // [batch, 1, past + count] likewise; -1: none
   };
   Group MakeGroup(const ScopeSpec& spec, const std::vector<CachedRow>& rows,
                   const torch::Device& device) const;
@@ -58,12 +62,13 @@ class CachedAttention {
                   const torch::Device& device);
   torch::Tensor AttendGroup(const Group& group, const torch::Tensor& q,
                             const torch::Tensor& k, const torch::Tensor& v,
-                            int layer, const torch::Tensor& pool) const;
+                            int layer, ScoreTermImpl* term,
+                            const torch::Tensor& pool) const;
 
   int64_t heads_ = 0;
   int64_t items_ = 0;  // N
   std::vector<Group> groups_;
-  RopeTables rope_;              // [N, K / 2]
+  TurnTables turns_;             // [N, K / 2]
   torch::Tensor written_;        // rows of the batch that stay in the caches
   torch::Tensor write_;          // their pool rows in layer 0's keys
   torch::Tensor write_stride_;

@@ -70,12 +70,12 @@ DeviceModel::DeviceModel(HierarchicalTransformer net,
       pool_(config_, torch::TensorOptions().device(device).dtype(type)) {
   for (int l = 0; l < static_cast<int>(config_.levels.size()); ++l) {
     const LevelConfig& level = config_.levels[l];
-    RopeCache cache(level.dim / level.heads, config_.rope_theta);
+    TurnCache cache(config_, l);
     int64_t rows = MaxItems(config_, l, config_.max_context) + 1;
     if (level.dec_scope == Scope::kTree) {
       rows = std::max(rows, TreeRopeRows(TreeOf(level)));
     }
-    ropes_.push_back(cache.Get(
+    turns_.push_back(cache.Get(
         rows, torch::TensorOptions().device(device).dtype(type)));
   }
 }
@@ -105,7 +105,7 @@ void DeviceModel::MakeOrigin() {
 }
 
 int64_t DeviceModel::value_bytes() const {
-  return static_cast<int64_t>(ropes_[0].cos.element_size());
+  return static_cast<int64_t>(turns_[0].q.cos.element_size());
 }
 
 int64_t DeviceModel::weight_bytes() const {

@@ -17,7 +17,7 @@
 #include "model/decode/tensor/tensor_sequence.h"
 #include "model/hierarchy/hierarchical_transformer.h"
 #include "model/model_config.h"
-#include "model/nn/rope.h"
+#include "model/nn/turn_tables.h"
 
 namespace strata {
 
@@ -45,8 +45,8 @@ class DeviceModel {
   // The rest: with the lock held.
   HierarchicalTransformerImpl& net() { return *net_; }
   StatePool& pool() { return pool_; }
-  // Angles of every item of a level: [items, K / 2].
-  const RopeTables& rope(int level) const { return ropes_[level]; }
+  // How every item of a level is turned: [items, K / 2].
+  const TurnTables& turns(int level) const { return turns_[level]; }
   // Numbers of the host as a tensor on the device.
   torch::Tensor Upload(const std::vector<int64_t>& values) const;
 
@@ -58,7 +58,7 @@ class DeviceModel {
   const ModelConfig config_;
   const torch::Device device_;
   HierarchicalTransformer net_;
-  std::vector<RopeTables> ropes_;
+  std::vector<TurnTables> turns_;
   Mutex mutex_;
   StatePool pool_;
   // Per level, the rows that every sequence begins with, as OriginRows names

@@ -103,12 +103,13 @@ torch::Tensor TensorStep::RunStack(int l, Stack stack, const torch::Tensor& z) {
   const CachedAttention attention(
       {encodes ? config.enc_scope : config.dec_scope, config.window,
        config.block},
-      config.heads, rows, model_->rope(l));
+      config.heads, rows, model_->turns(l));
   auto x = z;
   for (int i = 0; i < layers; ++i) {
     auto& layer = encodes ? net(l).encoder(i) : net(l).decoder(i);
     x = layer.Apply(x, [&](const torch::Tensor& qkv) {
-      return attention.Attend(qkv, i, &model_->pool().level(l));
+      return attention.Attend(qkv, i, layer.attention().term(),
+                              &model_->pool().level(l));
     });
   }
   return x;
@@ -117,7 +118,7 @@ torch::Tensor TensorStep::RunStack(int l, Stack stack, const torch::Tensor& z) {
 torch::Tensor TensorStep::RunTree(int l, const torch::Tensor& z,
                                   const std::vector<CachedRow>& rows) {
   const CachedTree tree(TreeOf(level(l)), level(l).heads, rows,
-                        model_->rope(l));
+                        model_->turns(l).q);
   auto x = z;
   for (int i = 0; i < level(l).dec_layers; ++i) {
     auto& layer = net(l).decoder(i);

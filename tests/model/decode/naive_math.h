@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace strata::naive {
@@ -48,6 +49,18 @@ inline void Rotate(Vector* x, int64_t i, double theta) {
   }
 }
 
+// softmax(scores) v of one head.
+inline Vector Mixed(Vector p, const std::vector<Vector>& values) {
+  const double max = *std::max_element(p.begin(), p.end());
+  double sum = 0;
+  for (double& v : p) sum += v = std::exp(v - max);
+  Vector out(values[0].size());
+  for (size_t j = 0; j < p.size(); ++j) {
+    for (size_t d = 0; d < out.size(); ++d) out[d] += p[j] / sum * values[j][d];
+  }
+  return out;
+}
+
 // softmax(q k / sqrt(K)) v of one head.
 inline Vector AttendOne(const Vector& q, const std::vector<Vector>& keys,
                         const std::vector<Vector>& values) {
@@ -57,14 +70,7 @@ inline Vector AttendOne(const Vector& q, const std::vector<Vector>& keys,
     for (size_t d = 0; d < q.size(); ++d) score += q[d] * k[d];
     p.push_back(score / std::sqrt(double(q.size())));
   }
-  const double max = *std::max_element(p.begin(), p.end());
-  double sum = 0;
-  for (double& v : p) sum += v = std::exp(v - max);
-  Vector out(q.size());
-  for (size_t j = 0; j < p.size(); ++j) {
-    for (size_t d = 0; d < q.size(); ++d) out[d] += p[j] / sum * values[j][d];
-  }
-  return out;
+  return Mixed(std::move(p), values);
 }
 
 }  // namespace strata::naive

@@ -172,6 +172,34 @@ TEST_P(PresetParity, PrefillThenStepsEqualsStepsInBits) {
   }
 }
 
+// The differentiable model against the naive one, for every small config.
+class FullPass : public testing::TestWithParam<NamedConfig> {};
+
+TEST_P(FullPass, EqualsTheNaiveModel) {
+  at::set_num_threads(1);
+  const ModelConfig& config = GetParam().config;
+  const TestWeights weights(config, 7);
+  HierarchicalTransformer model(config);
+  model->to(torch::kDouble);
+  model->eval();
+  ASSERT_TRUE(LoadNamedTensors(weights.Views(DType::kF64), model.get()).ok());
+  const auto items = RandomItems(67, 5);
+  const Rows want = NaiveLogits(config, weights, items);
+  const auto got = FullLogits(model, items);
+  double worst = 0;
+  for (size_t t = 0; t < want.size(); ++t) {
+    for (int64_t v = 0; v < config.vocab; ++v) {
+      const double d =
+          std::abs(got[t].const_data_ptr<double>()[v] - want[t][v]);
+      worst = d <= worst ? worst : d;
+    }
+  }
+  EXPECT_LE(worst, 1e-12);
+}
+
+INSTANTIATE_TEST_SUITE_P(Configs, FullPass, testing::ValuesIn(SmallConfigs()),
+                         [](const auto& info) { return info.param.name; });
+
 INSTANTIATE_TEST_SUITE_P(Presets, PresetParity,
                          testing::ValuesIn(Presets(0, 30'000'000)),
                          PresetName);

@@ -1,7 +1,9 @@
 #include "tests/model/decode/small_configs.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "tests/model/position_config.h"
 #include "tests/model/random_config.h"
 
 namespace strata {
@@ -50,6 +52,15 @@ void AddTrees(std::vector<NamedConfig>* configs) {
   configs->push_back({"tree_wide", Make({Tree(flat, 20, 2, 0)})});
   configs->push_back({"tree_above", Make({windowed, Tree(flat, 3, 2, 0)})});
   configs->push_back({"tree_below", Make({Tree(block, 4, 2, 1), flat})});
+}
+
+void AddPositions(std::vector<NamedConfig>* configs) {
+  for (const PositionScheme* scheme : testing::OtherPositionSchemes()) {
+    const ModelConfig config = testing::PositionConfig(*scheme);
+    std::string name = config.architecture;
+    std::replace(name.begin(), name.end(), '-', '_');
+    configs->push_back({name, config});
+  }
 }
 
 }  // namespace
@@ -103,6 +114,7 @@ std::vector<NamedConfig> SmallConfigs() {
                        config});
   }
   AddTrees(&configs);
+  AddPositions(&configs);
   for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {
     configs.push_back(
         {"random_" + std::to_string(seed), testing::RandomConfig(seed)});

@@ -8,6 +8,7 @@
 #include "model/base/random.h"
 #include "model/scope_mask.h"
 #include "tests/model/decode/naive_math.h"
+#include "tests/model/decode/naive_position.h"
 #include "tests/model/decode/naive_tree.h"
 
 namespace strata {
@@ -92,15 +93,21 @@ class Naive {
         std::vector<double> joined;
         for (int h = 0; h < level.heads; ++h) {
           std::vector<double> q = Part(qkv[i], h * width, width);
-          Rotate(&q, in_tree ? i % level.leaf : i, config_.rope_theta);
+          std::vector<double> scores, out;
           Rows keys, values;
-          if (in_tree) tree.See(i, h, &keys, &values);
-          for (int64_t j = seen.begin; j < seen.end; ++j) {
-            keys.push_back(Part(qkv[j], d + h * width, width));
-            Rotate(&keys.back(), j, config_.rope_theta);
-            values.push_back(Part(qkv[j], 2 * d + h * width, width));
+          if (in_tree) {
+            Rotate(&q, i % level.leaf, config_.rope_theta);
+            tree.See(i, h, &keys, &values);
+            out = AttendOne(q, keys, values);
+          } else {
+            for (int64_t j = seen.begin; j < seen.end; ++j) {
+              scores.push_back(NaiveScore(
+                  level, config_.rope_theta, h, i, j, q,
+                  Part(qkv[j], d + h * width, width)));
+              values.push_back(Part(qkv[j], 2 * d + h * width, width));
+            }
+            out = naive::Mixed(scores, values);
           }
-          const auto out = AttendOne(q, keys, values);
           joined.insert(joined.end(), out.begin(), out.end());
         }
         // Safe in place: every q, k, v was computed above.

@@ -94,6 +94,10 @@ TEST(ModelConfigJson, EqualityLooksAtEveryField) {
       [](ModelConfig* c) { c->levels[0].block_min = 2; },
       [](ModelConfig* c) { c->levels[0].pool = PoolKind::kLast; },
       [](ModelConfig* c) { c->levels[0].bridge = BridgeKind::kRepeat; },
+      [](ModelConfig* c) {
+        c->levels[0].position = FindPositionScheme("alibi");
+      },
+      [](ModelConfig* c) { c->levels[0].position_span = 3; },
       [](ModelConfig* c) { c->vocab = 1; },
       [](ModelConfig* c) { c->dropout = 0.2; },
       [](ModelConfig* c) { c->rope_theta = 1; },
@@ -149,6 +153,10 @@ INSTANTIATE_TEST_SUITE_P(
                                    "attention, mean, last or concat"},
         std::array<const char*, 3>{"\"block\": 8", "\"block\": 8, \"bridge\": 1",
                                    "levels[0].bridge: must be a string"},
+        std::array<const char*, 3>{
+            "\"block\": 8", "\"block\": 8, \"position\": \"rotary\"",
+            "levels[0].position: is \"rotary\"; must be rope, none, alibi or "
+            "xpos"},
         std::array<const char*, 3>{"\"dropout\": 0.1", "\"dropout\": [0.1]",
                                    "dropout: must be a number"},
         std::array<const char*, 3>{"\"levels\": [", "\"levels\": 3, \"x\": [",

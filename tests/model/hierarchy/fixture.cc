@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "model/presets.h"
+#include "tests/model/position_config.h"
 #include "tests/model/random_config.h"
 #include "tests/model/small_presets.h"
 
@@ -16,6 +17,7 @@ namespace strata::testing {
 namespace {
 
 constexpr char kRandom[] = "random-";
+constexpr char kPosition[] = "position-";
 
 // One thread: the models are tiny, and threads that spin at barriers make the
 // suite ten times slower on a busy machine.
@@ -54,6 +56,9 @@ std::vector<std::string> TestedModels() {
   std::vector<std::string> names(std::begin(kSmallPresets),
                                  std::end(kSmallPresets));
   names.push_back("three-levels");
+  for (const PositionScheme* scheme : OtherPositionSchemes()) {
+    names.push_back(absl::StrCat(kPosition, scheme->name));
+  }
   for (uint64_t seed = 1; seed <= kRandomConfigs; ++seed) {
     names.push_back(absl::StrCat(kRandom, seed));
   }
@@ -65,6 +70,9 @@ ModelConfig TestedConfig(const std::string& name) {
   if (absl::StartsWith(name, kRandom) &&
       absl::SimpleAtoi(name.substr(strlen(kRandom)), &seed)) {
     return RandomConfig(seed);
+  }
+  if (absl::StartsWith(name, kPosition)) {
+    return PositionConfig(*FindPositionScheme(name.substr(strlen(kPosition))));
   }
   return name == "three-levels" ? ThreeLevels() : PresetConfig(name).value();
 }

@@ -1,0 +1,52 @@
+// LevelStep: what position schemes do beside turning queries and keys
+// (model/position_scheme.h).
+
+#include <algorithm>
+
+#include "model/decode/level_step.h"
+
+namespace strata {
+
+// Slots ascend as distances descend; a ring that wrapped has two runs of slots.
+template <typename T>
+void LevelStep<T>::FillTerms(const ScoreTerm<T>& term, int head, int64_t i,
+                             KeyRange seen, int64_t slots, int64_t queries,
+                             AttendArgs<T>* args) {
+  T* const terms = args->scores + terms_offset_;
+  T* const scratch = terms + kQueryTile * score_stride_;
+  const int64_t first = seen.begin % slots;
+  for (int64_t j = 0; j < queries; ++j) {
+    const T* q = args->q + j * args->q_stride;
+    T* out = terms + j * score_stride_;
+    const int64_t far = i + j - seen.begin;
+    const int64_t count = seen.end + j - seen.begin;
+    const int64_t run = std::min(count, slots - first);
+    term.Fill(head, q, far, run, scratch, out + first);
+    if (run < count) term.Fill(head, q, far - run, count - run, scratch, out);
+  }
+  args->terms = terms;
+}
+
+template <typename T>
+int64_t LevelStep<T>::TermValues(int64_t longest) const {
+  bool any = false;
+  int64_t scratch = 0;
+  for (int l = 0; l <= top(); ++l) {
+    for (const Stack stack : {Stack::kEncoder, Stack::kDecoder}) {
+      const int layers = stack == Stack::kEncoder ? level_config(l).enc_layers
+                                                  : level_config(l).dec_layers;
+      for (int i = 0; i < layers; ++i) {
+        const ScoreTerm<T>* const term = model_->term(l, stack, i);
+        if (term == nullptr) continue;
+        any = true;
+        scratch = std::max(scratch, term->scratch_values());
+      }
+    }
+  }
+  return any ? kQueryTile * longest + scratch : 0;
+}
+
+template class LevelStep<float>;
+template class LevelStep<double>;
+
+}  // namespace strata

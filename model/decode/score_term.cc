@@ -1,0 +1,51 @@
+#include "model/decode/score_term.h"
+
+#include <algorithm>
+
+
+namespace strata {
+namespace {
+
+// A fixed function of the distance, which the scheme computes in double.
+template <typename T>
+class FixedTerm final : public ScoreTerm<T> {
+ public:
+  explicit FixedTerm(const LevelConfig& level)
+      : heads_(level.heads), bias_(level.position->bias) {}
+
+  void Fill(int head, const T* /*q*/, int64_t far, int64_t count, T* /*scratch*/,
+            T* out) const override {
+    constexpr int64_t kRun = 256;
+    double run[kRun];
+    for (int64_t n = 0; n < count; n += kRun) {
+      const int64_t length = std::min(kRun, count - n);
+      bias_(head, heads_, far - n, length, run);
+      for (int64_t i = 0; i < length; ++i) out[n + i] = static_cast<T>(run[i]);
+    }
+  }
+
+ private:
+  const int heads_;
+  void (*const bias_)(int, int, int64_t, int64_t, double*);
+};
+
+}  // namespace
+
+template <typename T>
+std::unique_ptr<ScoreTerm<T>> MakeScoreTerm(const ModelConfig& config, int level,
+                                            Scope scope,
+                                            const LayerWeights<T>& layer,
+                                            const Kernels<T>& kernels) {
+  const LevelConfig& of = config.levels[level];
+  if (of.position->bias != nullptr) return std::make_unique<FixedTerm<T>>(of);
+  return nullptr;
+}
+
+template std::unique_ptr<ScoreTerm<float>> MakeScoreTerm(
+    const ModelConfig&, int, Scope, const LayerWeights<float>&,
+    const Kernels<float>&);
+template std::unique_ptr<ScoreTerm<double>> MakeScoreTerm(
+    const ModelConfig&, int, Scope, const LayerWeights<double>&,
+    const Kernels<double>&);
+
+}  // namespace strata

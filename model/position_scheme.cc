@@ -1,0 +1,45 @@
+#include "model/position_scheme.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace strata {
+
+const PositionScheme kRopePosition = {.name = "rope", .turns = true};
+
+// Those that have code of their own, one file each.
+extern const PositionScheme kAlibiPosition;
+extern const PositionScheme kXposPosition;
+
+namespace {
+
+const PositionScheme kNonePosition = {.name = "none"};
+
+constexpr const PositionScheme* kSchemes[] = {
+    &kRopePosition,
+    &kNonePosition,
+    &kAlibiPosition,
+    &kXposPosition,
+};
+
+}  // namespace
+
+absl::Span<const PositionScheme* const> PositionSchemes() { return kSchemes; }
+
+const PositionScheme* FindPositionScheme(absl::string_view name) {
+  for (const PositionScheme* scheme : kSchemes) {
+    if (name == scheme->name) return scheme;
+  }
+  return nullptr;
+}
+
+std::string PositionSchemeNames() {
+  std::string list;
+  const size_t count = PositionSchemes().size();
+  for (size_t i = 0; i < count; ++i) {
+    const char* before = i == 0 ? "" : i + 1 < count ? ", " : " or ";
+    absl::StrAppend(&list, before, kSchemes[i]->name);
+  }
+  return list;
+}
+
+}  // namespace strata

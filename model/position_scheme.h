@@ -1,0 +1,50 @@
+#pragma once
+// PositionScheme: how a level tells apart where its items lie. A scheme is a plain
+// description; the differentiable model, both executors, the parameter count and
+// the checks of a config are driven by it, and none of them knows a scheme by name.
+// Its code, where it has any of its own, is one file (model/position_NAME.cc); its
+// registration is one line of the table in model/position_scheme.cc.
+//
+// For query i and key j of a level, d = i - j, span = LevelConfig::position_span, and
+// pair m of a head of width K being its elements (m, m + K/2):
+//
+//   scheme          what it does                                          paper
+//   rope            turns pair m of q and k by i theta^(-2m/K)            2104.09864
+//   none            nothing: causal masks alone tell items apart          2203.16634
+//   alibi           score - slope(head) |d|                               2108.12409
+//   xpos            as rope; pair m of q times zeta(m)^((i - c) / span),  2212.10554
+//                   of k times the inverse; c a fixed centre
+//
+// Positions are the level's own items, from the document's first one. Immutable
+// values with static lifetime; thread-safe.
+
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+
+namespace strata {
+
+struct PositionScheme {
+  const char* name;
+  bool turns = false;
+  // Natural logarithm of zeta(m), m in [0, pairs). With `turns`.
+  double (*log_scale)(int64_t pair, int64_t pairs) = nullptr;
+  // out[n] = what is added to the score at distance `far` - n, n in [0, count).
+  void (*bias)(int head, int heads, int64_t far, int64_t count,
+               double* out) = nullptr;
+  int64_t max_span = 0;  // 0: the scheme has no span
+};
+
+// The default.
+extern const PositionScheme kRopePosition;
+
+// All, in the order of the table above.
+absl::Span<const PositionScheme* const> PositionSchemes();
+// Null where there is none of that name.
+const PositionScheme* FindPositionScheme(absl::string_view name);
+// "rope, none or alibi"
+std::string PositionSchemeNames();
+
+}  // namespace strata

@@ -1,0 +1,23 @@
+#include "model/position_shape.h"
+
+namespace strata {
+namespace {
+
+// ln(1 / zeta(0)) = 1.25: q and k of an item are scaled by e^(1.25 * 32) at most.
+constexpr int64_t kSpansHeld = 64;
+
+int64_t ItemsHeld(const ModelConfig& config, int level) {
+  return MaxItems(config, level, config.max_context) + 1;
+}
+
+}  // namespace
+
+int64_t PositionCentre(const ModelConfig& config, int level) {
+  return ItemsHeld(config, level) / 2;
+}
+
+int64_t LeastFadingSpan(const ModelConfig& config, int level) {
+  return (ItemsHeld(config, level) + kSpansHeld - 1) / kSpansHeld;
+}
+
+}  // namespace strata
