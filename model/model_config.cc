@@ -172,6 +172,16 @@ int64_t LayerParameters(const LevelConfig& level) {
   return 4 * d * d + 2 * d * f + 2 * d;  // qkv, out; up, down; two norms
 }
 
+int64_t PositionParameters(const std::vector<PositionTensor>& tensors) {
+  int64_t total = 0;
+  for (const PositionTensor& tensor : tensors) {
+    int64_t size = 1;
+    for (const int64_t extent : tensor.shape) size *= extent;
+    total += size;
+  }
+  return total;
+}
+
 // A decoder layer's part in the tree: two sets of queries, heights, a norm.
 int64_t TreeParameters(const LevelConfig& level) {
   if (level.dec_scope != Scope::kTree) return 0;
@@ -257,6 +267,7 @@ int64_t ParameterCount(const ModelConfig& config) {
     total += 2 * d;  // start, norm
     total += (level.enc_layers + level.dec_layers) * LayerParameters(level);
     total += level.dec_layers * TreeParameters(level);
+    total += PositionParameters(LevelPositionTensors(level));
     if (l + 1 == config.levels.size()) continue;
     const int64_t up = config.levels[l + 1].dim;
     total += PoolParameters(level, up);

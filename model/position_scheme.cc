@@ -12,13 +12,23 @@ extern const PositionScheme kXposPosition;
 
 namespace {
 
+// A table of so many rows of width D.
+constexpr int64_t kMaxRows = 65536;
+
 const PositionScheme kNonePosition = {.name = "none"};
+const PositionScheme kSinusoidalPosition = {.name = "sinusoidal",
+                                            .entrance = EntranceRows::kAngles};
+const PositionScheme kLearnedPosition = {.name = "learned",
+                                         .entrance = EntranceRows::kLearned,
+                                         .max_span = kMaxRows};
 
 constexpr const PositionScheme* kSchemes[] = {
     &kRopePosition,
     &kNonePosition,
     &kAlibiPosition,
     &kXposPosition,
+    &kSinusoidalPosition,
+    &kLearnedPosition,
 };
 
 }  // namespace

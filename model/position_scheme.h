@@ -14,6 +14,8 @@
 //   alibi           score - slope(head) |d|                               2108.12409
 //   xpos            as rope; pair m of q times zeta(m)^((i - c) / span),  2212.10554
 //                   of k times the inverse; c a fixed centre
+//   sinusoidal      item + gain [cos(i theta^(-2m/D)), sin(..)]           1706.03762
+//   learned         item + rows[min(i, span - 1)]                         1705.03122
 //
 // Positions are the level's own items, from the document's first one. Immutable
 // values with static lifetime; thread-safe.
@@ -26,6 +28,13 @@
 
 namespace strata {
 
+// What is added to the items where they enter a stack of layers.
+enum class EntranceRows {
+  kNone,
+  kAngles,   // cosines and sines of the item, times a learned gain [D]
+  kLearned,  // a row of `span` learned ones; later items take the last
+};
+
 struct PositionScheme {
   const char* name;
   bool turns = false;
@@ -34,6 +43,7 @@ struct PositionScheme {
   // out[n] = what is added to the score at distance `far` - n, n in [0, count).
   void (*bias)(int head, int heads, int64_t far, int64_t count,
                double* out) = nullptr;
+  EntranceRows entrance = EntranceRows::kNone;
   int64_t max_span = 0;  // 0: the scheme has no span
 };
 

@@ -12,6 +12,19 @@ int64_t ItemsHeld(const ModelConfig& config, int level) {
 
 }  // namespace
 
+std::vector<PositionTensor> LevelPositionTensors(const LevelConfig& level) {
+  if (level.enc_layers + level.dec_layers == 0) return {};
+  switch (level.position->entrance) {
+    case EntranceRows::kNone:
+      return {};
+    case EntranceRows::kAngles:
+      return {{"gain", {level.dim}}};
+    case EntranceRows::kLearned:
+      return {{"rows", {level.position_span, level.dim}}};
+  }
+  return {};
+}
+
 int64_t PositionCentre(const ModelConfig& config, int level) {
   return ItemsHeld(config, level) / 2;
 }

@@ -1,13 +1,23 @@
 #pragma once
-// What a level's position scheme amounts to in numbers: the same for the
-// differentiable model and the executors. Pure functions, thread-safe.
+// What a level's position scheme amounts to in shapes and numbers: its parameters,
+// its centre. The same for the differentiable model, the
+// executors and the count of parameters. Pure functions, thread-safe.
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "model/model_config.h"
 
 namespace strata {
 
+struct PositionTensor {
+  std::string name;
+  std::vector<int64_t> shape;
+};
+
+// Of a level: named after "level.{l}.position.". None where no stack has a layer.
+std::vector<PositionTensor> LevelPositionTensors(const LevelConfig& level);
 // c of xpos: the middle of the items that the level may hold.
 int64_t PositionCentre(const ModelConfig& config, int level);
 // The least span with which xpos stays in the range of float over those items: no

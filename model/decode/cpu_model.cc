@@ -25,7 +25,8 @@ template <typename T>
 auto CpuModel<T>::MakePositions(int l) const -> LevelPositions {
   const LevelConfig& level = config_.levels[l];
   const LevelWeights<T>& w = weights_.levels[l];
-  LevelPositions made = {TurnTable(config_, l), {}, {}};
+  LevelPositions made = {TurnTable(config_, l),
+                         MakeEntranceTable<T>(config_, l, w), {}, {}};
   for (const LayerWeights<T>& layer : w.enc) {
     made.enc.push_back(
         MakeScoreTerm<T>(config_, l, level.enc_scope, layer, *kernels_));

@@ -13,6 +13,7 @@
 #include "model/decode/cpu_sequence.h"
 #include "model/decode/kernels.h"
 #include "model/decode/packed_weights.h"
+#include "model/decode/entrance_table.h"
 #include "model/decode/score_term.h"
 #include "model/decode/turn_table.h"
 #include "model/generator.h"
@@ -41,6 +42,10 @@ class CpuModel final : public LoadedModel {
   const ModelWeights<T>& weights() const { return weights_; }
   const Kernels<T>& kernels() const { return *kernels_; }
   const TurnTable& rope(int level) const { return positions_[level].turns; }
+  // Null where the level's scheme adds nothing.
+  const EntranceTable<T>* entrance(int level) const {
+    return positions_[level].entrance.get();
+  }
   const ScoreTerm<T>* term(int level, Stack stack, int layer) const {
     const LevelPositions& of = positions_[level];
     return (stack == Stack::kEncoder ? of.enc : of.dec)[layer].get();
@@ -53,6 +58,7 @@ class CpuModel final : public LoadedModel {
   // What a level's position scheme needs.
   struct LevelPositions {
     TurnTable turns;
+    std::unique_ptr<EntranceTable<T>> entrance;
     std::vector<std::unique_ptr<ScoreTerm<T>>> enc, dec;  // per layer, or null
   };
 

@@ -74,13 +74,16 @@ void LevelStep<T>::RunStack(const Job& job) {
   const LevelWeights<T>& w = model_->weights().levels[job.level];
   const auto& layers = job.stack == Stack::kEncoder ? w.enc : w.dec;
   const bool decoder = job.stack == Stack::kDecoder;
+  const int64_t width = PaddedWidth(level_config(job.level).dim);
   // A tree's items are turned by their offset in the leaf.
   const int64_t leaf = decoder && HasTree(job.level)
                            ? level_config(job.level).leaf
                            : std::numeric_limits<int64_t>::max();
   for (const LevelRow<CpuSequence<T>>& row : s.rows) {
     for (int64_t j = 0; j < row.count && !layers.empty(); ++j) {
-      FillRope(job.level, row.offset + j, (row.begin + j + job.first) % leaf);
+      const int64_t item = row.begin + j + job.first;
+      FillRope(job.level, row.offset + j, item % leaf);
+      AddEntrance(job.level, item, s.x.data() + (row.offset + j) * width);
     }
   }
   if (decoder && layers.empty()) KeepWanted(job.level);
@@ -120,7 +123,9 @@ void LevelStep<T>::EncodeUnits(int l) {
   for (const LevelRow<CpuSequence<T>>& row : s.rows) {
     const int64_t first = row.begin - row.open.items;
     for (int64_t j = 0; j < row.units * level.block; ++j) {
-      FillRope(l, row.unit * level.block + j, first + j);
+      const int64_t at = row.unit * level.block + j;
+      FillRope(l, at, first + j);
+      AddEntrance(l, first + j, s.units_x.data() + at * PaddedWidth(level.dim));
     }
   }
   const auto& layers = model_->weights().levels[l].enc;

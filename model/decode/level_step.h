@@ -153,6 +153,8 @@ class LevelStep {
   // position_step.cc
   // Of a thread's scratch: 0 where no layer has a ScoreTerm.
   int64_t TermValues(int64_t longest) const;
+  // What the scheme adds to an item at a stack's entrance.
+  void AddEntrance(int l, int64_t item, T* x);
   // The terms of the visible slots for `queries` queries from item i on.
   void FillTerms(const ScoreTerm<T>& term, int head, int64_t i, KeyRange seen,
                  int64_t slots, int64_t queries, AttendArgs<T>* args);
@@ -168,6 +170,7 @@ class LevelStep {
   ThreadPool* const pool_;
   std::vector<LevelScratch<T>> scratch_;
   AlignedBuffer<T> logits_;  // [wanted][vocab]
+  std::vector<T> entrance_;  // scratch of AddEntrance
   // Per thread: scores of kQueryTile queries, keys and values of a unit, from
   // terms_offset_ on terms of kQueryTile queries and what a ScoreTerm needs.
   AlignedBuffer<T> thread_scratch_;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model/base/status_macros.h"
+#include "model/position_shape.h"
 
 namespace strata {
 namespace {
@@ -153,9 +154,21 @@ void TakeTree(Taker<T>* take, const LevelConfig& level, const std::string& at,
 }
 
 template <typename T>
+std::vector<std::vector<T>> TakePosition(
+    Taker<T>* take, const std::string& at,
+    const std::vector<PositionTensor>& tensors) {
+  std::vector<std::vector<T>> out;
+  for (const PositionTensor& tensor : tensors) {
+    out.push_back(
+        take->Take(absl::StrCat(at, "position.", tensor.name), tensor.shape));
+  }
+  return out;
+}
+
+template <typename T>
 std::vector<LayerWeights<T>> TakeLayers(Taker<T>* take, const LevelConfig& level,
                                         const std::string& at, int layers,
-                                        bool tree) {
+                                        Scope scope) {
   const int64_t d = level.dim;
   const int64_t f = d * level.ff_mult;
   std::vector<LayerWeights<T>> out;
@@ -168,7 +181,7 @@ std::vector<LayerWeights<T>> TakeLayers(Taker<T>* take, const LevelConfig& level
     layer.ff_norm = take->Take(p + "ff.norm.weight", {d});
     layer.up = take->TakeMatrix({p + "ff.up.weight"}, f, d);
     layer.down = take->TakeMatrix({p + "ff.down.weight"}, d, f);
-    if (tree) TakeTree(take, level, p + "attn.tree.", &layer);
+    if (scope == Scope::kTree) TakeTree(take, level, p + "attn.tree.", &layer);
     out.push_back(std::move(layer));
   }
   return out;
@@ -195,9 +208,11 @@ LevelWeights<T> TakeLevel(Taker<T>* take, const ModelConfig& config, int l) {
   LevelWeights<T> out;
   out.start = take->Take(p + "start", {d});
   out.norm = take->Take(p + "norm.weight", {d});
-  out.enc = TakeLayers(take, level, p + "enc.", level.enc_layers, false);
+  out.enc = TakeLayers(take, level, p + "enc.", level.enc_layers,
+                       level.enc_scope);
   out.dec = TakeLayers(take, level, p + "dec.", level.dec_layers,
-                       level.dec_scope == Scope::kTree);
+                       level.dec_scope);
+  out.position = TakePosition(take, p, LevelPositionTensors(level));
   if (l + 1 == static_cast<int>(config.levels.size())) return out;
   const int64_t up = config.levels[l + 1].dim;
   TakePool(take, level, p + "pool.", up, &out);

@@ -40,6 +40,7 @@ template <typename T>
 struct LevelWeights {
   std::vector<T> start, norm;
   std::vector<LayerWeights<T>> enc, dec;
+  std::vector<std::vector<T>> position;  // LevelPositionTensors
   // Below the top only; offset, query and kv of an attention pool.
   std::vector<T> pool_norm;
   std::vector<T> pool_offset;  // [block][dim]

@@ -7,6 +7,14 @@
 
 namespace strata {
 
+template <typename T>
+void LevelStep<T>::AddEntrance(int l, int64_t item, T* x) {
+  const EntranceTable<T>* const table = model_->entrance(l);
+  if (table == nullptr) return;
+  entrance_.resize(level_config(l).dim);
+  table->Add(item, entrance_.data(), x);
+}
+
 // Slots ascend as distances descend; a ring that wrapped has two runs of slots.
 template <typename T>
 void LevelStep<T>::FillTerms(const ScoreTerm<T>& term, int head, int64_t i,

@@ -27,6 +27,7 @@ int StackLayers(const ModelConfig& config, const std::string& name) {
 double InitStd(absl::FunctionRef<int(const std::string&)> stack_layers,
                const std::string& name, const torch::Tensor& weight) {
   if (weight.dim() < 2 || absl::EndsWith(name, "pool.offset") ||
+      absl::EndsWith(name, "position.rows") ||
       absl::StartsWith(name, "embedding.")) {
     return kSmallStd;
   }

@@ -1,6 +1,7 @@
 #include "model/hierarchy/level.h"
 
 #include "model/nn/score_term.h"
+#include "model/position_shape.h"
 
 namespace strata {
 namespace {
@@ -18,6 +19,18 @@ torch::nn::ModuleList MakeStack(int layers, const ModelConfig& config, int l,
   return stack;
 }
 
+// The place of each item in its document: [1, n], or [B, n] with documents.
+torch::Tensor IndexInDocument(int64_t n, const torch::Tensor& segments,
+                              const torch::TensorOptions& like) {
+  const auto place =
+      torch::arange(n, like.dtype(torch::kLong).requires_grad(false)).unsqueeze(0);
+  if (!segments.defined() || n < 2) return place;
+  const auto begins = at::constant_pad_nd(
+      segments.slice(1, 1) != segments.slice(1, 0, -1), {1, 0}, 1);
+  const auto first = at::where(begins, place, 0);
+  return place - std::get<0>(first.cummax(1));
+}
+
 }  // namespace
 
 LevelImpl::LevelImpl(const ModelConfig& config, int l, ShadowFaults faults)
@@ -30,6 +43,10 @@ LevelImpl::LevelImpl(const ModelConfig& config, int l, ShadowFaults faults)
       dec_(register_module("dec", MakeStack(config_.dec_layers, config, l,
                                             config_.dec_scope))),
       norm_(register_module("norm", RmsNorm(config_.dim))) {
+  if (!LevelPositionTensors(config_).empty()) {
+    position_ = register_module("position",
+                                EntrancePositions(config_, config.rope_theta));
+  }
   if (l + 1 == static_cast<int>(config.levels.size())) return;
   const int64_t dim_above = config.levels[l + 1].dim;
   pool_ = PoolingLayer(
@@ -42,7 +59,7 @@ torch::Tensor LevelImpl::forward(const torch::Tensor& z,
                                  const torch::Tensor& segments,
                                  const RaggedUnits* units, LevelSpan above,
                                  absl::Span<LevelActivations> activations) {
-  const auto h = Encode(z, segments);
+  const auto h = Encode(z, segments, {});
   const bool looks_ahead =
       config_.enc_layers > 0 && config_.enc_scope == Scope::kBidirBlock;
   const bool skip_items = looks_ahead && !faults_.skip_bidirectional;
@@ -67,18 +84,20 @@ TransformerLayerImpl& LevelImpl::decoder(int layer) {
 }
 
 torch::Tensor LevelImpl::Encode(const torch::Tensor& z,
-                                const torch::Tensor& segments) {
+                                const torch::Tensor& segments,
+                                const torch::Tensor& index) {
   const int64_t n = z.size(1);
   if (n == 0) return z;
   return RunStack(enc_, config_.enc_scope, z,
-                  segments.defined() ? segments.narrow(1, 0, n) : segments);
+                  segments.defined() ? segments.narrow(1, 0, n) : segments,
+                  index);
 }
 
 torch::Tensor LevelImpl::Decode(const torch::Tensor& u,
                                 const torch::Tensor& segments) {
   return config_.dec_scope == Scope::kTree
              ? RunTree(u, segments)
-             : RunStack(dec_, config_.dec_scope, u, segments);
+             : RunStack(dec_, config_.dec_scope, u, segments, {});
 }
 
 torch::Tensor LevelImpl::RunTree(const torch::Tensor& u,
@@ -98,7 +117,8 @@ torch::Tensor LevelImpl::RunTree(const torch::Tensor& u,
 
 torch::Tensor LevelImpl::RunStack(const torch::nn::ModuleList& stack,
                                   Scope scope, const torch::Tensor& x,
-                                  const torch::Tensor& segments) {
+                                  const torch::Tensor& segments,
+                                  const torch::Tensor& index) {
   if (stack->is_empty()) return x;
   const ScopeSpec spec{scope, config_.window, config_.block};
   const auto options = x.options().requires_grad(false);
@@ -106,6 +126,10 @@ torch::Tensor LevelImpl::RunStack(const torch::nn::ModuleList& stack,
       MakeAttentionPlan(spec, x.size(0), x.size(1), segments,
                         turns_.Get(x.size(1), options), options);
   auto y = x;
+  if (!position_.is_empty()) {
+    y = Enter(x, index.defined() ? index
+                                 : IndexInDocument(x.size(1), segments, options));
+  }
   for (const auto& layer : *stack) {
     y = layer->as<TransformerLayerImpl>()->forward(y, plan);
   }

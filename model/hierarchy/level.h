@@ -12,6 +12,7 @@
 #include "model/hierarchy/ragged_units.h"
 #include "model/model_config.h"
 #include "model/nn/attention_plan.h"
+#include "model/nn/entrance_positions.h"
 #include "model/nn/linear.h"
 #include "model/nn/pooling_layer.h"
 #include "model/nn/rms_norm.h"
@@ -45,8 +46,15 @@ class LevelImpl : public torch::nn::Module {
                         absl::Span<LevelActivations> activations);
 
   // The parts of that formula, for executors that keep a state between items.
-  // h of the items alone: z [B, n, D] -> [B, n, D].
-  torch::Tensor Encode(const torch::Tensor& z, const torch::Tensor& segments);
+  // h of the items alone: z [B, n, D] -> [B, n, D]. `index`: of each item in its
+  // document, [B or 1, n]; undefined: rows begin with item 0 and `segments` say more.
+  torch::Tensor Encode(const torch::Tensor& z, const torch::Tensor& segments,
+                       const torch::Tensor& index);
+  // What the position scheme adds at the entrance of a stack: x [.., n, D], index as
+  // above or [n].
+  torch::Tensor Enter(const torch::Tensor& x, const torch::Tensor& index) {
+    return position_.is_empty() ? x : position_->forward(x, index);
+  }
   TransformerLayerImpl& encoder(int layer);
   TransformerLayerImpl& decoder(int layer);
   // [units, PoolItems, D] -> [units, U].
@@ -65,8 +73,8 @@ class LevelImpl : public torch::nn::Module {
  private:
   torch::Tensor Decode(const torch::Tensor& u, const torch::Tensor& segments);
   torch::Tensor RunStack(const torch::nn::ModuleList& stack, Scope scope,
-                         const torch::Tensor& x,
-                         const torch::Tensor& segments);
+                         const torch::Tensor& x, const torch::Tensor& segments,
+                         const torch::Tensor& index);
   torch::Tensor RunTree(const torch::Tensor& u, const torch::Tensor& segments);
   // start, then skip one item later; start again where a document begins.
   torch::Tensor Shift(const torch::Tensor& skip, const torch::Tensor& segments);
@@ -86,6 +94,7 @@ class LevelImpl : public torch::nn::Module {
   ShadowFaults faults_;
   TurnCache turns_;
   torch::Tensor start_;  // [D]
+  EntrancePositions position_{nullptr};
   torch::nn::ModuleList enc_;
   torch::nn::ModuleList dec_;
   PoolingLayer pool_{nullptr};

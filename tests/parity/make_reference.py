@@ -60,8 +60,10 @@ CONFIGS = {
 }
 
 
-# Every position scheme but the default one: three heads, a window and a full scope.
-for scheme, span in {"none": 0, "alibi": 0, "xpos": 1100}.items():
+# Every position scheme but the default one: three heads, a window and a full scope,
+# spans shorter than the text where they clip.
+for scheme, span in {"none": 0, "alibi": 0, "xpos": 1100, "sinusoidal": 0,
+                     "learned": 11}.items():
     keys = {"position": scheme} | ({"position_span": span} if span else {})
     CONFIGS["position-" + scheme] = [
         level(12, heads=3, enc_layers=1, window=6, **keys)]
@@ -92,6 +94,11 @@ def shapes(levels, vocab):
         d, f, p = c["dim"], c["ff_mult"] * c["dim"], f"level.{l}."
         found[p + "start"] = (d,)
         found[p + "norm.weight"] = (d,)
+        scheme, span = c.get("position", "rope"), c.get("position_span", 0)
+        if scheme == "sinusoidal":
+            found[p + "position.gain"] = (d,)
+        if scheme == "learned":
+            found[p + "position.rows"] = (span, d)
         for stack in ("enc", "dec"):
             for i in range(c[stack + "_layers"]):
                 q = f"{p}{stack}.{i}."
@@ -168,6 +175,22 @@ def rotate(x, period=None):
     cos, sin = np.cos(angle)[None, :, None], np.sin(angle)[None, :, None]
     a, b = x[..., :width // 2], x[..., width // 2:]
     return jnp.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
+
+
+def sinusoids(x, width):
+    angle = x[..., None] * 10000.0 ** (-2 * np.arange(width // 2) / width)
+    return np.concatenate([np.cos(angle), np.sin(angle)], -1)
+
+
+def entrance(w, c, l, x):
+    index = np.arange(x.shape[1])
+    scheme = c.get("position", "rope")
+    if scheme == "sinusoidal":
+        return x + w[f"level.{l}.position.gain"] * sinusoids(index, c["dim"])
+    if scheme == "learned":
+        return x + w[f"level.{l}.position.rows"][
+            np.minimum(index, c["position_span"] - 1)]
+    return x
 
 
 def positioned_scores(c, q, k):
@@ -266,6 +289,8 @@ def layer(w, prefix, x, c, scope):
 
 
 def stack(w, c, l, name, x):
+    if c[name + "_layers"]:
+        x = entrance(w, c, l, x)
     for i in range(c[name + "_layers"]):
         x = layer(w, f"level.{l}.{name}.{i}.", x, c, c[name + "_scope"])
     return x

@@ -104,7 +104,7 @@ torch::Tensor TensorStep::RunStack(int l, Stack stack, const torch::Tensor& z) {
       {encodes ? config.enc_scope : config.dec_scope, config.window,
        config.block},
       config.heads, rows, model_->turns(l));
-  auto x = z;
+  auto x = Enter(l, rows, z);
   for (int i = 0; i < layers; ++i) {
     auto& layer = encodes ? net(l).encoder(i) : net(l).decoder(i);
     x = layer.Apply(x, [&](const torch::Tensor& qkv) {
@@ -113,6 +113,27 @@ torch::Tensor TensorStep::RunStack(int l, Stack stack, const torch::Tensor& z) {
     });
   }
   return x;
+}
+
+torch::Tensor TensorStep::Enter(int l, const std::vector<CachedRow>& rows,
+                                const torch::Tensor& z) const {
+  if (level(l).position->entrance == EntranceRows::kNone) return z;
+  std::vector<int64_t> positions;
+  for (const CachedRow& row : rows) {
+    for (int64_t j = 0; j < row.count; ++j) positions.push_back(row.begin + j);
+  }
+  return net(l).Enter(z, model_->Upload(positions));
+}
+
+torch::Tensor TensorStep::UnitPositions(int l) const {
+  std::vector<int64_t> positions;
+  for (const auto& row : batches_[l].rows) {
+    const int64_t first = row.begin - row.open.items;
+    for (int64_t j = 0; j < row.units * level(l).block; ++j) {
+      positions.push_back(first + j);
+    }
+  }
+  return model_->Upload(positions).view({-1, level(l).block});
 }
 
 torch::Tensor TensorStep::RunTree(int l, const torch::Tensor& z,
@@ -135,7 +156,7 @@ torch::Tensor TensorStep::FromAbove(int l, const torch::Tensor& h) {
   torch::Tensor bridged;
   if (batch.units() > 0) {
     if (level(l).enc_scope == Scope::kBidirBlock) {
-      units = net(l).Encode(units, {});
+      units = net(l).Encode(units, {}, UnitPositions(l));
     }
     const auto contexts = Advance(l + 1, net(l).Pool(units));
     bridged = net(l).Bridge(contexts).view({-1, level(l).dim});

@@ -47,6 +47,11 @@ class TensorStep {
   // z [items, D] -> the wanted contexts [wanted, D].
   torch::Tensor Advance(int l, const torch::Tensor& z);
   torch::Tensor RunStack(int l, Stack stack, const torch::Tensor& z);
+  // What the position scheme adds to the items z of the rows.
+  torch::Tensor Enter(int l, const std::vector<CachedRow>& rows,
+                      const torch::Tensor& z) const;
+  // Of the items of the complete units: [units, b].
+  torch::Tensor UnitPositions(int l) const;
   torch::Tensor RunTree(int l, const torch::Tensor& z,
                         const std::vector<CachedRow>& rows);
   // h [items, D] -> what the level above says about each next item [items, D].

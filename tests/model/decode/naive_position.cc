@@ -7,12 +7,24 @@
 namespace strata {
 namespace {
 
+using naive::Part;
 using naive::Vector;
 
 double Dot(const Vector& a, const Vector& b) {
   double sum = 0;
   for (size_t e = 0; e < a.size(); ++e) sum += a[e] * b[e];
   return sum;
+}
+
+// [cos(x theta^(-2m/width)), sin(..)].
+Vector Sinusoids(double x, size_t width, double theta) {
+  Vector out(width);
+  for (size_t m = 0; m < width / 2; ++m) {
+    const double angle = x * std::pow(theta, -2.0 * m / width);
+    out[m] = std::cos(angle);
+    out[m + width / 2] = std::sin(angle);
+  }
+  return out;
 }
 
 double AlibiSlope(int head, int heads) {
@@ -24,8 +36,34 @@ double AlibiSlope(int head, int heads) {
 
 }  // namespace
 
-double NaiveScore(const LevelConfig& level, double theta, int head,
-                  int64_t i, int64_t j, Vector q, Vector k) {
+void AddLevelPosition(const LevelConfig& level, const AddTensor& add) {
+  const std::string name = level.position->name;
+  if (level.enc_layers + level.dec_layers == 0) return;
+  if (name == "sinusoidal") add("position.gain", {level.dim}, 1);
+  if (name == "learned") {
+    add("position.rows", {level.position_span, level.dim}, 1);
+  }
+}
+
+Vector NaiveEntrance(const LevelConfig& level, double theta, int64_t i,
+                     const PositionWeight& weight) {
+  const std::string name = level.position->name;
+  const size_t d = level.dim;
+  if (name == "sinusoidal") {
+    Vector x = Sinusoids(double(i), d, theta);
+    for (size_t e = 0; e < d; ++e) x[e] *= weight("position.gain")[e];
+    return x;
+  }
+  if (name == "learned") {
+    return Part(weight("position.rows"),
+                std::min<int64_t>(i, level.position_span - 1) * d, d);
+  }
+  return Vector(d, 0.0);
+}
+
+double NaiveScore(const LevelConfig& level, double theta, Scope scope, int head,
+                  int64_t i, int64_t j, Vector q, Vector k,
+                  const PositionWeight& weight) {
   const std::string name = level.position->name;
   const size_t width = q.size();
   const double root = std::sqrt(double(width));

@@ -76,6 +76,11 @@ class Naive {
     const LevelConfig& level = config_.levels[l];
     const size_t d = level.dim;
     const size_t width = d / level.heads;
+    for (size_t i = 0; layers > 0 && i < x->size(); ++i) {
+      naive::Add(&(*x)[i],
+                 NaiveEntrance(level, config_.rope_theta, i,
+                               Under("level." + std::to_string(l) + ".")));
+    }
     for (int n = 0; n < layers; ++n) {
       const std::string p = at + std::to_string(n) + ".";
       Rows qkv;
@@ -102,8 +107,8 @@ class Naive {
           } else {
             for (int64_t j = seen.begin; j < seen.end; ++j) {
               scores.push_back(NaiveScore(
-                  level, config_.rope_theta, h, i, j, q,
-                  Part(qkv[j], d + h * width, width)));
+                  level, config_.rope_theta, scope, h, i, j, q,
+                  Part(qkv[j], d + h * width, width), Under(p + "attn.")));
               values.push_back(Part(qkv[j], 2 * d + h * width, width));
             }
             out = naive::Mixed(scores, values);
@@ -123,6 +128,12 @@ class Naive {
         naive::Add(&row, Times(w_.at(p + "ff.down.weight"), f));
       }
     }
+  }
+
+  PositionWeight Under(const std::string& prefix) const {
+    return [this, prefix](const std::string& name) -> const std::vector<double>& {
+      return w_.at(prefix + name);
+    };
   }
 
   // Where units begin, the incomplete one included.
@@ -223,6 +234,13 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
     const std::string at = "level." + std::to_string(l) + ".";
     Add(at + "start", {d}, 0, 1);
     Add(at + "norm.weight", {d}, 1, 0.1);
+    const auto under = [&](const std::string& prefix) {
+      return [this, prefix](const std::string& name, std::vector<int64_t> shape,
+                            double deviation) {
+        Add(prefix + name, std::move(shape), 0, deviation);
+      };
+    };
+    AddLevelPosition(level, under(at));
     for (int i = 0; i < level.enc_layers + level.dec_layers; ++i) {
       const bool enc = i < level.enc_layers;
       const std::string p =

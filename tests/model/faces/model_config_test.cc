@@ -155,8 +155,8 @@ INSTANTIATE_TEST_SUITE_P(
                                    "levels[0].bridge: must be a string"},
         std::array<const char*, 3>{
             "\"block\": 8", "\"block\": 8, \"position\": \"rotary\"",
-            "levels[0].position: is \"rotary\"; must be rope, none, alibi or "
-            "xpos"},
+            "levels[0].position: is \"rotary\"; must be rope, none, alibi, "
+            "xpos, sinusoidal or learned"},
         std::array<const char*, 3>{"\"dropout\": 0.1", "\"dropout\": [0.1]",
                                    "dropout: must be a number"},
         std::array<const char*, 3>{"\"levels\": [", "\"levels\": 3, \"x\": [",

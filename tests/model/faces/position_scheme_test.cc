@@ -44,9 +44,9 @@ TEST(PositionScheme, NamesAreFoundAndDiffer) {
 
 TEST(PositionScheme, IsWrittenOnlyWhereItIsNotTheDefault) {
   EXPECT_THAT(ModelConfigToJson(Flat("rope", 0)), Not(HasSubstr("position")));
-  const std::string text = ModelConfigToJson(Flat("xpos", 2000));
-  EXPECT_THAT(text, HasSubstr("\"position\": \"xpos\""));
-  EXPECT_THAT(text, HasSubstr("\"position_span\": 2000"));
+  const std::string text = ModelConfigToJson(Flat("learned", 16));
+  EXPECT_THAT(text, HasSubstr("\"position\": \"learned\""));
+  EXPECT_THAT(text, HasSubstr("\"position_span\": 16"));
 }
 
 TEST(PositionScheme, EachIsAcceptedOnEveryScopeButTheTree) {
@@ -65,6 +65,8 @@ TEST(PositionScheme, SpansAreCheckedByWhatTheyAreFor) {
   EXPECT_EQ(Refusal(Flat("rope", 3)),
             "levels[0].position_span: is 3; must be in [0, 0] where position is "
             "rope");
+  EXPECT_THAT(Refusal(Flat("learned", 0)),
+              HasSubstr("position_span: is 0; must be in [1, 65536]"));
   // 65537 items at the byte level, 64 spans.
   EXPECT_EQ(Refusal(Flat("xpos", 1024)),
             "levels[0].position_span: is 1024; must be in [1025, 16777216] where "
@@ -117,6 +119,20 @@ TEST(PositionScheme, AlibiGrowsWithTheDistanceOnBothSides) {
   double out[5];
   FindPositionScheme("alibi")->bias(0, 8, 2, 5, out);  // distances 2, 1, 0, -1, -2
   EXPECT_THAT(out, ::testing::ElementsAre(-1, -0.5, 0, -0.5, -1));
+}
+
+TEST(PositionShape, CountsTheTensorsOfAScheme) {
+  const auto added = [](const char* scheme, int span) {
+    return ParameterCount(Flat(scheme, span)) -
+           ParameterCount(Flat("rope", 0));
+  };
+  const LevelConfig level = PresetConfig("flat").value().levels[0];
+  const int64_t d = level.dim;
+  EXPECT_EQ(added("none", 0), 0);
+  EXPECT_EQ(added("alibi", 0), 0);
+  EXPECT_EQ(added("xpos", 2000), 0);
+  EXPECT_EQ(added("sinusoidal", 0), d);
+  EXPECT_EQ(added("learned", 100), 100 * d);
 }
 
 }  // namespace
