@@ -268,6 +268,10 @@ int64_t ParameterCount(const ModelConfig& config) {
     total += (level.enc_layers + level.dec_layers) * LayerParameters(level);
     total += level.dec_layers * TreeParameters(level);
     total += PositionParameters(LevelPositionTensors(level));
+    total += level.enc_layers *
+             PositionParameters(LayerPositionTensors(level, level.enc_scope));
+    total += level.dec_layers *
+             PositionParameters(LayerPositionTensors(level, level.dec_scope));
     if (l + 1 == config.levels.size()) continue;
     const int64_t up = config.levels[l + 1].dim;
     total += PoolParameters(level, up);

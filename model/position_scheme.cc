@@ -12,8 +12,9 @@ extern const PositionScheme kXposPosition;
 
 namespace {
 
-// A table of so many rows of width D.
+// A table of so many rows of width D; vectors or products for so many distances.
 constexpr int64_t kMaxRows = 65536;
+constexpr int64_t kMaxDistance = 4096;
 
 const PositionScheme kNonePosition = {.name = "none"};
 const PositionScheme kSinusoidalPosition = {.name = "sinusoidal",
@@ -21,6 +22,13 @@ const PositionScheme kSinusoidalPosition = {.name = "sinusoidal",
 const PositionScheme kLearnedPosition = {.name = "learned",
                                          .entrance = EntranceRows::kLearned,
                                          .max_span = kMaxRows};
+const PositionScheme kShawPosition = {.name = "shaw",
+                                      .relative = RelativeKeys::kLearned,
+                                      .max_span = kMaxDistance};
+const PositionScheme kTransformerXlPosition = {
+    .name = "transformer-xl",
+    .relative = RelativeKeys::kSinusoids,
+    .max_span = kMaxDistance};
 
 constexpr const PositionScheme* kSchemes[] = {
     &kRopePosition,
@@ -29,6 +37,8 @@ constexpr const PositionScheme* kSchemes[] = {
     &kXposPosition,
     &kSinusoidalPosition,
     &kLearnedPosition,
+    &kShawPosition,
+    &kTransformerXlPosition,
 };
 
 }  // namespace

@@ -16,9 +16,11 @@
 //                   of k times the inverse; c a fixed centre
 //   sinusoidal      item + gain [cos(i theta^(-2m/D)), sin(..)]           1706.03762
 //   learned         item + rows[min(i, span - 1)]                         1705.03122
+//   shaw            (q (k + key[clip(d)])) / sqrt(K), no vectors on v     1803.02155
+//   transformer-xl  ((q + u) k + (q + w) (W [cos, sin](clip(d)))) / sqrt(K)   1901.02860
 //
-// Positions are the level's own items, from the document's first one. Immutable
-// values with static lifetime; thread-safe.
+// clip: to [-span, span]. Positions are the level's own items, from the document's
+// first one. Immutable values with static lifetime; thread-safe.
 
 #include <cstdint>
 #include <string>
@@ -27,6 +29,14 @@
 #include "absl/types/span.h"
 
 namespace strata {
+
+// What depends on the clipped distance and on the query.
+enum class RelativeKeys {
+  kNone,
+  kLearned,    // a vector [K] a distance, the same for all heads
+  kSinusoids,  // cosines and sines of the distance, [D], through a matrix; the query
+               // has a vector added for the keys and another for these
+};
 
 // What is added to the items where they enter a stack of layers.
 enum class EntranceRows {
@@ -43,6 +53,7 @@ struct PositionScheme {
   // out[n] = what is added to the score at distance `far` - n, n in [0, count).
   void (*bias)(int head, int heads, int64_t far, int64_t count,
                double* out) = nullptr;
+  RelativeKeys relative = RelativeKeys::kNone;
   EntranceRows entrance = EntranceRows::kNone;
   int64_t max_span = 0;  // 0: the scheme has no span
 };

@@ -25,6 +25,31 @@ std::vector<PositionTensor> LevelPositionTensors(const LevelConfig& level) {
   return {};
 }
 
+std::vector<PositionTensor> LayerPositionTensors(const LevelConfig& level,
+                                                 Scope scope) {
+  const int64_t d = level.dim;
+  std::vector<PositionTensor> tensors;
+  switch (level.position->relative) {
+    case RelativeKeys::kNone:
+      break;
+    case RelativeKeys::kLearned:
+      tensors.push_back(
+          {"key", {DistanceRowsOf(level, scope).rows(), d / level.heads}});
+      break;
+    case RelativeKeys::kSinusoids:
+      tensors.push_back({"key.weight", {d, d}});
+      tensors.push_back({"content", {d}});
+      tensors.push_back({"distance", {d}});
+      break;
+  }
+  return tensors;
+}
+
+DistanceRows DistanceRowsOf(const LevelConfig& level, Scope scope) {
+  const int64_t span = level.position_span;
+  return {scope == Scope::kBidirBlock ? -span : 0, span};
+}
+
 int64_t PositionCentre(const ModelConfig& config, int level) {
   return ItemsHeld(config, level) / 2;
 }

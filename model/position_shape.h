@@ -1,8 +1,9 @@
 #pragma once
-// What a level's position scheme amounts to in shapes and numbers: its parameters,
-// its centre. The same for the differentiable model, the
+// What a level's position scheme amounts to in shapes and numbers: its parameters, the
+// distances it tells apart, its centre. The same for the differentiable model, the
 // executors and the count of parameters. Pure functions, thread-safe.
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -18,6 +19,23 @@ struct PositionTensor {
 
 // Of a level: named after "level.{l}.position.". None where no stack has a layer.
 std::vector<PositionTensor> LevelPositionTensors(const LevelConfig& level);
+// Of each layer of a stack with this scope: named after "….attn.position.".
+std::vector<PositionTensor> LayerPositionTensors(const LevelConfig& level,
+                                                 Scope scope);
+
+// The distances [low, high] that have a row of their own; others take the nearest.
+// Only a scope that looks ahead has negative ones.
+struct DistanceRows {
+  int64_t low = 0;
+  int64_t high = 0;
+
+  int64_t rows() const { return high - low + 1; }
+  int64_t Row(int64_t distance) const {
+    return std::clamp(distance, low, high) - low;
+  }
+};
+DistanceRows DistanceRowsOf(const LevelConfig& level, Scope scope);
+
 // c of xpos: the middle of the items that the level may hold.
 int64_t PositionCentre(const ModelConfig& config, int level);
 // The least span with which xpos stays in the range of float over those items: no

@@ -182,6 +182,8 @@ std::vector<LayerWeights<T>> TakeLayers(Taker<T>* take, const LevelConfig& level
     layer.up = take->TakeMatrix({p + "ff.up.weight"}, f, d);
     layer.down = take->TakeMatrix({p + "ff.down.weight"}, d, f);
     if (scope == Scope::kTree) TakeTree(take, level, p + "attn.tree.", &layer);
+    layer.position =
+        TakePosition(take, p + "attn.", LayerPositionTensors(level, scope));
     out.push_back(std::move(layer));
   }
   return out;

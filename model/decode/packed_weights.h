@@ -34,6 +34,7 @@ struct LayerWeights {
   std::vector<T> leaf_query, merge_query;
   std::vector<T> tree_height;  // [TreeHeightRows][dim]
   std::vector<T> tree_norm;
+  std::vector<std::vector<T>> position;  // LayerPositionTensors
 };
 
 template <typename T>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/decode/relative_term.h"
 
 namespace strata {
 namespace {
@@ -38,6 +39,10 @@ std::unique_ptr<ScoreTerm<T>> MakeScoreTerm(const ModelConfig& config, int level
                                             const Kernels<T>& kernels) {
   const LevelConfig& of = config.levels[level];
   if (of.position->bias != nullptr) return std::make_unique<FixedTerm<T>>(of);
+  if (of.position->relative != RelativeKeys::kNone) {
+    return std::make_unique<RelativeTerm<T>>(of, config.rope_theta, scope, layer,
+                                             kernels);
+  }
   return nullptr;
 }
 

@@ -28,6 +28,7 @@ double InitStd(absl::FunctionRef<int(const std::string&)> stack_layers,
                const std::string& name, const torch::Tensor& weight) {
   if (weight.dim() < 2 || absl::EndsWith(name, "pool.offset") ||
       absl::EndsWith(name, "position.rows") ||
+      absl::EndsWith(name, "position.key") ||
       absl::StartsWith(name, "embedding.")) {
     return kSmallStd;
   }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "model/nn/relative_term.h"
 
 namespace strata {
 namespace {
@@ -49,6 +50,9 @@ std::shared_ptr<ScoreTermImpl> MakeScoreTermModule(const LevelConfig& level,
                                                    Scope scope, double theta) {
   if (level.position->bias != nullptr) {
     return std::make_shared<FixedTermImpl>(level);
+  }
+  if (level.position->relative != RelativeKeys::kNone) {
+    return std::make_shared<RelativeTermImpl>(level, scope, theta);
   }
   return nullptr;
 }

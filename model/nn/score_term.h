@@ -3,6 +3,7 @@
 // than q k / sqrt(K) (model/position_scheme.h), one subclass for each way:
 //
 //   bias       q k / sqrt(K) + a fixed function of head and distance   (here)
+//   relative   model/nn/relative_term.h
 //
 // Shapes: q [R, H, Q, K] as turned, k [R, H, N, K], distance [Q, N] or [R, Q, N] of
 // int64, query's item minus key's: scores [R, H, Q, N]. Thread-compatible.

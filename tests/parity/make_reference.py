@@ -63,10 +63,13 @@ CONFIGS = {
 # Every position scheme but the default one: three heads, a window and a full scope,
 # spans shorter than the text where they clip.
 for scheme, span in {"none": 0, "alibi": 0, "xpos": 1100, "sinusoidal": 0,
-                     "learned": 11}.items():
+                     "learned": 11, "shaw": 4, "transformer-xl": 7}.items():
     keys = {"position": scheme} | ({"position_span": span} if span else {})
+    # Slow sinusoids hardly differ between distances, so their gradients are rounding
+    # that Adam would make steps of: few channels, none of them slow.
+    size = dict(dim=4) if scheme == "transformer-xl" else dict(dim=12, heads=3)
     CONFIGS["position-" + scheme] = [
-        level(12, heads=3, enc_layers=1, window=6, **keys)]
+        level(enc_layers=1, window=6, **size, **keys)]
 
 
 # Where words end units, bytes must be letters and others.
@@ -84,6 +87,16 @@ def mix(*numbers):
         h = (h * 2246822519) & 0xFFFFFFFF
         h ^= h >> 13
     return h
+
+
+def position_shapes(c, scope):
+    d, heads, span = c["dim"], c["heads"], c.get("position_span", 0)
+    return {
+        "shaw": {"key": (span + 1 + (span if scope == "bidir_block" else 0),
+                         d // heads)},
+        "transformer-xl": {"key.weight": (d, d), "content": (d,),
+                           "distance": (d,)},
+    }.get(c.get("position"), {})
 
 
 def shapes(levels, vocab):
@@ -108,6 +121,9 @@ def shapes(levels, vocab):
                 found[q + "ff.norm.weight"] = (d,)
                 found[q + "ff.up.weight"] = (f, d)
                 found[q + "ff.down.weight"] = (d, f)
+                found |= {q + "attn.position." + name: shape
+                          for name, shape in position_shapes(
+                              c, c[stack + "_scope"]).items()}
                 if c[stack + "_scope"] == "tree":
                     found[q + "attn.tree.leaf_query"] = (c["summaries"], d)
                     found[q + "attn.tree.merge_query"] = (c["summaries"], d)
@@ -193,13 +209,17 @@ def entrance(w, c, l, x):
     return x
 
 
-def positioned_scores(c, q, k):
+def positioned_scores(w, prefix, c, scope, q, k):
     """[batch, heads, i, j], before the mask, pair by pair from distances."""
     scheme, span = c.get("position", "rope"), c.get("position_span", 0)
     n, heads, width = q.shape[1:]
     distance = np.arange(n)[:, None] - np.arange(n)[None, :]
+    clipped = np.clip(distance, -span if scope == "bidir_block" else 0, span)
+    rows = clipped - clipped.min()
     def dot(a, b):
         return jnp.einsum("bihk,bjhk->bhij", a, b) / np.sqrt(width)
+    def dot_each(a, b):  # b [i, j, heads, K]
+        return jnp.einsum("bihk,ijhk->bhij", a, b) / np.sqrt(width)
     if scheme == "rope":
         return dot(rotate(q), rotate(k))
     if scheme == "xpos":
@@ -214,6 +234,15 @@ def positioned_scores(c, q, k):
         # Slopes of 4 heads at even places follow those of 2 heads.
         slopes = {2: [2**-4, 2**-8], 3: [2**-4, 2**-8, 2**-2]}[heads]
         return dot(q, k) - np.array(slopes)[:, None, None] * np.abs(distance)
+    if scheme == "shaw":
+        key = w[prefix + "position.key"][rows][:, :, None]
+        return dot(q, k) + dot_each(q, jnp.broadcast_to(key, (n, n, heads, width)))
+    if scheme == "transformer-xl":
+        r = sinusoids(clipped, c["dim"]) @ w[prefix + "position.key.weight"].T
+        content = w[prefix + "position.content"].reshape(heads, width)
+        other = w[prefix + "position.distance"].reshape(heads, width)
+        return dot(q + content, k) + dot_each(q + other,
+                                              r.reshape(n, n, heads, width))
     return dot(q, k)
 
 
@@ -282,7 +311,7 @@ def layer(w, prefix, x, c, scope):
     else:
         mask = visible(scope, n, c["window"], c["block"])
         mixed = mixed_by(
-            positioned_scores(c, q, k), v, mask)
+            positioned_scores(w, prefix + "attn.", c, scope, q, k), v, mask)
     x = x + mixed.reshape(batch, n, d) @ w[prefix + "attn.out.weight"].T
     y = gelu(norm(x, w[prefix + "ff.norm.weight"]) @ w[prefix + "ff.up.weight"].T)
     return x + y @ w[prefix + "ff.down.weight"].T

@@ -45,6 +45,22 @@ void AddLevelPosition(const LevelConfig& level, const AddTensor& add) {
   }
 }
 
+void AddLayerPosition(const LevelConfig& level, Scope scope,
+                      const AddTensor& add) {
+  const std::string name = level.position->name;
+  const double narrow = 1 / std::sqrt(double(level.dim));
+  if (name == "shaw") {
+    const int rows = scope == Scope::kBidirBlock ? 2 * level.position_span + 1
+                                                 : level.position_span + 1;
+    add("position.key", {rows, level.dim / level.heads}, 1);
+  }
+  if (name == "transformer-xl") {
+    add("position.key.weight", {level.dim, level.dim}, narrow);
+    add("position.content", {level.dim}, 1);
+    add("position.distance", {level.dim}, 1);
+  }
+}
+
 Vector NaiveEntrance(const LevelConfig& level, double theta, int64_t i,
                      const PositionWeight& weight) {
   const std::string name = level.position->name;
@@ -69,6 +85,7 @@ double NaiveScore(const LevelConfig& level, double theta, Scope scope, int head,
   const double root = std::sqrt(double(width));
   const int64_t distance = i - j;
   const int64_t span = level.position_span;
+  const int64_t clipped = std::clamp(distance, -span, span);
   if (name == "rope" || name == "xpos") {
     naive::Rotate(&q, i, theta);
     naive::Rotate(&k, j, theta);
@@ -80,9 +97,23 @@ double NaiveScore(const LevelConfig& level, double theta, Scope scope, int head,
       q[e] *= std::pow(zeta, double(distance) / span);  // both factors at once
     }
   }
+  if (name == "shaw") {
+    const int64_t row =
+        scope == Scope::kBidirBlock ? clipped + span : clipped;
+    naive::Add(&k, Part(weight("position.key"), row * width, width));
+  }
   const double score = Dot(q, k) / root;
   if (name == "alibi") {
     return score - AlibiSlope(head, level.heads) * double(std::abs(distance));
+  }
+  if (name == "transformer-xl") {
+    const Vector all = naive::Times(
+        weight("position.key.weight"),
+        Sinusoids(double(clipped), level.dim, theta));
+    Vector other = q;
+    naive::Add(&q, Part(weight("position.content"), head * width, width));
+    naive::Add(&other, Part(weight("position.distance"), head * width, width));
+    return (Dot(q, k) + Dot(other, Part(all, head * width, width))) / root;
   }
   return score;
 }

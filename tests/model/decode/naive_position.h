@@ -16,6 +16,7 @@ namespace strata {
 using AddTensor = std::function<void(const std::string& name,
                                      std::vector<int64_t> shape, double deviation)>;
 void AddLevelPosition(const LevelConfig& level, const AddTensor& add);
+void AddLayerPosition(const LevelConfig& level, Scope scope, const AddTensor& add);
 
 // The values of a tensor whose name begins with `position.`.
 using PositionWeight =

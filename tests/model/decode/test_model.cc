@@ -252,6 +252,8 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
       Add(p + "ff.norm.weight", {d}, 1, 0.1);
       Add(p + "ff.up.weight", {f, d}, 0, s);
       Add(p + "ff.down.weight", {d, f}, 0, s);
+      AddLayerPosition(level, enc ? level.enc_scope : level.dec_scope,
+                       under(p + "attn."));
       if (enc || level.dec_scope != Scope::kTree) continue;
       Add(p + "attn.tree.leaf_query", {level.summaries, d}, 0, 1);
       Add(p + "attn.tree.merge_query", {level.summaries, d}, 0, 1);

@@ -44,8 +44,8 @@ TEST(PositionScheme, NamesAreFoundAndDiffer) {
 
 TEST(PositionScheme, IsWrittenOnlyWhereItIsNotTheDefault) {
   EXPECT_THAT(ModelConfigToJson(Flat("rope", 0)), Not(HasSubstr("position")));
-  const std::string text = ModelConfigToJson(Flat("learned", 16));
-  EXPECT_THAT(text, HasSubstr("\"position\": \"learned\""));
+  const std::string text = ModelConfigToJson(Flat("shaw", 16));
+  EXPECT_THAT(text, HasSubstr("\"position\": \"shaw\""));
   EXPECT_THAT(text, HasSubstr("\"position_span\": 16"));
 }
 
@@ -67,6 +67,7 @@ TEST(PositionScheme, SpansAreCheckedByWhatTheyAreFor) {
             "rope");
   EXPECT_THAT(Refusal(Flat("learned", 0)),
               HasSubstr("position_span: is 0; must be in [1, 65536]"));
+  EXPECT_THAT(Refusal(Flat("shaw", 4097)), HasSubstr("must be in [1, 4096]"));
   // 65537 items at the byte level, 64 spans.
   EXPECT_EQ(Refusal(Flat("xpos", 1024)),
             "levels[0].position_span: is 1024; must be in [1025, 16777216] where "
@@ -127,12 +128,26 @@ TEST(PositionShape, CountsTheTensorsOfAScheme) {
            ParameterCount(Flat("rope", 0));
   };
   const LevelConfig level = PresetConfig("flat").value().levels[0];
-  const int64_t d = level.dim;
+  const int64_t d = level.dim, n = level.dec_layers, h = level.heads;
   EXPECT_EQ(added("none", 0), 0);
   EXPECT_EQ(added("alibi", 0), 0);
   EXPECT_EQ(added("xpos", 2000), 0);
   EXPECT_EQ(added("sinusoidal", 0), d);
   EXPECT_EQ(added("learned", 100), 100 * d);
+  EXPECT_EQ(added("shaw", 16), n * 17 * (d / h));
+  EXPECT_EQ(added("transformer-xl", 16), n * (d * d + 2 * d));
+}
+
+TEST(PositionShape, OnlyAnEncoderThatLooksAheadHasNegativeDistances) {
+  LevelConfig level;
+  level.position_span = 5;
+  const DistanceRows behind = DistanceRowsOf(level, Scope::kWindow);
+  EXPECT_EQ(behind.rows(), 6);
+  EXPECT_EQ(behind.Row(9), 5);
+  const DistanceRows both = DistanceRowsOf(level, Scope::kBidirBlock);
+  EXPECT_EQ(both.rows(), 11);
+  EXPECT_EQ(both.Row(-9), 0);
+  EXPECT_EQ(both.Row(0), 5);
 }
 
 }  // namespace
