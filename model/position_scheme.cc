@@ -29,6 +29,8 @@ const PositionScheme kTransformerXlPosition = {
     .name = "transformer-xl",
     .relative = RelativeKeys::kSinusoids,
     .max_span = kMaxDistance};
+const PositionScheme kDistanceAwarePosition = {.name = "distance-aware",
+                                               .factor = true};
 
 constexpr const PositionScheme* kSchemes[] = {
     &kRopePosition,
@@ -39,6 +41,7 @@ constexpr const PositionScheme* kSchemes[] = {
     &kLearnedPosition,
     &kShawPosition,
     &kTransformerXlPosition,
+    &kDistanceAwarePosition,
 };
 
 }  // namespace

@@ -18,6 +18,7 @@
 //   learned         item + rows[min(i, span - 1)]                         1705.03122
 //   shaw            (q (k + key[clip(d)])) / sqrt(K), no vectors on v     1803.02155
 //   transformer-xl  ((q + u) k + (q + w) (W [cos, sin](clip(d)))) / sqrt(K)   1901.02860
+//   distance-aware  max(q k, 0) / sqrt(K) (1 + e^b) / (1 + e^(b - a |d|)) 2010.06925
 //
 // clip: to [-span, span]. Positions are the level's own items, from the document's
 // first one. Immutable values with static lifetime; thread-safe.
@@ -54,6 +55,8 @@ struct PositionScheme {
   void (*bias)(int head, int heads, int64_t far, int64_t count,
                double* out) = nullptr;
   RelativeKeys relative = RelativeKeys::kNone;
+  // Scores pass through max(s, 0) and a factor that is learned, per head.
+  bool factor = false;
   EntranceRows entrance = EntranceRows::kNone;
   int64_t max_span = 0;  // 0: the scheme has no span
 };

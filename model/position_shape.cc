@@ -42,6 +42,10 @@ std::vector<PositionTensor> LayerPositionTensors(const LevelConfig& level,
       tensors.push_back({"distance", {d}});
       break;
   }
+  if (level.position->factor) {
+    tensors.push_back({"slope", {level.heads}});
+    tensors.push_back({"offset", {level.heads}});
+  }
   return tensors;
 }
 

@@ -35,6 +35,12 @@ enum class Epilogue {
   kGelu,   // y = gelu_tanh(acc)
 };
 
+// What a score s becomes by a term t.
+enum class ScoreRule {
+  kAdd,     // s + t
+  kFactor,  // max(s, 0) * t
+};
+
 // Slots [begin, end).
 struct SlotRange {
   int64_t begin = 0;
@@ -61,9 +67,10 @@ struct AttendArgs {
   // at least the last visible slot rounded up to kChunk.
   T* scores = nullptr;
   int64_t score_stride = 0;
-  // Null, or what is added to the score of each visible slot, from slot 0; those of the
+  // Null, or a term for the score of each visible slot, from slot 0; those of the
   // next query score_stride values on.
   const T* terms = nullptr;
+  ScoreRule rule = ScoreRule::kAdd;
   T* out = nullptr;  // [queries][head_dim], rows out_stride apart
   int64_t out_stride = 0;
 };

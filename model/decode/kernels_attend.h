@@ -67,7 +67,11 @@ STRATA_INLINE void ApplyTerms(const AttendArgs<T>& a, int64_t base, int64_t n) {
     T* scores = a.scores + q * a.score_stride;
     const T* terms = a.terms + q * a.score_stride + base;
     for (int64_t i = 0; i < n; i += L) {
-      Store(scores + i, Load<Vec<T>>(scores + i) + Load<Vec<T>>(terms + i));
+      const Vec<T> s = Load<Vec<T>>(scores + i);
+      const Vec<T> t = Load<Vec<T>>(terms + i);
+      const Vec<T> zero = {};
+      Store(scores + i,
+            a.rule == ScoreRule::kAdd ? s + t : (s > zero ? s : zero) * t);
     }
   }
 }

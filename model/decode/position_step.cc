@@ -33,6 +33,7 @@ void LevelStep<T>::FillTerms(const ScoreTerm<T>& term, int head, int64_t i,
     if (run < count) term.Fill(head, q, far - run, count - run, scratch, out);
   }
   args->terms = terms;
+  args->rule = term.rule();
 }
 
 template <typename T>

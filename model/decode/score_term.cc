@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/decode/distance_factor.h"
 #include "model/decode/relative_term.h"
 
 namespace strata {
@@ -42,6 +43,10 @@ std::unique_ptr<ScoreTerm<T>> MakeScoreTerm(const ModelConfig& config, int level
   if (of.position->relative != RelativeKeys::kNone) {
     return std::make_unique<RelativeTerm<T>>(of, config.rope_theta, scope, layer,
                                              kernels);
+  }
+  if (of.position->factor) {
+    return std::make_unique<DistanceFactor<T>>(
+        MaxItems(config, level, config.max_context) + 1, layer);
   }
   return nullptr;
 }

@@ -17,6 +17,7 @@ class ScoreTerm {
  public:
   virtual ~ScoreTerm() = default;
 
+  virtual ScoreRule rule() const { return ScoreRule::kAdd; }
   // Added to a head's query [K] before it is scaled; null: nothing.
   virtual const T* query_shift(int /*head*/) const { return nullptr; }
   // Values of scratch that Fill needs.

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "model/nn/distance_factor.h"
 #include "model/nn/relative_term.h"
 
 namespace strata {
@@ -54,6 +55,7 @@ std::shared_ptr<ScoreTermImpl> MakeScoreTermModule(const LevelConfig& level,
   if (level.position->relative != RelativeKeys::kNone) {
     return std::make_shared<RelativeTermImpl>(level, scope, theta);
   }
+  if (level.position->factor) return std::make_shared<DistanceFactorImpl>(level);
   return nullptr;
 }
 

@@ -63,7 +63,8 @@ CONFIGS = {
 # Every position scheme but the default one: three heads, a window and a full scope,
 # spans shorter than the text where they clip.
 for scheme, span in {"none": 0, "alibi": 0, "xpos": 1100, "sinusoidal": 0,
-                     "learned": 11, "shaw": 4, "transformer-xl": 7}.items():
+                     "learned": 11, "shaw": 4, "transformer-xl": 7,
+                     "distance-aware": 0}.items():
     keys = {"position": scheme} | ({"position_span": span} if span else {})
     # Slow sinusoids hardly differ between distances, so their gradients are rounding
     # that Adam would make steps of: few channels, none of them slow.
@@ -96,6 +97,7 @@ def position_shapes(c, scope):
                          d // heads)},
         "transformer-xl": {"key.weight": (d, d), "content": (d,),
                            "distance": (d,)},
+        "distance-aware": {"slope": (heads,), "offset": (heads,)},
     }.get(c.get("position"), {})
 
 
@@ -243,6 +245,11 @@ def positioned_scores(w, prefix, c, scope, q, k):
         other = w[prefix + "position.distance"].reshape(heads, width)
         return dot(q + content, k) + dot_each(q + other,
                                               r.reshape(n, n, heads, width))
+    if scheme == "distance-aware":
+        a = w[prefix + "position.slope"][:, None, None]
+        b = w[prefix + "position.offset"][:, None, None]
+        factor = (1 + jnp.exp(b)) / (1 + jnp.exp(b - a * np.abs(distance)))
+        return jnp.maximum(dot(q, k), 0) * factor
     return dot(q, k)
 
 

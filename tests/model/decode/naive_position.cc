@@ -59,6 +59,10 @@ void AddLayerPosition(const LevelConfig& level, Scope scope,
     add("position.content", {level.dim}, 1);
     add("position.distance", {level.dim}, 1);
   }
+  if (name == "distance-aware") {
+    add("position.slope", {level.heads}, 0.3);
+    add("position.offset", {level.heads}, 1);
+  }
 }
 
 Vector NaiveEntrance(const LevelConfig& level, double theta, int64_t i,
@@ -114,6 +118,12 @@ double NaiveScore(const LevelConfig& level, double theta, Scope scope, int head,
     naive::Add(&q, Part(weight("position.content"), head * width, width));
     naive::Add(&other, Part(weight("position.distance"), head * width, width));
     return (Dot(q, k) + Dot(other, Part(all, head * width, width))) / root;
+  }
+  if (name == "distance-aware") {
+    const double a = weight("position.slope")[head];
+    const double b = weight("position.offset")[head];
+    return std::max(score, 0.0) * (1 + std::exp(b)) /
+           (1 + std::exp(b - a * double(std::abs(distance))));
   }
   return score;
 }

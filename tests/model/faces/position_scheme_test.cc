@@ -136,6 +136,7 @@ TEST(PositionShape, CountsTheTensorsOfAScheme) {
   EXPECT_EQ(added("learned", 100), 100 * d);
   EXPECT_EQ(added("shaw", 16), n * 17 * (d / h));
   EXPECT_EQ(added("transformer-xl", 16), n * (d * d + 2 * d));
+  EXPECT_EQ(added("distance-aware", 0), n * 2 * h);
 }
 
 TEST(PositionShape, OnlyAnEncoderThatLooksAheadHasNegativeDistances) {
