@@ -65,6 +65,9 @@ TEST_P(PackingTest, ChangingOneDocumentLeavesTheOthersBitIdentical) {
 }
 
 TEST_P(PackingTest, WithoutSegmentsDocumentsDoSeeOneAnother) {
+  if (config_.reach > 0 && config_.reach < align_) {
+    GTEST_SKIP() << "a reach of " << config_.reach << " may end in the padding";
+  }
   auto model = SharpModel(config_, torch::kFloat);
   auto documents = documents_;
   documents[0] = RandomBytes(1, 50, 99);
