@@ -50,7 +50,8 @@ int64_t FolderBytes(const Manifest& manifest) {
 }  // namespace
 
 absl::StatusOr<CheckpointStore> CheckpointStore::Open(
-    const std::string& job_dir, int64_t fence, int keep) {
+    const std::string& job_dir, int64_t fence, int keep,
+    int64_t rollback_every) {
   const std::string root = absl::StrCat(job_dir, "/checkpoints");
   std::error_code error;
   fs::create_directories(root, error);
@@ -59,7 +60,7 @@ absl::StatusOr<CheckpointStore> CheckpointStore::Open(
         absl::StrCat("cannot create ", root, ": ", error.message()));
   }
   RemoveTemporaries(root);
-  return CheckpointStore(root, fence, std::max(keep, 1));
+  return CheckpointStore(root, fence, std::max(keep, 1), rollback_every);
 }
 
 std::string CheckpointStore::Path(int64_t step) const {
@@ -81,6 +82,21 @@ std::vector<int64_t> CheckpointStore::Steps() const {
   }
   std::sort(steps.begin(), steps.end(), std::greater<int64_t>());
   return steps;
+}
+
+std::vector<int64_t> CheckpointStore::RollbackPoints(int64_t last) const {
+  std::vector<int64_t> points;
+  for (const int64_t step : Steps()) {
+    if (step > last || step % rollback_every_ != 0) continue;
+    const auto text = ReadFile(Path(step) + "/trainer_state.json");
+    if (!text.ok()) continue;
+    const auto state = ParseTrainState(*text);
+    // One that was asked for between steps that were not finite is none.
+    if (state.ok() && state->non_finite.consecutive == 0) {
+      points.push_back(step);
+    }
+  }
+  return points;
 }
 
 absl::StatusOr<SavedCheckpoint> CheckpointStore::Save(
@@ -142,10 +158,19 @@ absl::Status CheckpointStore::ReadTensors(
 }
 
 void CheckpointStore::Prune(int64_t newest) const {
+  // Newer than the newest: only one that did not verify when this run began.
+  RemoveNewer(newest);
+  const std::vector<int64_t> points = RollbackPoints(newest);
   int kept = 0;
   for (const int64_t step : Steps()) {
-    // Newer than the newest: only one that did not verify when this run began.
-    if (step > newest || ++kept > keep_) RemoveFolder(Path(step)).IgnoreError();
+    const bool point = !points.empty() && step == points.front();
+    if (++kept > keep_ && !point) RemoveFolder(Path(step)).IgnoreError();
+  }
+}
+
+void CheckpointStore::RemoveNewer(int64_t step) const {
+  for (const int64_t newer : Steps()) {
+    if (newer > step) RemoveFolder(Path(newer)).IgnoreError();
   }
 }
 

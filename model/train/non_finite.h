@@ -4,8 +4,9 @@
 //
 //   skip       no update, counted; the weights stay those of the step before
 //   roll back  after 3 bad steps in a row, or more than 4 of the last 200: back
-//              to the last checkpoint at half the learning rate (with a short
-//              ramp), never feeding the rows of those steps again
+//              to the last roll-back point (model/train/checkpoint.h) at half
+//              the learning rate (with a short ramp), never feeding the rows of
+//              those steps again
 //   give up    when a 4th roll-back would be needed
 //
 // The state is part of every checkpoint, so a resumed run decides alike.

@@ -72,7 +72,7 @@ absl::Status TrainLoop::Run() {
     return absl::InvalidArgumentError("the dataset has nothing to train on");
   }
   STRATA_RETURN_IF_ERROR(Poll());
-  STRATA_RETURN_IF_ERROR(Restore());
+  STRATA_RETURN_IF_ERROR(Restore(checkpoints_->Steps()));
   observer_->OnStarted(state_.step, run_.spec.threads, state_.environment_json);
   last_save_ = Clock::System()->Now();
   while (true) {
@@ -91,9 +91,9 @@ absl::Status TrainLoop::Run() {
   }
 }
 
-absl::Status TrainLoop::Restore() {
+absl::Status TrainLoop::Restore(const std::vector<int64_t>& steps) {
   const std::string here = EnvironmentJson();
-  for (const int64_t step : checkpoints_->Steps()) {
+  for (const int64_t step : steps) {
     STRATA_RETURN_IF_ERROR(Poll());
     const absl::Status restored = RestoreCheckpoint(step);
     if (restored.ok()) {
@@ -152,7 +152,7 @@ absl::StatusOr<TrainLoop::StepResult> TrainLoop::ForwardBackward() {
   }
   result.grad_norm = GlobalGradNorm(weights_);
   if (hooks_.after_backward) {
-    hooks_.after_backward(state_.step, &result.loss);
+    hooks_.after_backward(state_, &result.loss);
   }
   return result;
 }
@@ -211,7 +211,8 @@ absl::Status TrainLoop::FinishStep(const StepResult& result) {
 absl::Status TrainLoop::RollBack() {
   NonFinitePolicy policy = policy_;  // outlives what Restore loads
   const int64_t from = state_.step;
-  STRATA_RETURN_IF_ERROR(Restore());
+  STRATA_RETURN_IF_ERROR(Restore(checkpoints_->RollbackPoints(from)));
+  checkpoints_->RemoveNewer(state_.step);
   policy.RolledBack(state_.step);
   policy_ = std::move(policy);
   state_.non_finite = policy_.state();

@@ -46,7 +46,8 @@ class TrainLoop {
   };
 
   absl::Status Poll();
-  absl::Status Restore();  // newest valid checkpoint, or the base
+  // The first valid checkpoint of `steps`, or the base.
+  absl::Status Restore(const std::vector<int64_t>& steps);
   absl::Status RestoreCheckpoint(int64_t step);
   absl::StatusOr<StepResult> ForwardBackward();
   absl::StatusOr<double> MicroBatch(int64_t begin, int64_t end);

@@ -125,7 +125,8 @@ absl::Status RunTask(const TrainRun& run, TrainObserver* observer,
   STRATA_RETURN_IF_ERROR(PollWhileLoading(observer));
   STRATA_ASSIGN_OR_RETURN(
       CheckpointStore checkpoints,
-      CheckpointStore::Open(run.job_dir, run.fence, run.spec.keep_checkpoints));
+      CheckpointStore::Open(run.job_dir, run.fence, run.spec.keep_checkpoints,
+                            run.spec.checkpoint_every_steps));
   TrainLoop loop(run, observer, hooks, task, &checkpoints);
   STRATA_RETURN_IF_ERROR(loop.Run());
   STRATA_RETURN_IF_ERROR(task->CheckResult(loop.final_eval(), observer));

@@ -204,7 +204,7 @@ absl::StatusOr<TrainRun> ReadRun(const std::string& path) {
 
 }  // namespace
 
-int TrainerMain(int argc, char** argv) {
+int TrainerMain(int argc, char** argv, const TrainHooks& hooks) {
   const absl::StatusOr<Flags> flags = ParseFlags(argc, argv);
   if (!flags.ok()) {
     std::cerr << "trainer: " << flags.status().message() << "\n";
@@ -220,7 +220,7 @@ int TrainerMain(int argc, char** argv) {
   WireObserver observer(&writer, &signal_now);
   const absl::StatusOr<TrainRun> run = ReadRun(flags->run_file);
   const absl::Status status =
-      run.ok() ? RunTraining(*run, &observer) : run.status();
+      run.ok() ? RunTrainingWithHooks(*run, &observer, hooks) : run.status();
   observer.End(status);
 }
 

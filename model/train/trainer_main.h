@@ -10,8 +10,10 @@
 // written is either whole or garbage that the next attempt removes).
 // Returns the exit code of model/trainer_wire.h.
 
+#include "model/train/train_hooks.h"
+
 namespace strata {
 
-int TrainerMain(int argc, char** argv);
+int TrainerMain(int argc, char** argv, const TrainHooks& hooks = TrainHooks());
 
 }  // namespace strata

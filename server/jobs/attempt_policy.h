@@ -35,7 +35,8 @@ bool MadeProgress(JobRecord* job);
 
 // How often an attempt saves whose predecessor fell with its server, whatever
 // its spec says: soon enough to get ahead of servers that fall for reasons of
-// their own. When it saves changes no result.
+// their own. When it saves changes no result: training goes back only to saves
+// that its spec makes (model/train/checkpoint.h).
 inline constexpr double kEarlySaveSeconds = 30;
 
 struct RetryLimits {

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -24,8 +25,15 @@ bool HasTemporaries(const std::string& folder) {
   return false;
 }
 
+int CountRollBacks(const std::vector<TrainEvent>& events) {
+  int count = 0;
+  for (const TrainEvent& e : events) count += e.code == "ROLLED_BACK";
+  return count;
+}
+
 // Waits for some events, then for some microseconds, so that kills hit every
-// phase: loading, steps, evaluations, the writing of a checkpoint.
+// phase: loading, steps, evaluations, the writing of a checkpoint. One in three
+// is a stop, which saves first.
 void KillSomewhere(const TrainRun& run, uint64_t seed, uint64_t kill) {
   TrainerProcess trainer(run);
   const uint64_t events = RandomBits(seed, kill, 0) % 12;
@@ -33,7 +41,12 @@ void KillSomewhere(const TrainRun& run, uint64_t seed, uint64_t kill) {
     if (!trainer.Next().has_value()) break;
   }
   usleep(static_cast<useconds_t>(RandomBits(seed, kill, 1) % 60000));
-  trainer.Kill();
+  if (RandomBits(seed, kill, 2) % 3 == 0) {
+    trainer.Write("stop\n");
+    EXPECT_EQ(trainer.Finish().code(), absl::StatusCode::kAborted);
+  } else {
+    trainer.Kill();
+  }
   trainer.Wait();
 }
 
@@ -50,12 +63,15 @@ void ExpectKillsChangeNothing(TrainRun run, int kills, uint64_t seed) {
   run.spec.eval_every_steps = 7;
   {
     TrainerProcess trainer(run);
-    ASSERT_EQ(trainer.Finish(), absl::OkStatus());
+    std::vector<TrainEvent> events;
+    ASSERT_EQ(trainer.Finish(&events), absl::OkStatus());
     ASSERT_EQ(trainer.Wait(), 0);
+    EXPECT_EQ(CountRollBacks(events), run.spec.model == "poisoned" ? 2 : 0);
   }
   const std::string expected = ResultHash(run);
   ASSERT_EQ(expected.size(), 64u);
   run.job_dir += "-killed";
+  run.save_within_seconds = 0.02;  // as after a lost attempt: at odd steps
   fs::create_directories(run.job_dir);
   for (int kill = 0; kill < kills; ++kill) {
     ++run.fence;

@@ -8,7 +8,7 @@
 namespace strata::testing {
 
 // Trains once in peace and once with `kills` SIGKILLs at random moments (also in
-// loading, evaluation and saving), and expects one hash.
+// loading, evaluation and saving) or stops, and expects one hash.
 void ExpectKillsChangeNothing(int kills, uint64_t seed);
 // The same of a run of the caller's.
 void ExpectKillsChangeNothing(TrainRun run, int kills, uint64_t seed);

@@ -22,6 +22,13 @@ TEST(Resume, ThreeRandomKillsEndInTheSameWeights) {
   testing::ExpectKillsChangeNothing(3, 101);
 }
 
+TEST(Resume, KillsAroundRollBacksEndInTheSameWeights) {
+  TempDir dir;
+  TrainRun run = TinyRun(dir.path(), SampleText(20000));
+  run.spec.model = "poisoned";
+  testing::ExpectKillsChangeNothing(run, 6, 202);
+}
+
 TEST(Resume, EqualRunsAreEqualAndSeedsDiffer) {
   std::string hashes[3];
   for (int i = 0; i < 3; ++i) {

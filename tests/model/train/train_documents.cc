@@ -54,7 +54,7 @@ TrainedModel TrainOnDocuments(const TrainRun& run,
                               std::vector<Document> documents, bool is_text) {
   ConfigureTrainingProcess(run.spec.threads);
   auto model = DescribeModel(run, TemplateKind::kText);
-  auto checkpoints = CheckpointStore::Open(run.job_dir, 1, 1);
+  auto checkpoints = CheckpointStore::Open(run.job_dir, 1, 1, 1);
   EXPECT_TRUE(model.ok()) << model.status();
   EXPECT_TRUE(checkpoints.ok()) << checkpoints.status();
   if (!model.ok() || !checkpoints.ok()) return TrainedModel();

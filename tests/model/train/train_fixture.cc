@@ -116,6 +116,8 @@ std::string ResultHash(const TrainRun& run) {
 TrainerProcess::TrainerProcess(const TrainRun& run, int64_t file_limit)
     : run_file_(run.job_dir + "/run.json") {
   std::ofstream(run_file_, std::ios::binary) << TrainRunToJson(run);
+  const char* const command =
+      run.spec.model == "poisoned" ? "poisoned-trainer" : "trainer";
   int input[2], events[2];
   STRATA_CHECK(pipe2(input, O_CLOEXEC) == 0 && pipe2(events, O_CLOEXEC) == 0);
   pid_ = fork();
@@ -129,7 +131,7 @@ TrainerProcess::TrainerProcess(const TrainRun& run, int64_t file_limit)
       setrlimit(RLIMIT_FSIZE, &limit);
       signal(SIGXFSZ, SIG_IGN);  // EFBIG instead
     }
-    execl("/proc/self/exe", "strata_train_test", "trainer", "--run",
+    execl("/proc/self/exe", "strata_train_test", command, "--run",
           run_file_.c_str(), "--events-fd", "3", "--nice", "0",
           static_cast<char*>(nullptr));
     _exit(127);

@@ -81,7 +81,8 @@ std::string SampleText(size_t bytes);
 // SHA-256 of result/model.safetensors, or "" where there is none.
 std::string ResultHash(const TrainRun& run);
 
-// A trainer process: this binary, run again as `trainer` (see test_main.cc).
+// A trainer process: this binary, run again as `trainer` (see test_main.cc), or
+// as `poisoned-trainer` where that is the name of the run's model.
 class TrainerProcess {
  public:
   // `file_limit` > 0: no file of the child may grow beyond it (RLIMIT_FSIZE).

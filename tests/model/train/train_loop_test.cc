@@ -145,12 +145,25 @@ TEST(RunTraining, MicroBatchesOnlyChangeRounding) {
   }
 }
 
+// Steps [begin, end) are not finite until training has gone back once: as with
+// real data, what is bad is the same in every attempt.
+TrainHooks BadSteps(int64_t begin, int64_t end) {
+  TrainHooks hooks;
+  hooks.after_backward = [=](const TrainState& state, double* loss) {
+    if (state.non_finite.rollbacks == 0 && state.step >= begin &&
+        state.step < end) {
+      *loss = kNan;
+    }
+  };
+  return hooks;
+}
+
 TEST(NonFinite, ASkippedStepLeavesTheWeightsAndIsCounted) {
   TempDir dir;
   const TrainRun run = TinyRun(dir.path(), SampleText(20000));
   TrainHooks hooks;
-  hooks.after_backward = [](int64_t step, double* loss) {
-    if (step == 7 || step == 8) *loss = kNan;
+  hooks.after_backward = [](const TrainState& state, double* loss) {
+    if (state.step == 7 || state.step == 8) *loss = kNan;
   };
   RecordingObserver observer;
   ASSERT_EQ(RunTrainingWithHooks(run, &observer, hooks), absl::OkStatus());
@@ -165,16 +178,9 @@ TEST(NonFinite, ThreeInARowRollBackAndSkipTheirRows) {
   TempDir dir;
   TrainRun run = TinyRun(dir.path(), SampleText(20000));
   run.spec.warmup_steps = 0;
-  TrainHooks hooks;
-  int injected = 0;
-  hooks.after_backward = [&](int64_t step, double* loss) {
-    if (step >= 9 && step < 12 && injected < 3) {
-      *loss = kNan;
-      ++injected;
-    }
-  };
   RecordingObserver observer;
-  ASSERT_EQ(RunTrainingWithHooks(run, &observer, hooks), absl::OkStatus());
+  ASSERT_EQ(RunTrainingWithHooks(run, &observer, BadSteps(9, 12)),
+            absl::OkStatus());
   EXPECT_EQ(observer.Warnings("ROLLED_BACK"), 1);
   EXPECT_EQ(observer.progress.back().skipped_steps, 3);
   EXPECT_EQ(observer.progress.back().step, 24);
@@ -189,12 +195,45 @@ TEST(NonFinite, ThreeInARowRollBackAndSkipTheirRows) {
               observer.progress[8].items_total, 0);
 }
 
+// Stopped before, between and behind the bad steps 7 to 9, on the grid of
+// checkpoints (4, 8, …) and off it. The points to go back to are those of the run
+// that nobody stopped; step 8 is none, because it is bad.
+TEST(NonFinite, ARollBackDoesNotDependOnOtherCheckpoints) {
+  TempDir dir;
+  TrainRun run = TinyRun(dir.path(), SampleText(20000));
+  run.spec.keep_checkpoints = 1;
+  RecordingObserver whole;
+  ASSERT_EQ(RunTrainingWithHooks(run, &whole, BadSteps(7, 10)),
+            absl::OkStatus());
+  EXPECT_EQ(whole.Warnings("ROLLED_BACK"), 1);
+  const std::string expected = ResultHash(run);
+  for (const std::vector<int64_t>& stops :
+       {std::vector<int64_t>{6}, {8}, {9}, {5, 6, 7, 8, 9}, {6, 8, 11, 14}}) {
+    run.job_dir += "2";
+    size_t next = 0;
+    absl::Status status = absl::AbortedError("");
+    while (absl::IsAborted(status)) {
+      RecordingObserver observer;
+      observer.poll = [&] {
+        const bool stop = next < stops.size() && !observer.progress.empty() &&
+                          observer.progress.back().step == stops[next];
+        return stop ? Signal::kCheckpointAndStop : Signal::kContinue;
+      };
+      status = RunTrainingWithHooks(run, &observer, BadSteps(7, 10));
+      ++next;
+    }
+    EXPECT_EQ(status, absl::OkStatus());
+    EXPECT_EQ(next, stops.size() + 1);
+    EXPECT_EQ(ResultHash(run), expected) << stops.size() << " " << stops[0];
+  }
+}
+
 TEST(NonFinite, GivesUpAfterThreeRollBacks) {
   TempDir dir;
   const TrainRun run = TinyRun(dir.path(), SampleText(20000));
   TrainHooks hooks;
-  hooks.after_backward = [](int64_t step, double* loss) {
-    if (step >= 9) *loss = std::numeric_limits<double>::infinity();
+  hooks.after_backward = [](const TrainState& state, double* loss) {
+    if (state.step >= 9) *loss = std::numeric_limits<double>::infinity();
   };
   RecordingObserver observer;
   const absl::Status status = RunTrainingWithHooks(run, &observer, hooks);
