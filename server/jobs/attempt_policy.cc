@@ -58,6 +58,13 @@ bool MadeProgress(JobRecord* job) {
   return true;
 }
 
+double EarlySaveSeconds(const JobRecord& job) {
+  const int losses = job.no_progress_attempts + job.lost_servers;
+  if (losses == 0) return 0;
+  // At 3.75 s, saving is still cheap beside training.
+  return kEarlySaveSeconds / (1 << std::min(losses - 1, 3));
+}
+
 AttemptVerdict JudgeTraining(const absl::Status& status, bool asked) {
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument:

@@ -33,11 +33,13 @@ int64_t RetryDelayMs(const JobRecord& job, int64_t base_ms);
 // checkpoint: what was lost before is forgiven. Whether it did.
 bool MadeProgress(JobRecord* job);
 
-// How often an attempt saves whose predecessor fell with its server, whatever
-// its spec says: soon enough to get ahead of servers that fall for reasons of
-// their own. When it saves changes no result: training goes back only to saves
-// that its spec makes (model/train/checkpoint.h).
+// How often the next attempt saves at least, whatever its spec says (0: as that
+// says), after attempts or servers that fell without a new checkpoint: half the
+// time with each, so that a job gets ahead of whatever kills it for reasons of its
+// own before it is given up. When it saves changes no result: training goes back
+// only to saves that its spec makes (model/train/checkpoint.h).
 inline constexpr double kEarlySaveSeconds = 30;
+double EarlySaveSeconds(const JobRecord& job);
 
 struct RetryLimits {
   int max_attempts_without_progress = 3;

@@ -107,7 +107,7 @@ absl::StatusOr<TrainRun> AttemptRunner::MakeRun() const {
   run.job_dir = context_->JobDir(claimed_.id);
   run.spec = claimed_.spec;
   run.fence = claimed_.fence;
-  if (claimed_.lost_servers > 0) run.save_within_seconds = kEarlySaveSeconds;
+  run.save_within_seconds = EarlySaveSeconds(claimed_);
   const auto base = FindBase(claimed_.spec.base, *context_->registry);
   if (!base.ok()) return absl::DataLossError(base.status().message());
   run.base_dir = base->dir;

@@ -139,6 +139,20 @@ TEST(AttemptPolicyTest, LostServersAndLostAttemptsAreCountedApart) {
   EXPECT_EQ(job.lost_servers, 0);
 }
 
+TEST(AttemptPolicyTest, SavesComeSoonerWithEveryLoss) {
+  JobRecord job;
+  EXPECT_EQ(EarlySaveSeconds(job), 0);
+  job.no_progress_attempts = 1;
+  EXPECT_EQ(EarlySaveSeconds(job), kEarlySaveSeconds);
+  for (int losses = 2; losses <= 20; ++losses) {
+    const double before = EarlySaveSeconds(job);
+    ++(losses % 2 ? job.lost_servers : job.no_progress_attempts);
+    EXPECT_LE(EarlySaveSeconds(job), before);
+    EXPECT_GT(EarlySaveSeconds(job), 0);
+  }
+  EXPECT_LT(EarlySaveSeconds(job), kEarlySaveSeconds / 4);
+}
+
 TEST(AttemptPolicyTest, ADrainNeverCounts) {
   JobRecord job;
   std::vector<JobEvent> events;

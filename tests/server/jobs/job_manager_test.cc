@@ -7,6 +7,7 @@
 
 #include "gmock/gmock.h"
 #include "model/presets.h"
+#include "server/jobs/attempt_policy.h"
 #include "tests/server/jobs/jobs_fixture.h"
 
 namespace strata {
@@ -171,6 +172,24 @@ TEST_F(JobManagerTest, ALostWorkerIsReplacedAndTheJobGoesOn) {
             "QUEUED STARTING RUNNING QUEUED STARTING RUNNING QUEUED STARTING "
             "RUNNING FINALIZING SUCCEEDED");
   EXPECT_EQ(CountEvents(done.id, kEventAttemptEnded), 2);
+}
+
+// Something kills it after ten seconds, each time and for no fault of its own;
+// its spec would save only after 300.
+TEST_F(JobManagerTest, ATrainerThatIsKilledAgainAndAgainGetsAhead) {
+  std::atomic<int> saved{0};
+  executor.Play([&](FakeAttempt* attempt) -> absl::Status {
+    const double every = attempt->run.save_within_seconds;
+    attempt->Started(saved);
+    if (every > 0 && every < 10) attempt->Checkpoint(++saved);
+    if (saved == 3) return attempt->WriteResult();
+    return absl::UnavailableError("killed by signal 9");
+  });
+  StartManager();
+  const JobRecord done = WaitForEnd(Submit().id);
+  EXPECT_EQ(done.state, JobState::kSucceeded) << done.error.message;
+  EXPECT_EQ(executor.runs()[0].save_within_seconds, 0);
+  EXPECT_EQ(executor.runs()[1].save_within_seconds, kEarlySaveSeconds);
 }
 
 TEST_F(JobManagerTest, ACrashLoopEnds) {
