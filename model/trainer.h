@@ -58,7 +58,8 @@ class TrainObserver {
   virtual void OnCheckpoint(int64_t step, absl::string_view path,
                             int64_t bytes) = 0;
   virtual void OnWarning(absl::string_view code, absl::string_view message) = 0;
-  // Polled at least once per micro-batch, in evaluation and in loading.
+  // Polled at least once per micro-batch, in evaluation and between the parts of
+  // loading: a process whose polls cease hangs.
   enum class Signal { kContinue, kCancel, kCheckpointAndStop };
   virtual Signal Poll() = 0;
 };
@@ -71,6 +72,9 @@ struct TrainRun {
   int64_t fence = 0;      // in the names of temporary folders
   // > 0: a checkpoint at least so often, whatever the spec says.
   double save_within_seconds = 0;
+  // > 0: a trainer process that has nothing else to tell says so often that it
+  // goes on.
+  double heartbeat_seconds = 0;
 };
 
 // OK: `job_dir/result` is durable. CANCELLED after kCancel; ABORTED after

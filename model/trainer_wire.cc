@@ -114,6 +114,8 @@ bool ReadEvent(absl::string_view type, Reader* reader, TrainEvent* event) {
     event->type = Type::kWarning;
     reader->Get("code", &event->code);
     reader->Get("message", &event->message);
+  } else if (type == "alive") {
+    event->type = Type::kAlive;
   } else if (type == "ended") {
     event->type = Type::kEnded;
     ReadEnded(reader, event);
@@ -148,6 +150,8 @@ std::string TrainEventToJson(const TrainEvent& e) {
     case Type::kWarning:
       return Dump(
           {{"type", "warning"}, {"code", e.code}, {"message", e.message}});
+    case Type::kAlive:
+      return Dump({{"type", "alive"}});
     case Type::kEnded:
       break;
   }
@@ -178,6 +182,7 @@ std::string TrainRunToJson(const TrainRun& run) {
                {"base_dir", run.base_dir},
                {"fence", run.fence},
                {"save_within_seconds", run.save_within_seconds},
+               {"heartbeat_seconds", run.heartbeat_seconds},
                {"spec", Json::parse(TrainSpecToJson(run.spec))}});
 }
 
@@ -192,6 +197,7 @@ absl::StatusOr<TrainRun> ParseTrainRun(absl::string_view text) {
   reader.Get("base_dir", &run.base_dir);
   reader.Get("fence", &run.fence);
   reader.Get("save_within_seconds", &run.save_within_seconds);
+  reader.Get("heartbeat_seconds", &run.heartbeat_seconds);
   reader.GetText("spec", &spec);
   STRATA_RETURN_IF_ERROR(reader.status());
   STRATA_ASSIGN_OR_RETURN(run.spec, ParseTrainSpec(spec));

@@ -5,8 +5,9 @@
 //        (end at once, also within a step or a save), "stop" (checkpoint and
 //        stop). End of input = the supervisor is gone.
 //   out  one JSON event a line. "type" is started, progress, eval, checkpoint,
-//        warning or ended; the other members are named as the fields of
-//        TrainProgress and TrainEval, or as below. `ended` is the last.
+//        warning, alive or ended; the other members are named as the fields of
+//        TrainProgress and TrainEval, or as below. `alive` says nothing but that
+//        training goes on, and may come before `started`; `ended` is the last.
 //
 // Strict on both sides: unknown types, missing members and wrong types are
 // INVALID_ARGUMENT; unknown members of an event are skipped, so that a newer
@@ -24,7 +25,9 @@
 namespace strata {
 
 struct TrainEvent {
-  enum class Type { kStarted, kProgress, kEval, kCheckpoint, kWarning, kEnded };
+  enum class Type {
+    kStarted, kProgress, kEval, kCheckpoint, kWarning, kAlive, kEnded,
+  };
   Type type = Type::kProgress;
 
   // started

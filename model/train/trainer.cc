@@ -46,7 +46,8 @@ absl::Status PollWhileLoading(TrainObserver* observer) {
   return absl::AbortedError("stopped while loading");
 }
 
-absl::StatusOr<Dataset> LoadData(const TrainRun& run) {
+absl::StatusOr<Dataset> LoadData(const TrainRun& run,
+                                 TrainObserver* observer) {
   STRATA_ASSIGN_OR_RETURN(const std::string sha256,
                           Sha256HexOfFile(run.dataset_path));
   if (!run.spec.dataset_sha256.empty() && sha256 != run.spec.dataset_sha256) {
@@ -55,6 +56,7 @@ absl::StatusOr<Dataset> LoadData(const TrainRun& run) {
                      ", not ", run.spec.dataset_sha256,
                      "; upload the same file again"));
   }
+  STRATA_RETURN_IF_ERROR(PollWhileLoading(observer));
   return ReadDataset(run.dataset_path);
 }
 
@@ -162,7 +164,7 @@ absl::Status Train(const TrainRun& run, TrainObserver* observer,
   }
   ConfigureTrainingProcess(run.spec.threads);
   STRATA_RETURN_IF_ERROR(PollWhileLoading(observer));
-  STRATA_ASSIGN_OR_RETURN(Dataset dataset, LoadData(run));
+  STRATA_ASSIGN_OR_RETURN(Dataset dataset, LoadData(run, observer));
   STRATA_RETURN_IF_ERROR(PollWhileLoading(observer));
   const auto train = dataset.kind == TemplateKind::kLabel ? TrainClassifier
                                                           : TrainLanguage;

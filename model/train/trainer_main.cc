@@ -126,6 +126,11 @@ class WireObserver : public TrainObserver {
   WireObserver(EventWriter* writer, const std::atomic<Signal>* signal)
       : writer_(writer), signal_(signal) {}
 
+  void SetHeartbeat(double seconds) {
+    heartbeat_ = std::chrono::duration<double>(seconds);
+    told_ = Clock::System()->Now();
+  }
+
   void OnStarted(int64_t resumed_from_step, int threads,
                  absl::string_view environment_json) override {
     TrainEvent e;
@@ -173,7 +178,15 @@ class WireObserver : public TrainObserver {
     Send(e);
   }
 
-  Signal Poll() override { return signal_->load(); }
+  Signal Poll() override {
+    if (heartbeat_.count() > 0 &&
+        Clock::System()->Now() - told_ >= heartbeat_) {
+      TrainEvent e;
+      e.type = TrainEvent::Type::kAlive;
+      Send(e);
+    }
+    return signal_->load();
+  }
 
   [[noreturn]] void End(const absl::Status& status) {
     Flush();
@@ -184,17 +197,23 @@ class WireObserver : public TrainObserver {
   // Held progress first: events stay in the order of their steps.
   void Send(const TrainEvent& event) {
     Flush();
-    writer_->Write(event);
+    Tell(event);
   }
   void Flush() {
-    if (held_.has_value()) writer_->Write(*held_);
+    if (held_.has_value()) Tell(*held_);
     held_.reset();
+  }
+  void Tell(const TrainEvent& event) {
+    writer_->Write(event);
+    told_ = Clock::System()->Now();
   }
 
   EventWriter* const writer_;
   const std::atomic<Signal>* const signal_;
   std::optional<TrainEvent> held_;
   MonotonicTime next_progress_{};
+  std::chrono::duration<double> heartbeat_{0};  // 0: none
+  MonotonicTime told_{};
 };
 
 absl::StatusOr<TrainRun> ReadRun(const std::string& path) {
@@ -219,6 +238,7 @@ int TrainerMain(int argc, char** argv, const TrainHooks& hooks) {
 
   WireObserver observer(&writer, &signal_now);
   const absl::StatusOr<TrainRun> run = ReadRun(flags->run_file);
+  if (run.ok()) observer.SetHeartbeat(run->heartbeat_seconds);
   const absl::Status status =
       run.ok() ? RunTrainingWithHooks(*run, &observer, hooks) : run.status();
   observer.End(status);

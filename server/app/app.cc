@@ -74,12 +74,16 @@ int64_t StateBudget(const EngineOptions& options) {
          (options.state_memory_per_worker ? options.workers : 1);
 }
 
+int64_t Millis(MonotonicDuration duration) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+}
+
 JobManagerOptions JobOptionsFor(const Flags& flags, JobObserver* observer) {
   JobManagerOptions options;
   options.jobs_dir = flags.data + "/jobs";
   options.slots = flags.job_slots;
-  options.retry_base_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
-                              flags.job_retry_base).count();
+  options.retry_base_ms = Millis(flags.job_retry_base);
+  options.stall_timeout_ms = Millis(flags.job_stall_timeout);
   options.max_attempts_without_progress = flags.job_attempts;
   options.trainer_threads = flags.trainer_threads > 0 ? flags.trainer_threads : CpuLimit();
   options.observer = observer;

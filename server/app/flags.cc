@@ -65,6 +65,11 @@ const std::vector<Flag>& Table() {
        "Lost in a row without a new checkpoint, after which a job fails. A server "
        "that crashes or is killed while it runs the job counts apart, up to twice "
        "as many; one that shuts down does not count."},
+      {"job-stall-timeout", Duration{&F::job_stall_timeout}, "30m", "duration",
+       "A trainer of which nothing is heard for so long hangs: it is killed, and "
+       "replaced. A healthy one is heard every 10s, but not within one micro-batch, "
+       "while a dataset is read, or within one save: more than the longest of these. "
+       "0: never."},
       {"max-batch", Count{&F::max_batch, 1, 65536}, "64", "sequences",
        "A worker steps at most so many together."},
       {"prefill-chunk", Count{&F::prefill_chunk, 1, 8192}, "512", "items a step",

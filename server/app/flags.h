@@ -30,6 +30,7 @@ struct Flags {
   int64_t job_slots = 0;
   MonotonicDuration job_retry_base{};
   int64_t job_attempts = 0;
+  MonotonicDuration job_stall_timeout{};  // 0: none
   int64_t max_batch = 0;
   int64_t prefill_chunk = 0;
   int64_t max_queued_requests = 0;

@@ -22,6 +22,7 @@ namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 
 constexpr auto kOldChildGrace = milliseconds(5000);
+constexpr double kHeartbeatSeconds = 10;  // or a quarter of the stall timeout
 constexpr auto kStoreRetry = milliseconds(1000);
 
 MonotonicTime RealNow() { return Clock::System()->Now(); }
@@ -108,6 +109,12 @@ absl::StatusOr<TrainRun> AttemptRunner::MakeRun() const {
   run.spec = claimed_.spec;
   run.fence = claimed_.fence;
   run.save_within_seconds = EarlySaveSeconds(claimed_);
+  run.heartbeat_seconds = kHeartbeatSeconds;
+  if (context_->options.stall_timeout_ms > 0) {
+    run.heartbeat_seconds = std::min(
+        kHeartbeatSeconds,
+        static_cast<double>(context_->options.stall_timeout_ms) / 4000);
+  }
   const auto base = FindBase(claimed_.spec.base, *context_->registry);
   if (!base.ok()) return absl::DataLossError(base.status().message());
   run.base_dir = base->dir;
@@ -156,7 +163,7 @@ MonotonicTime AttemptRunner::Tend(Attempt* attempt, MonotonicTime now) {
     MutexLock lock(&mu_);
     cancel = cancel_ && !cancel_sent_;
     drain = drain_ && !drain_sent_ && !cancel_;
-    stalls_at = heard_ + milliseconds(context_->options.stall_timeout_ms);
+    stalls_at = this->stalls_at();
     // Before it has begun it has nothing to save, and may need long to listen:
     // on a crowded host its priority is no match for the serving's.
     if (kill_ || ((cancel || drain) && !started_)) {
@@ -188,6 +195,11 @@ void AttemptRunner::RenewLease() {
   Log(Severity::kWarning, "a lease was not renewed",
       {{"job", claimed_.id}, {"error", renewed.message()}});
   if (absl::IsAborted(renewed)) kill_at_ = RealNow();
+}
+
+MonotonicTime AttemptRunner::stalls_at() const {
+  const int64_t limit = context_->options.stall_timeout_ms;
+  return limit > 0 ? heard_ + milliseconds(limit) : MonotonicTime::max();
 }
 
 void AttemptRunner::Heard() {

@@ -34,6 +34,7 @@ class AttemptRunner final : private AttemptListener {
   void OnCheckpoint(int64_t step, const std::string& path,
                     int64_t bytes) override;
   void OnWarning(const std::string& code, const std::string& message) override;
+  void OnAlive() override { Heard(); }
   void OnEnded(const absl::Status& status) override;
 
   absl::Status Train();    // one run of the executor
@@ -41,6 +42,7 @@ class AttemptRunner final : private AttemptListener {
   absl::StatusOr<TrainRun> MakeRun() const;
   absl::Status Supervise(Attempt* attempt);
   MonotonicTime Tend(Attempt* attempt, MonotonicTime now);
+  MonotonicTime stalls_at() const STRATA_REQUIRES(mu_);
   void Heard();  // the child said something
   void RenewLease();
   bool ResultIsWhole() const;

@@ -27,6 +27,7 @@ class AttemptListener {
                             int64_t bytes) = 0;
   virtual void OnWarning(const std::string& code,
                          const std::string& message) = 0;
+  virtual void OnAlive() {}  // nothing new, but it goes on
   // Last, exactly once, when the attempt's process is gone. OK: the result
   // folder is durable. The codes of RunTraining, or UNAVAILABLE when the process
   // died without saying why (signal, OOM killer).

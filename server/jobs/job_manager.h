@@ -34,7 +34,9 @@ struct JobManagerOptions {
   // that end while they run it, twice as many (attempt_policy.h).
   int max_attempts_without_progress = 5;
   int64_t retry_base_ms = 10'000;  // doubled each time, at most 10 minutes
-  // An attempt that tells nothing for so long is killed and tried again.
+  // An attempt that tells nothing for so long is killed and tried again; 0: none
+  // is. A healthy one tells of its life at every micro-batch, so this must exceed
+  // the longest of a micro-batch, the reading of a dataset and a save.
   int64_t stall_timeout_ms = 1'800'000;
   int64_t cancel_grace_ms = 5'000;  // before a cancelled attempt is killed
   const Clock* clock = Clock::System();

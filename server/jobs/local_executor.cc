@@ -44,6 +44,8 @@ void Deliver(const TrainEvent& event, AttemptListener* listener) {
       return listener->OnCheckpoint(event.step, event.path, event.bytes);
     case Type::kWarning:
       return listener->OnWarning(event.code, event.message);
+    case Type::kAlive:
+      return listener->OnAlive();
     case Type::kEnded:
       return;  // told once the process is gone
   }

@@ -91,6 +91,51 @@ TEST(TrainerProcess, ACancelDoesNotWaitForTheStep) {
   EXPECT_EQ(events.size(), 1u);  // the end, and no progress before it
 }
 
+// Events up to the first of `type`.
+std::vector<TrainEvent> EventsUpTo(Type type, TrainerProcess* trainer) {
+  std::vector<TrainEvent> events;
+  while (auto event = trainer->Next()) {
+    events.push_back(*std::move(event));
+    if (events.back().type == type) return events;
+  }
+  ADD_FAILURE() << "the trainer ended";
+  return events;
+}
+
+int CountAlive(const std::vector<TrainEvent>& events) {
+  int count = 0;
+  for (const TrainEvent& e : events) count += e.type == Type::kAlive;
+  return count;
+}
+
+// A heartbeat that is always due shows where it comes from.
+TEST(TrainerProcess, IsHeardInLoadingInAStepAndInAnEvaluation) {
+  TempDir dir;
+  TrainRun run = LongRun(dir.path());
+  run.spec.batch = 64;
+  run.spec.micro_batch = 1;
+  run.spec.eval_every_steps = 1;
+  run.spec.eval_max_items = 40 * run.spec.sequence;
+  run.spec.eval_fraction = 0.5;
+  run.heartbeat_seconds = 1e-9;
+  TrainerProcess trainer(run);
+  EXPECT_GE(CountAlive(EventsUpTo(Type::kStarted, &trainer)), 3);
+  EXPECT_GE(CountAlive(EventsUpTo(Type::kProgress, &trainer)), 64);
+  EXPECT_GE(CountAlive(EventsUpTo(Type::kEval, &trainer)), 20);
+}
+
+TEST(TrainerProcess, AHeartbeatThatIsNotDueCostsNoEvent) {
+  for (const double seconds : {0.0, 1e6}) {
+    TempDir dir;
+    TrainRun run = TinyRun(dir.path(), SampleText(20000));
+    run.heartbeat_seconds = seconds;
+    TrainerProcess trainer(run);
+    std::vector<TrainEvent> events;
+    EXPECT_EQ(trainer.Finish(&events), absl::OkStatus());
+    EXPECT_EQ(CountAlive(events), 0) << seconds;
+  }
+}
+
 TEST(TrainerProcess, EndsWhenItsInputEnds) {
   TempDir dir;
   const TrainRun run = LongRun(dir.path());

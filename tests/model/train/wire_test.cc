@@ -56,6 +56,8 @@ TEST(TrainerWire, EventsSurvive) {
   e.code = "NON_FINITE";
   e.message = "line one\nline two";
   EXPECT_EQ(RoundTrip(e).message, e.message);
+  e.type = Type::kAlive;
+  EXPECT_EQ(RoundTrip(e).type, Type::kAlive);
   e.type = Type::kEnded;
   e.status = absl::ResourceExhaustedError("disk");
   EXPECT_EQ(RoundTrip(e).status, e.status);
@@ -95,6 +97,7 @@ TEST(TrainerWire, RunsSurvive) {
   run.base_dir = "";
   run.fence = 12;
   run.save_within_seconds = 30.5;
+  run.heartbeat_seconds = 2.5;
   run.spec.base = "block";
   run.spec.model = "m";
   run.spec.dataset_sha256 = std::string(64, 'a');
@@ -106,6 +109,7 @@ TEST(TrainerWire, RunsSurvive) {
   EXPECT_EQ(back->job_dir, run.job_dir);
   EXPECT_EQ(back->fence, 12);
   EXPECT_EQ(back->save_within_seconds, 30.5);
+  EXPECT_EQ(back->heartbeat_seconds, 2.5);
   EXPECT_EQ(TrainSpecToJson(back->spec), TrainSpecToJson(run.spec));
   EXPECT_FALSE(ParseTrainRun("{}").ok());
 }

@@ -7,7 +7,6 @@
 
 #include "gmock/gmock.h"
 #include "model/presets.h"
-#include "server/jobs/attempt_policy.h"
 #include "tests/server/jobs/jobs_fixture.h"
 
 namespace strata {
@@ -152,110 +151,6 @@ TEST_F(JobManagerTest, OneSlotRunsOneJobAtATime) {
   ASSERT_TRUE(manager->Cancel(first.id).ok());
   WaitForState(second.id, JobState::kRunning);
   EXPECT_EQ(manager->Get(first.id)->state, JobState::kCancelled);
-}
-
-TEST_F(JobManagerTest, ALostWorkerIsReplacedAndTheJobGoesOn) {
-  executor.Direct([](int n) -> FakeAttempt::Script {
-    if (n == 2) return TrainWell;
-    return [n](FakeAttempt* attempt) {
-      attempt->Started(n);
-      attempt->Checkpoint(n + 1);
-      return absl::UnavailableError("killed by signal 9");
-    };
-  });
-  StartManager();
-  const JobRecord done = WaitForEnd(Submit().id);
-  EXPECT_EQ(done.state, JobState::kSucceeded);
-  EXPECT_EQ(done.attempt, 3);
-  EXPECT_EQ(done.no_progress_attempts, 0);
-  EXPECT_EQ(StatesOf(done.id),
-            "QUEUED STARTING RUNNING QUEUED STARTING RUNNING QUEUED STARTING "
-            "RUNNING FINALIZING SUCCEEDED");
-  EXPECT_EQ(CountEvents(done.id, kEventAttemptEnded), 2);
-}
-
-// Something kills it after ten seconds, each time and for no fault of its own;
-// its spec would save only after 300.
-TEST_F(JobManagerTest, ATrainerThatIsKilledAgainAndAgainGetsAhead) {
-  std::atomic<int> saved{0};
-  executor.Play([&](FakeAttempt* attempt) -> absl::Status {
-    const double every = attempt->run.save_within_seconds;
-    attempt->Started(saved);
-    if (every > 0 && every < 10) attempt->Checkpoint(++saved);
-    if (saved == 3) return attempt->WriteResult();
-    return absl::UnavailableError("killed by signal 9");
-  });
-  StartManager();
-  const JobRecord done = WaitForEnd(Submit().id);
-  EXPECT_EQ(done.state, JobState::kSucceeded) << done.error.message;
-  EXPECT_EQ(executor.runs()[0].save_within_seconds, 0);
-  EXPECT_EQ(executor.runs()[1].save_within_seconds, kEarlySaveSeconds);
-}
-
-TEST_F(JobManagerTest, ACrashLoopEnds) {
-  executor.Play([](FakeAttempt* attempt) {
-    attempt->Started();
-    return absl::UnavailableError("killed by signal 11");
-  });
-  StartManager();
-  const JobRecord done = WaitForEnd(Submit().id);
-  EXPECT_EQ(done.state, JobState::kFailed);
-  EXPECT_EQ(done.error.code, "WORKER_LOST");
-  EXPECT_THAT(done.error.message, HasSubstr("signal 11"));
-  EXPECT_EQ(executor.runs().size(),
-            JobManagerOptions().max_attempts_without_progress);
-  EXPECT_EQ(CountEvents(done.id, kEventFailed), 1);
-}
-
-TEST_F(JobManagerTest, WhatNoRetryCanMendFailsAtOnce) {
-  executor.Play([](FakeAttempt* attempt) {
-    attempt->Started();
-    return absl::FailedPreconditionError("NON_FINITE at step 7");
-  });
-  StartManager();
-  const JobRecord done = WaitForEnd(Submit().id);
-  EXPECT_EQ(done.state, JobState::kFailed);
-  EXPECT_EQ(done.error.code, "NON_FINITE");
-  EXPECT_EQ(done.error.message, "NON_FINITE at step 7");
-  EXPECT_EQ(executor.runs().size(), 1u);
-}
-
-// The disk is full when the attempt begins: that may pass, at its end not.
-TEST_F(JobManagerTest, AFullDiskAtTheBeginningIsWaitedFor) {
-  MakeManager();
-  const JobRecord job = Submit();
-  executor.FailStarts(2, absl::ResourceExhaustedError("No space left"));
-  ASSERT_TRUE(manager->Start().ok());
-  const JobRecord done = WaitForEnd(job.id);
-  EXPECT_EQ(done.state, JobState::kSucceeded);
-  EXPECT_EQ(done.attempt, 3);
-}
-
-TEST_F(JobManagerTest, AFullDiskAtTheEndFailsTheJob) {
-  executor.Play([](FakeAttempt* attempt) {
-    attempt->Started();
-    return absl::ResourceExhaustedError("STORAGE_FULL: the result");
-  });
-  StartManager();
-  const JobRecord done = WaitForEnd(Submit().id);
-  EXPECT_EQ(done.state, JobState::kFailed);
-  EXPECT_EQ(done.error.code, "STORAGE_FULL");
-  EXPECT_EQ(done.attempt, 1);
-}
-
-TEST_F(JobManagerTest, ASilentAttemptIsKilled) {
-  executor.Play([](FakeAttempt* attempt) {
-    attempt->Started();
-    attempt->WaitForKill();
-    return absl::OkStatus();
-  });
-  JobManagerOptions options = Options();
-  options.stall_timeout_ms = 50;
-  manager = std::make_unique<JobManager>(options, store.get(), &executor,
-                                         &datasets, registry.get());
-  ASSERT_TRUE(manager->Start().ok());
-  const JobRecord done = WaitForEnd(Submit().id);
-  EXPECT_EQ(done.error.code, "WORKER_LOST");
 }
 
 TEST_F(JobManagerTest, ProgressIsCoalescedButTheLastIsKept) {

@@ -39,6 +39,10 @@ class Recorder final : public AttemptListener {
   void OnEval(const TrainEval&) override {}
   void OnCheckpoint(int64_t, const std::string&, int64_t) override {}
   void OnWarning(const std::string&, const std::string&) override {}
+  void OnAlive() override {
+    MutexLock lock(&mu_);
+    ++beats_;
+  }
   void OnEnded(const absl::Status& status) override {
     MutexLock lock(&mu_);
     ++ends_;
@@ -58,6 +62,10 @@ class Recorder final : public AttemptListener {
     MutexLock lock(&mu_);
     return ends_;
   }
+  int beats() {
+    MutexLock lock(&mu_);
+    return beats_;
+  }
   int steps() {
     MutexLock lock(&mu_);
     return steps_;
@@ -67,7 +75,7 @@ class Recorder final : public AttemptListener {
   Mutex mu_;
   CondVar cond_;
   bool started_ = false;
-  int parent_ = 0, steps_ = 0, ends_ = 0;
+  int parent_ = 0, steps_ = 0, beats_ = 0, ends_ = 0;
   absl::Status status_;
 };
 
@@ -115,6 +123,12 @@ TEST_F(LocalExecutorTest, AnExitWithoutAWordIsUnavailable) {
   const absl::Status status = recorder.WaitForEnd();
   EXPECT_TRUE(absl::IsUnavailable(status));
   EXPECT_THAT(std::string(status.message()), HasSubstr("code 7"));
+}
+
+TEST_F(LocalExecutorTest, ASignOfLifeIsPassedOn) {
+  auto attempt = Start("beat");
+  EXPECT_TRUE(recorder.WaitForEnd().ok());
+  EXPECT_EQ(recorder.beats(), 1);
 }
 
 TEST_F(LocalExecutorTest, WhatIsNotUnderstoodIsSkipped) {

@@ -68,6 +68,8 @@ int main(int argc, char** argv) {
       Send(fd, strata::TrainEventToJson(event));
     }
   }
+  event.type = strata::TrainEvent::Type::kAlive;
+  if (mode == "beat") Send(fd, strata::TrainEventToJson(event));
   if (mode == "listen") {
     std::string line;
     while (std::getline(std::cin, line)) {
