@@ -84,6 +84,7 @@ JobManagerOptions JobOptionsFor(const Flags& flags, JobObserver* observer) {
   options.slots = flags.job_slots;
   options.retry_base_ms = Millis(flags.job_retry_base);
   options.stall_timeout_ms = Millis(flags.job_stall_timeout);
+  options.keep_ended_ms = Millis(flags.keep_ended_jobs);
   options.max_attempts_without_progress = flags.job_attempts;
   options.trainer_threads = flags.trainer_threads > 0 ? flags.trainer_threads : CpuLimit();
   options.observer = observer;

@@ -70,6 +70,11 @@ const std::vector<Flag>& Table() {
        "replaced. A healthy one is heard every 10s, but not within one micro-batch, "
        "while a dataset is read, or within one save: more than the longest of these. "
        "0: never."},
+      {"keep-ended-jobs", Duration{&F::keep_ended_jobs}, "24h", "duration",
+       "After which the checkpoints of a job that failed or was cancelled are deleted, "
+       "and its result if that could not be published; looked at at the start and "
+       "every 10m. Those of one that succeeded go at once; what ListJobs and WatchJob "
+       "tell stays. 0: kept for ever."},
       {"max-batch", Count{&F::max_batch, 1, 65536}, "64", "sequences",
        "A worker steps at most so many together."},
       {"prefill-chunk", Count{&F::prefill_chunk, 1, 8192}, "512", "items a step",

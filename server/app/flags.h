@@ -31,6 +31,7 @@ struct Flags {
   MonotonicDuration job_retry_base{};
   int64_t job_attempts = 0;
   MonotonicDuration job_stall_timeout{};  // 0: none
+  MonotonicDuration keep_ended_jobs{};    // 0: for ever
   int64_t max_batch = 0;
   int64_t prefill_chunk = 0;
   int64_t max_queued_requests = 0;

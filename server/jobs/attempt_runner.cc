@@ -346,7 +346,9 @@ void AttemptRunner::Publish() {
       },
       nullptr);
   if (!stored) return;
-  RemoveFolder(context_->JobDir(claimed_.id) + "/checkpoints").IgnoreError();
+  // Not before: until the row says where the version is, the next process may
+  // have to publish again.
+  context_->RemoveWork(claimed_.id);
   context_->AttemptEnded("succeeded");
 }
 

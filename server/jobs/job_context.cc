@@ -3,6 +3,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/log.h"
+#include "model/version_dir.h"
 #include "server/jobs/job_id.h"
 
 namespace strata {
@@ -56,6 +57,11 @@ std::string JobContext::JobDir(absl::string_view id) const {
 
 std::string JobContext::ResultDir(absl::string_view id) const {
   return absl::StrCat(JobDir(id), "/result");
+}
+
+void JobContext::RemoveWork(absl::string_view id) const {
+  RemoveFolder(JobDir(id) + "/checkpoints").IgnoreError();
+  RemoveFolder(ResultDir(id)).IgnoreError();
 }
 
 RetryLimits JobContext::retry_limits() const {

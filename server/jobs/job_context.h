@@ -40,6 +40,8 @@ class JobContext {
 
   std::string JobDir(absl::string_view id) const;
   std::string ResultDir(absl::string_view id) const;
+  // Checkpoints and result, of a job that needs them no more.
+  void RemoveWork(absl::string_view id) const;
   int64_t NowMs() const { return options.clock->WallMillis(); }
   RetryLimits retry_limits() const;
   void AttemptEnded(absl::string_view cause) const;

@@ -4,8 +4,10 @@
 // clients watch. Every state is in the JobStore before anyone is told of it, so
 // that a kill at any moment loses nothing. Thread-safe.
 //
-// JOBS/ID/ holds spec.json, run.json, checkpoints/ and result/ of a job. The
-// folder stays when the job has ended; checkpoints/ goes once it has SUCCEEDED.
+// JOBS/ID/ holds spec.json, run.json, checkpoints/ and result/ of a job. Once it
+// has SUCCEEDED, the version is in the registry, and checkpoints/ and result/ go;
+// those of a job that FAILED or was CANCELLED go after keep_ended_ms. The row and
+// the events stay.
 
 #include <cstdint>
 #include <functional>
@@ -39,6 +41,7 @@ struct JobManagerOptions {
   // the longest of a micro-batch, the reading of a dataset and a save.
   int64_t stall_timeout_ms = 1'800'000;
   int64_t cancel_grace_ms = 5'000;  // before a cancelled attempt is killed
+  int64_t keep_ended_ms = 24 * 3'600'000;  // 0: for ever
   const Clock* clock = Clock::System();
   JobObserver* observer = nullptr;
 };

@@ -10,6 +10,7 @@ namespace strata {
 namespace {
 
 constexpr auto kSweepInterval = std::chrono::seconds(10);
+constexpr int64_t kFolderSweepMs = 10 * 60 * 1000;  // or a quarter of the limit
 
 }  // namespace
 
@@ -24,6 +25,7 @@ void JobSlots::Start() {
   for (int i = 0; i < context_->options.slots; ++i) {
     threads_.emplace_back([this] { Loop(); });
   }
+  threads_.emplace_back([this] { SweepFolders(); });
 }
 
 void JobSlots::Wake() {
@@ -79,6 +81,25 @@ void JobSlots::Loop() {
   MutexLock lock(&mu_);
   --live_;
   cond_.SignalAll();
+}
+
+// Of a thread of its own: a slot may be busy for days.
+void JobSlots::SweepFolders() {
+  const int64_t keep_ms = context_->options.keep_ended_ms;
+  const auto interval = std::chrono::milliseconds(
+      keep_ms > 0 ? std::clamp<int64_t>(keep_ms / 4, 20, kFolderSweepMs)
+                  : kFolderSweepMs);
+  while (true) {
+    const MonotonicTime next = Clock::System()->Now() + interval;
+    {
+      MutexLock lock(&mu_);
+      while (!stopping_ && Clock::System()->Now() < next) {
+        cond_.WaitUntil(&mu_, next);
+      }
+      if (stopping_) return;
+    }
+    SweepEndedJobs(*context_);
+  }
 }
 
 // New jobs wake the slot; jobs that wait for their retry are found by looking.

@@ -1,6 +1,6 @@
 #pragma once
 // JobSlots: the threads that claim jobs and run their attempts, one attempt a
-// thread. Thread-safe.
+// thread, and one that sweeps the folders of jobs that have ended. Thread-safe.
 
 #include <cstdint>
 #include <map>
@@ -29,6 +29,7 @@ class JobSlots {
 
  private:
   void Loop();
+  void SweepFolders();
   void RunAttempt(const JobRecord& job);
   void SweepIfDue();
   bool WaitForWork(uint64_t seen);  // false: stopping

@@ -67,6 +67,11 @@ absl::Status Recover(JobContext* context, bool server_lost,
   return changed.status();
 }
 
+bool IsStale(const JobContext& context, const JobRecord& ended) {
+  const int64_t keep_ms = context.options.keep_ended_ms;
+  return keep_ms > 0 && context.NowMs() - ended.finished_ms >= keep_ms;
+}
+
 }  // namespace
 
 absl::Status RecoverOrphans(
@@ -93,8 +98,8 @@ void SweepEndedJobs(const JobContext& context) {
     const std::string dir = it->path().string();
     const auto job = context.store->Get(it->path().filename().string());
     if (!job.ok() || !IsTerminal(job->state)) continue;
-    if (job->state == JobState::kSucceeded) {
-      RemoveFolder(dir + "/checkpoints").IgnoreError();
+    if (job->state == JobState::kSucceeded || IsStale(context, *job)) {
+      context.RemoveWork(job->id);
     }
     RemoveTemporaries(dir);
     RemoveTemporaries(dir + "/checkpoints");

@@ -20,9 +20,10 @@ absl::Status RecoverOrphans(
     JobContext* context, bool server_lost,
     const std::function<bool(absl::string_view)>& is_running);
 
-// In the folders of jobs that have ended: deletes the checkpoints of those that
-// have succeeded, and what killed writers left in any. (That of other jobs goes
-// when their next attempt begins, which waits until the last one is gone.)
+// In the folders of jobs that have ended: deletes checkpoints and result of those
+// that have succeeded, or ended keep_ended_ms ago; and what killed writers left in
+// any. (That of other jobs goes when their next attempt begins, which waits until
+// the last one is gone.)
 void SweepEndedJobs(const JobContext& context);
 
 }  // namespace strata

@@ -208,19 +208,6 @@ TEST_F(JobManagerTest, ADamagedResultIsMadeAgain) {
   EXPECT_EQ(Versions(), 1);
 }
 
-TEST_F(JobManagerTest, CheckpointsGoOnceTheJobHasSucceeded) {
-  executor.Play([](FakeAttempt* attempt) {
-    fs::create_directories(attempt->run.job_dir + "/checkpoints/step-3");
-    return TrainWell(attempt);
-  });
-  StartManager();
-  const JobRecord job = Submit();
-  WaitForEnd(job.id);
-  manager.reset();  // the slot is through
-  EXPECT_FALSE(fs::exists(dir / ("jobs/" + job.id + "/checkpoints")));
-  EXPECT_TRUE(fs::exists(dir / ("jobs/" + job.id + "/spec.json")));
-}
-
 TEST_F(JobManagerTest, StatesAreReportedAfterEveryChange) {
   class Counts final : public JobObserver {
    public:
