@@ -10,6 +10,10 @@
 // only after a newer one is durable. Single writer: the attempt that holds the
 // job. Thread-compatible.
 //
+// The manifest alone makes a folder count, when old ones are deleted as when a run
+// resumes; no record elsewhere is waited for or asked (server/jobs/job_manager.h
+// says why).
+//
 // When folders are made besides depends on the clock and on who stops the run; a
 // roll-back point does not: every `rollback_every` steps, if the last step was
 // finite. Only to those may training return, or an interrupted run would end in

@@ -59,7 +59,8 @@ void AttemptEvents::Checkpoint(int64_t step, const std::string& path,
   MutexLock lock(&mu_);
   StoreHeld();
   Store(Durability::kFull, [&](JobRecord* job, std::vector<JobEvent>* events) {
-    job->checkpoint_step = std::max(job->checkpoint_step, step);
+    // Lower than the one before where training went back.
+    job->checkpoint_step = step;
     events->push_back(CheckpointEvent(step, path, bytes));
     return absl::OkStatus();
   });

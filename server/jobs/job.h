@@ -39,7 +39,7 @@ struct JobRecord {
   int attempt = 0;
   int no_progress_attempts = 0;
   int lost_servers = 0;  // in a row that ended while they ran it, without progress
-  int64_t checkpoint_step = 0;     // highest announced; 0 = none
+  int64_t checkpoint_step = 0;     // announced last; 0 = none
   int64_t attempt_base_step = 0;   // checkpoint_step when the attempt began
   int64_t fence = 0;
   int64_t not_before_ms = 0;

@@ -8,6 +8,13 @@
 // has SUCCEEDED, the version is in the registry, and checkpoints/ and result/ go;
 // those of a job that FAILED or was CANCELLED go after keep_ended_ms. The row and
 // the events stay.
+//
+// Which checkpoints there are is told by the folders, not by the store: a folder
+// is whole or garbage by its manifest (model/train/checkpoint.h), so resuming needs
+// no row, and one whose announcement was lost with its server is not lost itself.
+// What a row would keep out, the folder of an attempt that was given up, cannot
+// come: no attempt starts before the process of the last one is gone
+// (Executor::WaitUntilGone). checkpoint_saved events are history.
 
 #include <cstdint>
 #include <functional>

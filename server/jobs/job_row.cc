@@ -68,6 +68,9 @@ CREATE TABLE checkpoints (
 const char kAddLostServers[] =
     "ALTER TABLE jobs ADD COLUMN lost_servers INTEGER NOT NULL DEFAULT 0";
 
+// The folders are the truth (job_manager.h); their history is in the events.
+const char kDropCheckpoints[] = "DROP TABLE checkpoints";
+
 namespace {
 
 absl::Status Damaged(absl::string_view id, absl::string_view what) {

@@ -10,7 +10,8 @@
 namespace strata {
 
 extern const char kJobSchema[];    // version 1
-extern const char kAddLostServers[];  // from version 1 to 2
+extern const char kAddLostServers[];   // from version 1 to 2
+extern const char kDropCheckpoints[];  // from version 2 to 3
 
 // Columns of a job, in the order that ReadJob expects.
 #define STRATA_JOB_COLUMNS                                                    \

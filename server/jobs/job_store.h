@@ -27,14 +27,6 @@ enum class Durability { kFull, kRelaxed };  // fsync, or lose the last on a powe
 // comes from a wall clock that jumped, and does not hold the job back.
 inline constexpr int64_t kMaxNotBeforeAheadMs = 15 * 60 * 1000;
 
-struct JobCheckpoint {
-  int64_t step = 0;
-  int attempt = 0;
-  std::string path;
-  int64_t bytes = 0;
-  int64_t created_ms = 0;
-};
-
 class JobStore {
  public:
   virtual ~JobStore() = default;
@@ -56,11 +48,6 @@ class JobStore {
                                                        int64_t after,
                                                        int limit) const = 0;
 
-  // Every checkpoint that was announced, newest first; the trainer may have
-  // deleted older ones since.
-  virtual absl::StatusOr<std::vector<JobCheckpoint>> Checkpoints(
-      absl::string_view id) const = 0;
-
   // Claims the oldest eligible QUEUED job: state STARTING, fence + 1,
   // attempt + 1, lease until now + lease_ms. NOT_FOUND when there is none.
   virtual absl::StatusOr<JobRecord> Claim(absl::string_view owner,
@@ -70,8 +57,7 @@ class JobStore {
 
   // Reads the job, lets `change` edit it and append events (sequence, time,
   // attempt and state are filled in), writes both in one transaction. A new
-  // state appends `state_changed` by itself; `checkpoint_saved` adds the
-  // checkpoint. `fence` >= 0 must match. An illegal state transition, or any
+  // state appends `state_changed` by itself. `fence` >= 0 must match. An illegal state transition, or any
   // change of a terminal job, is FAILED_PRECONDITION and changes nothing; an
   // error of `change` too. `change` may raise the fence, to shut out an attempt
   // that is given up. Returns the new record.

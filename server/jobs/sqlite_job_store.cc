@@ -13,7 +13,8 @@ namespace strata {
 namespace {
 
 // The statements that bring a file from each version to the next.
-constexpr const char* kMigrations[] = {kJobSchema, kAddLostServers};
+constexpr const char* kMigrations[] = {kJobSchema, kAddLostServers,
+                                       kDropCheckpoints};
 constexpr int64_t kSchemaVersion = std::size(kMigrations);
 
 absl::Status NoSuchJob(absl::string_view id) {
@@ -162,27 +163,6 @@ absl::StatusOr<std::vector<JobEvent>> SqliteJobStore::Events(
   return events;
 }
 
-absl::StatusOr<std::vector<JobCheckpoint>> SqliteJobStore::Checkpoints(
-    absl::string_view id) const {
-  MutexLock lock(&mu_);
-  STRATA_RETURN_IF_ERROR(GetLocked(id).status());
-  SqliteStatement query = db_->Use(
-      "SELECT step, attempt, path, bytes, created_ms FROM checkpoints"
-      " WHERE job_id = ? ORDER BY step DESC");
-  query.Bind(id);
-  std::vector<JobCheckpoint> checkpoints;
-  while (true) {
-    STRATA_ASSIGN_OR_RETURN(const bool row, query.Step());
-    if (!row) return checkpoints;
-    JobCheckpoint& c = checkpoints.emplace_back();
-    c.step = query.Int(0);
-    c.attempt = static_cast<int>(query.Int(1));
-    c.path = query.Text(2);
-    c.bytes = query.Int(3);
-    c.created_ms = query.Int(4);
-  }
-}
-
 absl::StatusOr<std::string> SqliteJobStore::Eligible(int64_t now_ms) const {
   SqliteStatement query = db_->Use(
       "SELECT id FROM jobs WHERE state = 'QUEUED'"
@@ -289,28 +269,8 @@ absl::Status SqliteJobStore::Write(JobState old_state,
     event.state = job->state;
     if (event.payload_json.empty()) event.payload_json = "{}";
     STRATA_RETURN_IF_ERROR(InsertEventRow(job->id, event, db_.get()));
-    if (event.type == kEventCheckpoint) {
-      STRATA_RETURN_IF_ERROR(WriteCheckpoint(*job, event));
-    }
   }
   return UpdateJobRow(*job, db_.get());
-}
-
-absl::Status SqliteJobStore::WriteCheckpoint(const JobRecord& job,
-                                             const JobEvent& event) {
-  STRATA_ASSIGN_OR_RETURN(const CheckpointPayload checkpoint,
-                          ParseCheckpoint(event.payload_json));
-  return db_
-      ->Use("INSERT OR REPLACE INTO checkpoints (job_id, step, attempt, fence,"
-            " path, bytes, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?)")
-      .Bind(job.id)
-      .Bind(checkpoint.step)
-      .Bind(int64_t{job.attempt})
-      .Bind(job.fence)
-      .Bind(checkpoint.path)
-      .Bind(checkpoint.bytes)
-      .Bind(event.time_ms)
-      .Run();
 }
 
 absl::StatusOr<std::vector<JobRecord>> SqliteJobStore::Orphans(

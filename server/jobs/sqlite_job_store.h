@@ -30,8 +30,6 @@ class SqliteJobStore final : public JobStore {
   absl::StatusOr<std::vector<JobEvent>> Events(absl::string_view id,
                                                int64_t after,
                                                int limit) const override;
-  absl::StatusOr<std::vector<JobCheckpoint>> Checkpoints(
-      absl::string_view id) const override;
   absl::StatusOr<JobRecord> Claim(absl::string_view owner, int64_t now_ms,
                                   int64_t lease_ms) override;
   absl::Status RenewLease(absl::string_view id, int64_t fence,
@@ -54,8 +52,6 @@ class SqliteJobStore final : public JobStore {
   // Numbers and writes the events, then the row.
   absl::Status Write(JobState old_state, std::vector<JobEvent> events,
                      JobRecord* job) STRATA_REQUIRES(mu_);
-  absl::Status WriteCheckpoint(const JobRecord& job, const JobEvent& event)
-      STRATA_REQUIRES(mu_);
 
   mutable Mutex mu_;
   const std::unique_ptr<SqliteDb> db_;

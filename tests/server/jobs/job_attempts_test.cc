@@ -53,6 +53,22 @@ TEST_F(JobAttemptsTest, ATrainerThatIsKilledAgainAndAgainGetsAhead) {
   EXPECT_EQ(executor.runs()[1].save_within_seconds, kEarlySaveSeconds);
 }
 
+// Steps that were not finite took it back from 100 to 50.
+TEST_F(JobAttemptsTest, CheckpointsBehindTheHighestAreProgressToo) {
+  executor.Direct([](int n) -> FakeAttempt::Script {
+    return [n](FakeAttempt* attempt) -> absl::Status {
+      attempt->Started();
+      attempt->Checkpoint(n == 0 ? 100 : 50 + n);
+      if (n == 12) return attempt->WriteResult();
+      return absl::UnavailableError("killed by signal 9");
+    };
+  });
+  StartManager();
+  const JobRecord done = WaitForEnd(Submit().id);
+  EXPECT_EQ(done.state, JobState::kSucceeded) << done.error.message;
+  EXPECT_EQ(done.attempt, 13);
+}
+
 TEST_F(JobAttemptsTest, ACrashLoopEnds) {
   executor.Play([](FakeAttempt* attempt) {
     attempt->Started();

@@ -68,7 +68,6 @@ TEST_P(JobStoreContract, AJobIsReadBackAsItWasWritten) {
 TEST_P(JobStoreContract, WhatIsNotThereIsNotFound) {
   EXPECT_TRUE(absl::IsNotFound(store->Get("x").status()));
   EXPECT_TRUE(absl::IsNotFound(store->Events("x", 0, 10).status()));
-  EXPECT_TRUE(absl::IsNotFound(store->Checkpoints("x").status()));
   EXPECT_TRUE(absl::IsNotFound(store->List("x", 10).status()));
   EXPECT_TRUE(absl::IsNotFound(store->Claim("me", 0, 1).status()));
   EXPECT_TRUE(absl::IsNotFound(store->FindByKey("k", "hash").status()));
@@ -200,6 +199,22 @@ TEST_P(JobStoreContract, ListingIsNewestFirstAndPaged) {
   for (int i = 0; i < 10; ++i) EXPECT_EQ(seen[i], absl::StrCat("job", 9 - i));
 }
 
+TEST_P(JobStoreContract, AnAttemptIsMeasuredFromTheLastCheckpoint) {
+  Insert("a");
+  Claim();
+  ASSERT_TRUE(store
+                  ->Update("a", 1, Durability::kFull,
+                           [](JobRecord* job, std::vector<JobEvent>* events) {
+                             job->checkpoint_step = 10;
+                             events->push_back(
+                                 CheckpointEvent(10, "step-10", 300));
+                             return absl::OkStatus();
+                           })
+                  .ok());
+  ASSERT_TRUE(Move("a", {JobState::kQueued}).ok());
+  EXPECT_EQ(Claim().attempt_base_step, 10);
+}
+
 TEST_P(JobStoreContract, AWatchCutAtAnySequenceGoesOnWithoutGapOrRepeat) {
   Insert("a");
   Claim();
@@ -254,33 +269,6 @@ TEST_P(JobStoreContract, EventsOfManyWritersStayGapFree) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(EventsOf("a").size(), 201u);
   ExpectGapFree("a");
-}
-
-TEST_P(JobStoreContract, CheckpointsAreKeptByStep) {
-  Insert("a");
-  Claim();
-  const auto save = [&](int64_t step, int64_t bytes) {
-    return store->Update("a", 1, Durability::kFull,
-                         [&](JobRecord* job, std::vector<JobEvent>* events) {
-                           job->checkpoint_step = step;
-                           events->push_back(CheckpointEvent(
-                               step, absl::StrCat("step-", step), bytes));
-                           return absl::OkStatus();
-                         });
-  };
-  ASSERT_TRUE(save(5, 100).ok());
-  ASSERT_TRUE(save(10, 200).ok());
-  ASSERT_TRUE(save(10, 300).ok());  // made again after a fall back
-  const auto checkpoints = store->Checkpoints("a");
-  ASSERT_TRUE(checkpoints.ok());
-  ASSERT_EQ(checkpoints->size(), 2u);
-  EXPECT_EQ((*checkpoints)[0].step, 10);
-  EXPECT_EQ((*checkpoints)[0].bytes, 300);
-  EXPECT_EQ((*checkpoints)[1].path, "step-5");
-  EXPECT_EQ((*checkpoints)[1].attempt, 1);
-  // The next attempt is measured from here.
-  ASSERT_TRUE(Move("a", {JobState::kQueued}).ok());
-  EXPECT_EQ(Claim().attempt_base_step, 10);
 }
 
 TEST_P(JobStoreContract, JobsAreCountedByState) {
