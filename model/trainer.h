@@ -70,6 +70,12 @@ struct TrainRun {
   std::string base_dir;   // version folder, or empty when base is a preset
   TrainSpec spec;         // resolved
   int64_t fence = 0;      // in the names of temporary folders
+  // > 0: rows of a forward pass instead of the spec's, for which there was no
+  // memory. The batch stays; sums and dropout do not, to the bit.
+  int64_t micro_batch = 0;
+  int64_t rows_at_once() const {
+    return micro_batch > 0 ? micro_batch : spec.micro_batch;
+  }
   // > 0: a checkpoint at least so often, whatever the spec says.
   double save_within_seconds = 0;
   // > 0: a trainer process that has nothing else to tell says so often that it

@@ -181,6 +181,7 @@ std::string TrainRunToJson(const TrainRun& run) {
                {"dataset_path", run.dataset_path},
                {"base_dir", run.base_dir},
                {"fence", run.fence},
+               {"micro_batch", run.micro_batch},
                {"save_within_seconds", run.save_within_seconds},
                {"heartbeat_seconds", run.heartbeat_seconds},
                {"spec", Json::parse(TrainSpecToJson(run.spec))}});
@@ -196,6 +197,7 @@ absl::StatusOr<TrainRun> ParseTrainRun(absl::string_view text) {
   reader.Get("dataset_path", &run.dataset_path);
   reader.Get("base_dir", &run.base_dir);
   reader.Get("fence", &run.fence);
+  reader.Get("micro_batch", &run.micro_batch);
   reader.Get("save_within_seconds", &run.save_within_seconds);
   reader.Get("heartbeat_seconds", &run.heartbeat_seconds);
   reader.GetText("spec", &spec);

@@ -152,11 +152,11 @@ absl::StatusOr<TrainEval> DocumentTask::Evaluate(
   model_->eval();
   absl::Status status;
   for (int64_t begin = 0; begin < count && status.ok();
-       begin += run_.spec.micro_batch) {
+       begin += run_.rows_at_once()) {
     status = poll();
     if (!status.ok()) break;
     std::vector<int64_t> chosen;
-    const int64_t end = std::min(begin + run_.spec.micro_batch, count);
+    const int64_t end = std::min(begin + run_.rows_at_once(), count);
     for (int64_t i = begin; i < end; ++i) chosen.push_back(i);
     status = TorchGuard([&] {
       torch::NoGradGuard no_grad;

@@ -45,7 +45,7 @@ absl::StatusOr<TrainEval> LanguageTask::Evaluate(
     const std::function<absl::Status()>& poll) {
   EvalOptions options;
   options.max_items = run_.spec.eval_max_items;
-  options.rows = run_.spec.micro_batch;
+  options.rows = run_.rows_at_once();
   options.batcher = TrainBatches(run_, *model_, false);
   return strata::Evaluate(model_->model, data_.held_out, options, poll);
 }

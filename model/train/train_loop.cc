@@ -143,11 +143,12 @@ absl::StatusOr<TrainLoop::StepResult> TrainLoop::ForwardBackward() {
   optimizer_.ZeroGrad();
   result.rows = {begin, state_.cursor};
   const int64_t rows = result.counts.rows;
-  for (int64_t row = 0; row < rows; row += run_.spec.micro_batch) {
+  const int64_t at_once = run_.rows_at_once();
+  for (int64_t row = 0; row < rows; row += at_once) {
     STRATA_RETURN_IF_ERROR(Poll());
     STRATA_ASSIGN_OR_RETURN(
         const double loss,
-        MicroBatch(row, std::min(row + run_.spec.micro_batch, rows)));
+        MicroBatch(row, std::min(row + at_once, rows)));
     result.loss += loss;
   }
   result.grad_norm = GlobalGradNorm(weights_);

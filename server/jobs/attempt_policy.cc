@@ -49,6 +49,19 @@ void Fail(absl::string_view code, const std::string& message, int64_t now_ms,
                                job->error.message));
 }
 
+// False where it has been halved before, or is one row. The batch, and so the
+// steps, stay as they are.
+bool HalveMicroBatch(JobRecord* job, std::vector<JobEvent>* events) {
+  if (job->micro_batch > 0 || job->spec.micro_batch < 2) return false;
+  job->micro_batch = job->spec.micro_batch / 2;
+  events->push_back(ErrorEvent(
+      kEventWarning, "MICRO_BATCH_HALVED",
+      absl::StrCat("out of memory at micro_batch ", job->spec.micro_batch,
+                   "; trained on at ", job->micro_batch,
+                   ", and no longer bit for bit as at the first")));
+  return true;
+}
+
 }  // namespace
 
 bool MadeProgress(JobRecord* job) {
@@ -77,8 +90,9 @@ AttemptVerdict JudgeTraining(const absl::Status& status, bool asked) {
               : Says(status, "LEAK")     ? "LEAK"
                                          : "FAILED_PRECONDITION"};
     case absl::StatusCode::kResourceExhausted:
-      return {Next::kFail, true,
-              SaysDiskFull(status) ? "STORAGE_FULL" : "OUT_OF_MEMORY"};
+      if (SaysDiskFull(status)) return {Next::kFail, true, "STORAGE_FULL"};
+      return {Next::kRetrySmaller, /*counts=*/false, "OUT_OF_MEMORY",
+              /*waits=*/true};
     case absl::StatusCode::kDataLoss:
       return {Next::kFail, true, "BASE_MODEL_MISSING"};
     case absl::StatusCode::kAborted:
@@ -121,7 +135,10 @@ void ApplyVerdict(const AttemptVerdict& verdict, const std::string& message,
   if (!MadeProgress(job) && verdict.counts) ++job->no_progress_attempts;
   const bool used_up = verdict.counts && job->no_progress_attempts >=
                                              limits.max_attempts_without_progress;
-  if (verdict.next == Next::kRetry && !used_up) {
+  const bool again = verdict.next == Next::kRetry ||
+                     (verdict.next == Next::kRetrySmaller &&
+                      HalveMicroBatch(job, events));
+  if (again && !used_up) {
     job->state = JobState::kQueued;
     job->not_before_ms =
         verdict.counts || verdict.waits
@@ -130,9 +147,8 @@ void ApplyVerdict(const AttemptVerdict& verdict, const std::string& message,
     return;
   }
   Fail(verdict.code,
-       verdict.next == Next::kFail
-           ? message
-           : absl::StrCat(job->no_progress_attempts,
+       !again ? message
+              : absl::StrCat(job->no_progress_attempts,
                           " attempts in a row ended without a new checkpoint; "
                           "the last: ",
                           message),

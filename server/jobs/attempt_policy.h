@@ -11,7 +11,11 @@
 namespace strata {
 
 struct AttemptVerdict {
-  enum class Next { kRetry, kFail };
+  enum class Next {
+    kRetry,
+    kRetrySmaller,  // at half the micro-batch, once; then kFail
+    kFail,
+  };
   Next next = Next::kRetry;
   bool counts = true;  // as an attempt without progress, if it made none
   std::string code;    // WORKER_LOST, NON_FINITE, …
@@ -26,7 +30,8 @@ AttemptVerdict JudgePublish(const absl::Status& status);
 
 // base_ms * 2^(n-1) for the n-th attempt in a row without progress, at most 10
 // minutes, of which the second half is random by (job, attempt): jobs that fell
-// together do not come back together.
+// together do not come back together. Not the whole: attempts are few, and must
+// outlast what troubles them.
 int64_t RetryDelayMs(const JobRecord& job, int64_t base_ms);
 
 // Edits the counters of `job`, whose attempt is gone, if that one left a new

@@ -108,6 +108,7 @@ absl::StatusOr<TrainRun> AttemptRunner::MakeRun() const {
   run.job_dir = context_->JobDir(claimed_.id);
   run.spec = claimed_.spec;
   run.fence = claimed_.fence;
+  run.micro_batch = claimed_.micro_batch;
   run.save_within_seconds = EarlySaveSeconds(claimed_);
   run.heartbeat_seconds = kHeartbeatSeconds;
   if (context_->options.stall_timeout_ms > 0) {

@@ -38,6 +38,7 @@ struct JobRecord {
   std::string phase;
   int attempt = 0;
   int no_progress_attempts = 0;
+  int64_t micro_batch = 0;  // > 0: instead of the spec's, which took too much memory
   int lost_servers = 0;  // in a row that ended while they ran it, without progress
   int64_t checkpoint_step = 0;     // announced last; 0 = none
   int64_t attempt_base_step = 0;   // checkpoint_step when the attempt began

@@ -71,6 +71,9 @@ const char kAddLostServers[] =
 // The folders are the truth (job_manager.h); their history is in the events.
 const char kDropCheckpoints[] = "DROP TABLE checkpoints";
 
+const char kAddMicroBatch[] =
+    "ALTER TABLE jobs ADD COLUMN micro_batch INTEGER NOT NULL DEFAULT 0";
+
 namespace {
 
 absl::Status Damaged(absl::string_view id, absl::string_view what) {
@@ -117,6 +120,7 @@ absl::StatusOr<JobRecord> ReadJob(const SqliteStatement& row) {
   job.finished_ms = row.Int(19);
   job.last_sequence = row.Int(20);
   job.lost_servers = static_cast<int>(row.Int(21));
+  job.micro_batch = row.Int(22);
   return job;
 }
 
@@ -146,6 +150,7 @@ absl::Status UpdateJobRow(const JobRecord& job, SqliteDb* db) {
       " attempt_base_step = ?, fence = ?, not_before_ms = ?, progress = ?,"
       " eval = ?, error_code = ?, error_message = ?, published = ?,"
       " started_ms = ?, finished_ms = ?, last_sequence = ?, lost_servers = ?,"
+      " micro_batch = ?,"
       " lease_owner = CASE WHEN ? THEN lease_owner END,"
       " lease_until_ms = CASE WHEN ? THEN lease_until_ms ELSE 0 END"
       " WHERE id = ?");
@@ -172,6 +177,7 @@ absl::Status UpdateJobRow(const JobRecord& job, SqliteDb* db) {
       .Bind(job.finished_ms)
       .Bind(job.last_sequence)
       .Bind(int64_t{job.lost_servers})
+      .Bind(job.micro_batch)
       .Bind(leased)
       .Bind(leased)
       .Bind(job.id)

@@ -12,14 +12,16 @@ namespace strata {
 extern const char kJobSchema[];    // version 1
 extern const char kAddLostServers[];   // from version 1 to 2
 extern const char kDropCheckpoints[];  // from version 2 to 3
+extern const char kAddMicroBatch[];    // from version 3 to 4
 
 // Columns of a job, in the order that ReadJob expects.
 #define STRATA_JOB_COLUMNS                                                    \
   "id, idem_key, spec, state, cancel_requested, phase, attempt, "             \
   "no_progress_attempts, checkpoint_step, attempt_base_step, fence, "         \
   "not_before_ms, progress, eval, error_code, error_message, published, "     \
-  "created_ms, started_ms, finished_ms, last_sequence, lost_servers"
-inline constexpr int kJobColumns = 22;
+  "created_ms, started_ms, finished_ms, last_sequence, lost_servers, " \
+  "micro_batch"
+inline constexpr int kJobColumns = 23;
 
 absl::StatusOr<JobRecord> ReadJob(const SqliteStatement& row);
 

@@ -14,7 +14,7 @@ namespace {
 
 // The statements that bring a file from each version to the next.
 constexpr const char* kMigrations[] = {kJobSchema, kAddLostServers,
-                                       kDropCheckpoints};
+                                       kDropCheckpoints, kAddMicroBatch};
 constexpr int64_t kSchemaVersion = std::size(kMigrations);
 
 absl::Status NoSuchJob(absl::string_view id) {

@@ -145,6 +145,32 @@ TEST(RunTraining, MicroBatchesOnlyChangeRounding) {
   }
 }
 
+// A checkpoint of the larger one is taken up: the spec is the same.
+TEST(RunTraining, AForcedMicroBatchOnlyChangesRounding) {
+  TempDir dir;
+  TrainRun run = TinyRun(dir.path(), SampleText(20000));
+  run.spec.dropout = 0;
+  run.spec.micro_batch = 4;
+  RecordingObserver whole;
+  ASSERT_EQ(RunTraining(run, &whole), absl::OkStatus());
+  run.job_dir += "2";
+  RecordingObserver first;
+  first.poll = [&] {
+    return first.progress.size() >= 6 ? Signal::kCheckpointAndStop
+                                      : Signal::kContinue;
+  };
+  ASSERT_TRUE(absl::IsAborted(RunTraining(run, &first)));
+  run.micro_batch = 3;  // does not divide the batch
+  RecordingObserver rest;
+  ASSERT_EQ(RunTraining(run, &rest), absl::OkStatus());
+  EXPECT_EQ(rest.started.back(), 6);
+  ASSERT_EQ(rest.progress.size(), 18u);
+  EXPECT_GT(rest.polls, 2 * 18);  // two passes a step
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_NEAR(rest.progress[i].loss, whole.progress[6 + i].loss, 1e-4);
+  }
+}
+
 // Steps [begin, end) are not finite until training has gone back once: as with
 // real data, what is bad is the same in every attempt.
 TrainHooks BadSteps(int64_t begin, int64_t end) {

@@ -98,6 +98,7 @@ TEST(TrainerWire, RunsSurvive) {
   run.fence = 12;
   run.save_within_seconds = 30.5;
   run.heartbeat_seconds = 2.5;
+  run.micro_batch = 3;
   run.spec.base = "block";
   run.spec.model = "m";
   run.spec.dataset_sha256 = std::string(64, 'a');
@@ -110,6 +111,7 @@ TEST(TrainerWire, RunsSurvive) {
   EXPECT_EQ(back->fence, 12);
   EXPECT_EQ(back->save_within_seconds, 30.5);
   EXPECT_EQ(back->heartbeat_seconds, 2.5);
+  EXPECT_EQ(back->micro_batch, 3);
   EXPECT_EQ(TrainSpecToJson(back->spec), TrainSpecToJson(run.spec));
   EXPECT_FALSE(ParseTrainRun("{}").ok());
 }

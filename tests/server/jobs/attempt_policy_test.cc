@@ -19,7 +19,6 @@ TEST(AttemptPolicyTest, WhatTheUserMustFixIsNotTriedAgain) {
       {absl::InvalidArgumentError("line 3: bad"), "DATASET_INVALID"},
       {absl::FailedPreconditionError("NON_FINITE step 3"), "NON_FINITE"},
       {absl::ResourceExhaustedError("STORAGE_FULL: x"), "STORAGE_FULL"},
-      {absl::ResourceExhaustedError("no memory"), "OUT_OF_MEMORY"},
       {absl::DataLossError("base"), "BASE_MODEL_MISSING"},
   };
   for (const auto& c : kCases) {
@@ -27,6 +26,32 @@ TEST(AttemptPolicyTest, WhatTheUserMustFixIsNotTriedAgain) {
     EXPECT_EQ(verdict.next, Next::kFail) << c.status;
     EXPECT_EQ(verdict.code, c.code) << c.status;
   }
+}
+
+// What a first and a second lack of memory make of a job.
+JobRecord TwiceOutOfMemory(int64_t micro_batch, std::vector<JobEvent>* events) {
+  JobRecord job;
+  job.spec.micro_batch = micro_batch;
+  for (int i = 0; i < 2 && job.state != JobState::kFailed; ++i) {
+    job.state = JobState::kRunning;
+    const absl::Status status = absl::ResourceExhaustedError("out of memory");
+    ApplyVerdict(JudgeTraining(status, false), "out of memory", {3, 10}, 0,
+                 &job, events);
+    if (i == 0 && micro_batch > 1) EXPECT_EQ(job.state, JobState::kQueued);
+  }
+  EXPECT_EQ(job.state, JobState::kFailed);
+  EXPECT_EQ(job.error.code, "OUT_OF_MEMORY");
+  EXPECT_EQ(job.error.message, "out of memory");
+  return job;
+}
+
+TEST(AttemptPolicyTest, ALackOfMemoryIsMetOnceByHalfTheMicroBatch) {
+  std::vector<JobEvent> events;
+  EXPECT_EQ(TwiceOutOfMemory(7, &events).micro_batch, 3);
+  int warnings = 0;
+  for (const JobEvent& event : events) warnings += event.type == kEventWarning;
+  EXPECT_EQ(warnings, 1);
+  EXPECT_EQ(TwiceOutOfMemory(1, &events).micro_batch, 0);  // fails at once
 }
 
 TEST(AttemptPolicyTest, ALostWorkerIsReplaced) {

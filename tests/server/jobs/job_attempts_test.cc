@@ -69,6 +69,23 @@ TEST_F(JobAttemptsTest, CheckpointsBehindTheHighestAreProgressToo) {
   EXPECT_EQ(done.attempt, 13);
 }
 
+TEST_F(JobAttemptsTest, ALackOfMemoryIsMetByASmallerMicroBatch) {
+  executor.Play([](FakeAttempt* attempt) -> absl::Status {
+    attempt->Started();
+    if (attempt->run.rows_at_once() > 4) {
+      return absl::ResourceExhaustedError("out of memory");
+    }
+    return TrainWell(attempt);
+  });
+  StartManager();
+  const JobRecord done = WaitForEnd(Submit().id);
+  EXPECT_EQ(done.state, JobState::kSucceeded) << done.error.message;
+  ASSERT_EQ(executor.runs().size(), 2u);
+  EXPECT_EQ(executor.runs()[1].micro_batch, 4);
+  EXPECT_EQ(done.spec.micro_batch, 8);  // what was asked for
+  EXPECT_EQ(store->Get(done.id)->micro_batch, 4);
+}
+
 TEST_F(JobAttemptsTest, ACrashLoopEnds) {
   executor.Play([](FakeAttempt* attempt) {
     attempt->Started();
