@@ -62,7 +62,8 @@ const std::vector<Flag>& Table() {
       {"job-retry-base", Duration{&F::job_retry_base}, "10s", "duration",
        "Before an attempt that was lost is made anew; doubled each time."},
       {"job-attempts", Count{&F::job_attempts, 1, 1 << 20}, "5", "attempts",
-       "Lost in a row without a new checkpoint, after which a job fails. A server "
+       "Lost in a row without a new checkpoint, after which a job fails; each saves "
+       "sooner than the one before, from 30s on. A server "
        "that crashes or is killed while it runs the job counts apart, up to twice "
        "as many; one that shuts down does not count."},
       {"job-stall-timeout", Duration{&F::job_stall_timeout}, "30m", "duration",
