@@ -49,7 +49,7 @@ def test_no_admitted_stream_fails(serve):
     accepted = threading.Barrier(13)
 
     def one(i):
-        call = server.generate("tiny", b"a", max_tokens=1_500,
+        call = server.generate("tiny", b"a", max_tokens=6_000,
                                sampling=dict(seed=i, ignore_eos=True))
         assert next(iter(call)).WhichOneof("event") == "accepted"
         accepted.wait(30)
@@ -67,7 +67,7 @@ def test_no_admitted_stream_fails(serve):
         assert error_reason(caught.value) == "DRAINING"
         for stream in streams:
             data, _ = stream.result(120)
-            assert len(data) == 1_500
+            assert len(data) == 6_000
     assert server.process.wait(60) == 0
 
 
