@@ -31,6 +31,17 @@ void AwaitProgress(TrainerProcess* trainer) {
   FAIL() << "the trainer ended";
 }
 
+// Events up to the first of `type`.
+std::vector<TrainEvent> EventsUpTo(Type type, TrainerProcess* trainer) {
+  std::vector<TrainEvent> events;
+  while (auto event = trainer->Next()) {
+    events.push_back(*std::move(event));
+    if (events.back().type == type) return events;
+  }
+  ADD_FAILURE() << "the trainer ended";
+  return events;
+}
+
 TEST(TrainerProcess, ReportsFromStartToEnd) {
   TempDir dir;
   const TrainRun run = TinyRun(dir.path(), SampleText(20000));
@@ -81,25 +92,12 @@ TEST(TrainerProcess, ACancelDoesNotWaitForTheStep) {
   run.spec.batch = 4096;  // one step is one micro-batch of many seconds
   run.spec.micro_batch = run.spec.batch;
   TrainerProcess trainer(run);
-  const auto started = trainer.Next();
-  ASSERT_TRUE(started.has_value());
-  ASSERT_EQ(started->type, Type::kStarted);
+  EventsUpTo(Type::kStarted, &trainer);  // behind a warning of so large a batch
   trainer.Write("cancel\n");
   std::vector<TrainEvent> events;
   EXPECT_EQ(trainer.Finish(&events).code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(trainer.Wait(), kTrainerExitUserError);
   EXPECT_EQ(events.size(), 1u);  // the end, and no progress before it
-}
-
-// Events up to the first of `type`.
-std::vector<TrainEvent> EventsUpTo(Type type, TrainerProcess* trainer) {
-  std::vector<TrainEvent> events;
-  while (auto event = trainer->Next()) {
-    events.push_back(*std::move(event));
-    if (events.back().type == type) return events;
-  }
-  ADD_FAILURE() << "the trainer ended";
-  return events;
 }
 
 int CountAlive(const std::vector<TrainEvent>& events) {
