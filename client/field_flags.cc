@@ -31,6 +31,7 @@ constexpr FieldFlag kFieldFlags[] = {
     {"sampling.ignore_eos", "--ignore-eos"},
     {"idempotency_key", "--key"},
     {"spec.base", "--base"},
+    {"spec.config", "--config"},
     {"spec.dataset", "--data"},
     {"spec.model", "--name"},
     {"spec.steps", "--steps"},

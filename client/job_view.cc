@@ -74,10 +74,14 @@ absl::Status FollowJob(const CommandContext& context, const std::string& job, bo
   return Outcome(*result);
 }
 
+std::string JobBase(const v1::Job& job) {
+  return job.spec().config().empty() ? job.spec().base() : "a config";
+}
+
 std::string DescribeJob(const v1::Job& job) {
   std::string text = absl::StrCat(job.name(), " ", StateName(job));
   if (!job.published().empty()) absl::StrAppend(&text, ", published ", job.published());
-  absl::StrAppend(&text, "\n  ", job.spec().base(), " -> ", job.spec().model(), ", attempt ",
+  absl::StrAppend(&text, "\n  ", JobBase(job), " -> ", job.spec().model(), ", attempt ",
                   job.attempt(), ", created ", HumanTime(job.create_time_ms()));
   if (job.progress().total_steps() > 0) {
     absl::StrAppend(&text, "\n  ", RenderProgress(job.progress(), 100));

@@ -17,6 +17,9 @@ std::string JobName(const std::string& id);
 // Ctrl-C detaches and says how to attach again.
 absl::Status FollowJob(const CommandContext& context, const std::string& job, bool json);
 
+// What its weights began as: the base's name, or that it was a config.
+std::string JobBase(const v1::Job& job);
+
 // JSON, or a paragraph for a person.
 absl::Status PrintJob(const v1::Job& job, bool json);
 std::string DescribeJob(const v1::Job& job);

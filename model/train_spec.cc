@@ -99,8 +99,12 @@ int64_t RowsOfShortItems(int64_t batch, int64_t sequence) {
 }  // namespace
 
 absl::Status ValidateTrainSpec(const TrainSpec& spec) {
-  if (spec.base.empty() || spec.base.size() > 256) {
-    return Bad("base", "must be a preset or NAME[@VERSION], 1 to 256 bytes");
+  if (!spec.config.empty() && !spec.base.empty()) {
+    return Bad("config", "is given, and so is spec.base; must be one of the two");
+  }
+  if (spec.config.empty() && (spec.base.empty() || spec.base.size() > 256)) {
+    return Bad("base", "must be a preset or NAME[@VERSION], 1 to 256 bytes; or "
+                       "spec.config must be there");
   }
   if (!IsSha256Hex(spec.dataset_sha256)) {
     return Bad("dataset_sha256", "must be 64 hexadecimal digits, lower case");

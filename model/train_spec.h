@@ -17,7 +17,9 @@ inline constexpr int64_t kShortSequence = 512;
 inline constexpr int64_t kLongestAutoSequence = 2048;
 
 struct TrainSpec {
+  // One of the two, the other is empty:
   std::string base;            // preset name, or NAME@VERSION of a served model
+  std::string config;          // config.json of a model that generates: new weights
   std::string dataset_sha256;  // 64 hex digits
   std::string model;           // name of the model that gets the new version
 
@@ -43,6 +45,11 @@ struct TrainSpec {
   int keep_checkpoints = 2;
   int threads = 0;                   // 0 = the server's --trainer-threads
 };
+
+// What messages call the base.
+inline std::string BaseName(const TrainSpec& spec) {
+  return spec.config.empty() ? spec.base : "the config";
+}
 
 // Ranges; INVALID_ARGUMENT "spec.batch: …". `block_bytes` = S_top of the base.
 absl::Status ValidateTrainSpec(const TrainSpec& spec);

@@ -7,11 +7,14 @@
 namespace strata {
 namespace {
 
+constexpr absl::string_view kConfig = "config";
+
 // The one list of members, in the order of the text; reading and writing both
 // walk it, so that they cannot drift apart.
 template <typename Spec, typename Visitor>
 void VisitFields(Spec& spec, Visitor&& visit) {
   visit("base", spec.base);
+  visit("config", spec.config);
   visit("dataset_sha256", spec.dataset_sha256);
   visit("model", spec.model);
   visit("steps", spec.steps);
@@ -43,6 +46,8 @@ std::string TrainSpecToJson(const TrainSpec& spec) {
   using Json = nlohmann::ordered_json;
   Json json;
   VisitFields(spec, [&](const char* name, const auto& value) {
+    // Specs that were stored before there was one have none.
+    if (name == kConfig && spec.config.empty()) return;
     json[name] = value;  // doubles print as the shortest text that reads back
   });
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -52,6 +57,7 @@ absl::StatusOr<TrainSpec> ParseTrainSpec(absl::string_view json) {
   STRATA_ASSIGN_OR_RETURN(JsonObject object, JsonObject::Parse(json, "spec"));
   TrainSpec spec;
   VisitFields(spec, [&](const char* name, auto& value) {
+    if (name == kConfig && !object.Has(name)) return;
     object.Get(name, &value);
   });
   STRATA_RETURN_IF_ERROR(object.Finish());

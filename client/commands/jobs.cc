@@ -16,7 +16,7 @@ std::vector<std::string> Row(const v1::Job& job) {
   return {job.name().substr(job.name().find('/') + 1),
           EnumName(*v1::JobState_descriptor(), job.state()),
           absl::StrCat(progress.step(), "/", job.spec().steps()),
-          job.spec().base(),
+          JobBase(job),
           job.spec().model(),
           job.has_error() ? job.error().code() : job.published(),
           HumanTime(job.create_time_ms())};

@@ -1,4 +1,4 @@
-// strata models: list, get, load, unload, alias.
+// strata models: list, get, load, unload, alias, presets.
 
 #include <algorithm>
 
@@ -106,6 +106,29 @@ absl::Status Alias(const CommandContext& context, const std::string& name,
   return Print(status, model, json);
 }
 
+// Of all presets name and size; of one the config, which strata train --config takes.
+absl::Status Presets(const CommandContext& context, const std::string& name, bool json) {
+  grpc::ClientContext call;
+  v1::ListPresetsResponse response;
+  const grpc::Status status =
+      context.connection->models().ListPresets(&call, v1::ListPresetsRequest(), &response);
+  if (!status.ok()) return FromGrpc(status);
+  Rows rows = {{"PRESET", "PARAMETERS"}};
+  for (const v1::Preset& preset : response.presets()) {
+    if (!name.empty() && preset.name() != name) continue;
+    if (json) {
+      STRATA_RETURN_IF_ERROR(WriteLine(JsonLine(preset)));
+    } else if (!name.empty()) {
+      STRATA_RETURN_IF_ERROR(WriteOut(preset.config()));
+    }
+    rows.push_back({preset.name(), HumanCount(static_cast<double>(preset.parameters()))});
+  }
+  if (rows.size() == 1) {
+    return absl::NotFoundError(absl::StrCat("no preset \"", name, "\"; see strata models presets"));
+  }
+  return json || !name.empty() ? absl::OkStatus() : WriteOut(FormatTable(rows));
+}
+
 }  // namespace
 
 absl::Status RunModels(CommandContext* context, const std::vector<std::string>& words) {
@@ -120,8 +143,10 @@ absl::Status RunModels(CommandContext* context, const std::vector<std::string>& 
                  "  unload NAME@VERSION           lets it finish what runs, then frees it\n"
                  "  alias NAME [ALIAS] VERSION    points an alias, `live` by default, at a "
                  "version;\n"
-                 "                                plain NAME means NAME@live");
-  args.AddWord("ACTION", "list (the default), get, load, unload or alias", &action);
+                 "                                plain NAME means NAME@live\n"
+                 "  presets [NAME]                lists what strata train knows by name, or prints "
+                 "a config");
+  args.AddWord("ACTION", "list (the default), get, load, unload, alias or presets", &action);
   args.AddWord("NAME", "the model, as above", &name);
   args.AddWord("ALIAS", "of alias alone", &first);
   args.AddWord("VERSION", "of alias alone", &second);
@@ -130,9 +155,10 @@ absl::Status RunModels(CommandContext* context, const std::vector<std::string>& 
   STRATA_RETURN_IF_ERROR(ParseOrHelp(context, &args, words, &done));
   if (done) return absl::OkStatus();
   if (action == "list" && name.empty()) return List(*context, json);
+  if (action == "presets" && first.empty()) return Presets(*context, name, json);
   if (action != "get" && action != "load" && action != "unload" && action != "alias") {
     return UsageError(absl::StrCat("strata models ", action,
-                                   " is not known; it is list, get, load, unload or alias"));
+                                   " is not known; it is list, get, load, unload, alias or presets"));
   }
   if (name.empty()) return UsageError(absl::StrCat("strata models ", action, " needs a NAME"));
   std::vector<std::string> rest;

@@ -25,11 +25,13 @@ class SpecArgs {
  public:
   void Register(ArgParser* args) {
     args->Add("base", "PRESET_OR_MODEL",
-              "a preset (block, flat: -1m to -124m; hourglass, megabyte,\nspacebyte, "
-              "three-level, tree: -1m, -10m; block-literal; document)\nfor new weights, "
-              "or NAME[@VERSION]",
-              &base_)
-        .Require();
+              "a preset for new weights (strata models presets; document\nfor a classifier), or "
+              "NAME[@VERSION]",
+              &base_);
+    args->Add("config", "FILE",
+              "instead of --base: a config.json for new weights, such as\nstrata models presets "
+              "NAME prints",
+              &config_);
     args->Add("name", "MODEL", "the model that gets the new version", &model_).Require();
     args->Add("steps", "N", "optimizer steps", &steps_).Require();
     args->Add("batch", "N", "rows a step; default 8", &batch_)
@@ -53,7 +55,14 @@ class SpecArgs {
         .Add("threads", "N", "default: the server's --trainer-threads", &threads_);
   }
 
-  void Apply(v1::TrainSpec* spec) const {
+  absl::Status Apply(v1::TrainSpec* spec) const {
+    if (base_.empty() == config_.empty()) {
+      return UsageError("strata train needs one of --base PRESET_OR_MODEL and --config FILE");
+    }
+    if (!config_.empty()) {
+      STRATA_ASSIGN_OR_RETURN(const std::string config, ReadInput(config_));
+      spec->set_config(config);
+    }
     spec->set_base(base_);
     spec->set_model(model_);
     spec->set_steps(steps_);
@@ -74,10 +83,12 @@ class SpecArgs {
     if (threads_) {
       spec->set_threads(static_cast<int32_t>(std::clamp<int64_t>(*threads_, -1, 1 << 20)));
     }
+    return absl::OkStatus();
   }
 
  private:
   std::string base_;
+  std::string config_;
   std::string model_;
   int64_t steps_ = 0;
   std::optional<int64_t> batch_, micro_batch_, sequence_, warmup_, eval_every_,
@@ -140,7 +151,7 @@ absl::Status RunTrain(CommandContext* context, const std::vector<std::string>& w
   if (done) return absl::OkStatus();
 
   v1::TrainRequest request;
-  spec.Apply(request.mutable_spec());
+  STRATA_RETURN_IF_ERROR(spec.Apply(request.mutable_spec()));
   request.set_idempotency_key(key.empty() ? RandomKey() : key);
   STRATA_ASSIGN_OR_RETURN(const v1::Dataset dataset, Upload(context->connection.get(), data));
   request.mutable_spec()->set_dataset(dataset.name());

@@ -27,7 +27,7 @@ absl::Status CheckSequence(const TrainSpec& spec, const ModelConfig& config) {
   if (spec.sequence % top != 0 || spec.sequence > config.max_context) {
     return absl::InvalidArgumentError(absl::StrCat(
         "spec.sequence is ", spec.sequence, "; must be a multiple of ", top,
-        " and at most ", config.max_context, " for ", spec.base));
+        " and at most ", config.max_context, " for ", BaseName(spec)));
   }
   return absl::OkStatus();
 }
@@ -54,7 +54,10 @@ absl::StatusOr<TemplateKind> TrainedTemplate(TemplateKind base,
 absl::StatusOr<TrainedModel> DescribeModel(const TrainRun& run,
                                            TemplateKind data) {
   TrainedModel out;
-  if (run.base_dir.empty()) {
+  if (!run.spec.config.empty()) {
+    STRATA_ASSIGN_OR_RETURN(out.config, ParseModelConfig(run.spec.config));
+    out.kind = data;
+  } else if (run.base_dir.empty()) {
     const absl::StatusOr<ModelConfig> preset = PresetConfig(run.spec.base);
     if (!preset.ok()) {
       return absl::InvalidArgumentError(

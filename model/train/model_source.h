@@ -1,6 +1,6 @@
 #pragma once
-// Where a job's model comes from: new weights of a preset, drawn from the seed,
-// or those of a served version. Thread-compatible.
+// Where a job's model comes from: new weights of a preset or of a config, drawn
+// from the seed, or those of a served version. Thread-compatible.
 
 #include <string>
 #include <vector>

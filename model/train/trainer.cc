@@ -98,7 +98,7 @@ absl::Status WriteResult(const TrainRun& run, TrainTask* task,
   std::map<std::string, std::string> attributes = {
       {"created", absl::FormatTime(absl::RFC3339_sec, absl::Now(),
                                    absl::UTCTimeZone())},
-      {"base", run.spec.base},
+      {"base", BaseName(run.spec)},
       {"steps", absl::StrCat(run.spec.steps)}};
   AddEval(eval, &attributes);
   return writer.Commit(std::move(attributes));

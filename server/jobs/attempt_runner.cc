@@ -116,7 +116,7 @@ absl::StatusOr<TrainRun> AttemptRunner::MakeRun() const {
         kHeartbeatSeconds,
         static_cast<double>(context_->options.stall_timeout_ms) / 4000);
   }
-  const auto base = FindBase(claimed_.spec.base, *context_->registry);
+  const auto base = FindBase(claimed_.spec, *context_->registry);
   if (!base.ok()) return absl::DataLossError(base.status().message());
   run.base_dir = base->dir;
   const auto dataset = context_->datasets->Get(claimed_.spec.dataset_sha256);

@@ -67,7 +67,7 @@ absl::StatusOr<JobRecord> JobManager::Submit(
   STRATA_ASSIGN_OR_RETURN(JobRecord stored, context.store->Insert(job, hash));
   if (stored.id == job.id) {
     Log(Severity::kInfo, "job accepted",
-        {{"job", job.id}, {"base", job.spec.base}, {"model", job.spec.model}});
+        {{"job", job.id}, {"base", BaseName(job.spec)}, {"model", job.spec.model}});
     context.Changed(job.id);
     impl_->slots.Wake();
   }

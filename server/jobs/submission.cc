@@ -73,7 +73,7 @@ absl::Status CheckSequence(const TrainSpec& spec, const ModelConfig& config) {
   }
   return absl::InvalidArgumentError(absl::StrCat(
       "spec.sequence: is ", spec.sequence, "; must be a multiple of ", top,
-      " and at most ", config.max_context, " for ", spec.base));
+      " and at most ", config.max_context, " for ", BaseName(spec)));
 }
 
 // What a request that does not say gets from its base and its data.
@@ -105,8 +105,8 @@ absl::StatusOr<Defaults> CheckLanguageBase(const TrainSpec& request,
                                            const DatasetReport& data) {
   if (data.kind == TemplateKind::kLabel) {
     return absl::InvalidArgumentError(
-        "spec.base: generates, but the dataset is texts with labels; must be "
-        "the preset document or a model made from it");
+        "spec.base: generates, but the dataset is texts with labels, which the "
+        "preset document or a model made from it learns");
   }
   if (!base.dir.empty()) {
     STRATA_RETURN_IF_ERROR(CheckTemplate(base.dir, data.kind));
@@ -120,9 +120,24 @@ absl::StatusOr<Defaults> CheckLanguageBase(const TrainSpec& request,
                                   config.max_context)};
 }
 
+// A config of the caller's own: it may leak, be blind, or be no config at all.
+absl::Status CheckConfig(const std::string& json) {
+  if (IsDocumentConfig(json)) {
+    return absl::InvalidArgumentError(
+        "is of a classifier; the preset document is one");
+  }
+  STRATA_ASSIGN_OR_RETURN(const ModelConfig config, ParseModelConfig(json));
+  return ValidateModelConfig(config);
+}
+
 absl::StatusOr<Defaults> CheckBase(const TrainSpec& request,
                                    const BaseModel& base,
                                    const DatasetReport& data) {
+  if (!request.config.empty()) {
+    STRATA_RETURN_IF_ERROR(
+        AboutField("spec.config", CheckConfig(request.config)));
+    return CheckLanguageBase(request, base, request.config, data);
+  }
   STRATA_ASSIGN_OR_RETURN(const std::string json, ConfigJson(base));
   return IsDocumentConfig(json)
              ? CheckDocumentBase(json, data)
@@ -131,8 +146,10 @@ absl::StatusOr<Defaults> CheckBase(const TrainSpec& request,
 
 }  // namespace
 
-absl::StatusOr<BaseModel> FindBase(absl::string_view base,
+absl::StatusOr<BaseModel> FindBase(const TrainSpec& spec,
                                    const ModelRegistry& registry) {
+  if (!spec.config.empty()) return BaseModel();
+  const absl::string_view base = spec.base;
   if (IsPresetName(base)) return BaseModel{std::string(base), ""};
   const size_t at = base.find('@');
   const absl::string_view name = base.substr(0, at);
@@ -162,7 +179,7 @@ absl::StatusOr<TrainSpec> CheckSubmission(const TrainSpec& request,
                                           const ModelRegistry& registry) {
   STRATA_RETURN_IF_ERROR(ValidateTrainSpec(request));
   STRATA_ASSIGN_OR_RETURN(const BaseModel base,
-                          FindBase(request.base, registry));
+                          FindBase(request, registry));
   auto dataset = datasets.Get(request.dataset_sha256);
   if (!dataset.ok()) return AboutField("spec.dataset", dataset.status());
   STRATA_ASSIGN_OR_RETURN(const Defaults defaults,

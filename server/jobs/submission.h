@@ -12,14 +12,15 @@
 namespace strata {
 
 // A base that exists. `pinned`: the preset, or NAME@VERSION, which means the
-// same weights for ever; `dir` is empty for a preset.
+// same weights for ever, or empty where the spec has a config; `dir` is empty
+// where the weights are new.
 struct BaseModel {
   std::string pinned;
   std::string dir;
 };
 
 // INVALID_ARGUMENT for a bad name, NOT_FOUND when there is no such base.
-absl::StatusOr<BaseModel> FindBase(absl::string_view base,
+absl::StatusOr<BaseModel> FindBase(const TrainSpec& spec,
                                    const ModelRegistry& registry);
 
 // The spec with every "auto" resolved and the base pinned. INVALID_ARGUMENT

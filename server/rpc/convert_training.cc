@@ -102,6 +102,7 @@ absl::StatusOr<TrainSpec> FromProto(const v1::TrainSpec& in) {
         "spec.dataset is \"", in.dataset(), "\"; must be datasets/SHA256"));
   }
   out.base = in.base();
+  out.config = in.config();
   out.dataset_sha256 = std::string(dataset);
   out.model = in.model();
   out.steps = in.steps();
@@ -128,6 +129,7 @@ absl::StatusOr<TrainSpec> FromProto(const v1::TrainSpec& in) {
 v1::TrainSpec ToProto(const TrainSpec& in) {
   v1::TrainSpec out;
   out.set_base(in.base);
+  out.set_config(in.config);
   out.set_dataset(absl::StrCat(kDatasetPrefix, in.dataset_sha256));
   out.set_model(in.model);
   out.set_steps(in.steps);

@@ -2,6 +2,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/model_config.h"
+#include "model/presets.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/unary_call.h"
 
@@ -30,6 +32,21 @@ grpc::ServerUnaryReactor* ModelsService::ListModels(
         break;
       }
       *response->add_models() = ToProto(info);
+    }
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* ModelsService::ListPresets(
+    grpc::CallbackServerContext* context, const v1::ListPresetsRequest*,
+    v1::ListPresetsResponse* response) {
+  return RunUnary(core_, context, "ListPresets", nullptr, [&]() -> absl::Status {
+    for (const std::string& name : PresetNames()) {
+      STRATA_ASSIGN_OR_RETURN(const ModelConfig config, PresetConfig(name));
+      v1::Preset* preset = response->add_presets();
+      preset->set_name(name);
+      preset->set_parameters(ParameterCount(config));
+      preset->set_config(ModelConfigToJson(config));
     }
     return absl::OkStatus();
   });

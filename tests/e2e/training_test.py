@@ -1,5 +1,6 @@
 """Train: idempotency, watching, cancelling, publishing, aliases."""
 import concurrent.futures
+import json
 
 import grpc
 import pytest
@@ -26,6 +27,25 @@ def test_from_upload_to_a_served_version(empty_server, text):
     assert done.published == "tiny@1"
     assert done.progress.step == SMALL["steps"]
     assert server.text("tiny", b"a", max_tokens=5)
+
+
+def test_an_architecture_of_ones_own(empty_server, text):
+    server = empty_server()
+    presets = server.models.ListPresets(models.ListPresetsRequest()).presets
+    sizes = {p.name: p.parameters for p in presets}
+    assert sizes["block-1m"] > 900_000 and sizes["flat-45m"] > 40_000_000
+    config = json.loads(next(p.config for p in presets if p.name == "block"))
+    for level in config["levels"]:
+        level["position"] = "alibi"
+    job = server.train(text, base="", config=json.dumps(config), **SMALL)
+    assert job.spec.base == "" and json.loads(job.spec.config) == config
+    assert server.wait_job(job.name).state == training.SUCCEEDED
+    assert server.text("tiny", b"a", max_tokens=5)
+    with pytest.raises(grpc.RpcError) as caught:
+        config["levels"][0]["heads"] = 7
+        server.train(text, base="", config=json.dumps(config), **SMALL)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert "spec.config: levels[0]" in caught.value.details()
 
 
 def test_watch_resumes_after_any_sequence(empty_server, text):

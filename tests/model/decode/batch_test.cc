@@ -155,15 +155,6 @@ TEST_P(BatchTest, LogitsComeWhereTheyAreAsked) {
 }
 
 // Every instruction set of this machine: right, and equal to itself in bits.
-// 1e-4 of logits that range over 6; random configs have some that range further.
-double FloatTolerance(const Rows& want) {
-  double largest = 6;
-  for (const auto& row : want) {
-    for (const double v : row) largest = std::max(largest, std::abs(v));
-  }
-  return 1e-4 * largest / 6;
-}
-
 TEST_P(BatchTest, EachInstructionSetIsRightAndBatchInvariant) {
   for (const char* isa : {"baseline", "avx2", "avx512"}) {
     setenv("STRATA_CPU_ISA", isa, 1);

@@ -32,7 +32,8 @@ TEST_P(IncrementalTest, EveryStepEqualsTheFullModelInFloat) {
   auto sequence = bench.New(items.size());
   for (size_t t = 0; t < items.size(); ++t) {
     const auto got = bench.Feed(sequence.get(), items, t, t + 1)[0];
-    ASSERT_LE(MaxDifference(got, want[t + 1]), 1e-4) << "after item " << t;
+    ASSERT_LE(MaxDifference(got, want[t + 1]), FloatTolerance(want))
+        << "after item " << t;
   }
 }
 

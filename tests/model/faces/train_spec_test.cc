@@ -47,6 +47,7 @@ TEST(TrainSpecJson, EveryFieldIsInTheText) {
   const std::string base = TrainSpecToJson(Good());
   const std::vector<std::function<void(TrainSpec*)>> edits = {
       [](TrainSpec* s) { s->base = "x"; },
+      [](TrainSpec* s) { s->config = "{}"; },
       [](TrainSpec* s) { s->dataset_sha256 = "x"; },
       [](TrainSpec* s) { s->model = "x"; },
       [](TrainSpec* s) { s->steps = 1; },

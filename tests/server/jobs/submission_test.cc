@@ -2,11 +2,21 @@
 
 #include <string>
 
+#include "absl/strings/str_replace.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/base/status_macros.h"
+#include "model/model_config.h"
+#include "model/presets.h"
 #include "tests/server/jobs/jobs_fixture.h"
 
 namespace strata {
 namespace {
+
+absl::StatusOr<std::string> ConfigOf(const std::string& preset) {
+  STRATA_ASSIGN_OR_RETURN(const ModelConfig config, PresetConfig(preset));
+  return ModelConfigToJson(config);
+}
 
 class SubmissionTest : public JobsTest {
  protected:
@@ -44,6 +54,36 @@ TEST_F(SubmissionTest, TextHasRowsOf512) {
   ASSERT_TRUE(resolved.ok()) << resolved.status();
   EXPECT_EQ(resolved->sequence, 512);
   EXPECT_EQ(resolved->micro_batch, 8);
+}
+
+TEST_F(SubmissionTest, AConfigOfTheCallersOwnIsCheckedLikeAPreset) {
+  TrainSpec spec = Spec();
+  spec.config = *ConfigOf("block-1m");
+  EXPECT_EQ(CheckSubmission(spec, 1, datasets, *registry).status().message(),
+            "spec.config: is given, and so is spec.base; must be one of the two");
+  spec.base.clear();
+  const auto resolved = CheckSubmission(spec, 1, datasets, *registry);
+  ASSERT_TRUE(resolved.ok()) << resolved.status();
+  EXPECT_EQ(resolved->config, spec.config);
+  EXPECT_EQ(resolved->base, "");
+  EXPECT_GE(resolved->dropout, 0);
+  const std::pair<std::string, std::string> wrong[] = {
+      {"{", "spec.config: "},
+      {absl::StrReplaceAll(spec.config, {{"\"heads\": 4", "\"heads\": 3"}}),
+       "levels[0].dim"},
+      {absl::StrReplaceAll(spec.config, {{"\"reach\": -1", "\"reach\": 1, \"x\": 1"}}),
+       "x: unknown member"},
+      {absl::StrReplaceAll(spec.config, {{"\"window\": 32", "\"window\": 2"}}),
+       "blind"},
+      {R"({"architecture": "document"})", "the preset document"},
+  };
+  for (const auto& [config, message] : wrong) {
+    spec.config = config;
+    const absl::Status status =
+        CheckSubmission(spec, 1, datasets, *registry).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+    EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr(message));
+  }
 }
 
 }  // namespace
