@@ -1,0 +1,151 @@
+"""What the reference and the C++ test both start from: configs, and weights and
+items as formulas of integers, written down in both languages."""
+
+import numpy as np
+
+BATCH, ITEMS = 2, 19
+
+
+def level(dim, **keys):
+    base = dict(dim=dim, heads=2, ff_mult=2, enc_layers=0, enc_scope="window",
+                dec_layers=1, dec_scope="full", window=0, block=0)
+    return {**base, **keys}
+
+
+CONFIGS = {
+    "block": [
+        level(16, enc_layers=1, dec_scope="window", window=6, block=4),
+        level(24, dec_layers=2)],
+    "block-literal": [
+        level(16, enc_layers=1, enc_scope="bidir_block", dec_scope="block",
+              block=4),
+        level(16)],
+    "flat": [level(16, dec_layers=2)],
+    "hourglass": [
+        level(16, enc_layers=1, dec_scope="window", window=5, block=3,
+              pool="mean", bridge="repeat"),
+        level(16)],
+    "megabyte": [
+        level(16, dec_scope="block", block=4, pool="concat"),
+        level(24)],
+    "spacebyte": [
+        level(16, enc_layers=1, dec_scope="window", window=6, block=4,
+              block_rule="spacelike", block_min=2, pool="last",
+              bridge="repeat"),
+        level(24)],
+    "three-level": [
+        level(16, enc_layers=1, dec_scope="window", window=6, block=3),
+        level(16, enc_layers=1, dec_scope="window", window=4, block=2,
+              pool="last", bridge="repeat"),
+        level(24)],
+    "tree": [level(16, dec_layers=2, dec_scope="tree", leaf=3, summaries=2,
+                   tree_height=0)],
+}
+
+
+# Every position scheme but the default one: three heads, a window and a full scope,
+# spans shorter than the text where they clip.
+for scheme, span in {"none": 0, "alibi": 0, "xpos": 1100, "sinusoidal": 0,
+                     "learned": 11, "shaw": 4, "transformer-xl": 7,
+                     "distance-aware": 0}.items():
+    keys = {"position": scheme} | ({"position_span": span} if span else {})
+    # Slow sinusoids hardly differ between distances, so their gradients are rounding
+    # that Adam would make steps of: few channels, none of them slow.
+    size = dict(dim=4) if scheme == "transformer-xl" else dict(dim=12, heads=3)
+    CONFIGS["position-" + scheme] = [
+        level(enc_layers=1, window=6, **size, **keys)]
+
+
+# Where words end units, bytes must be letters and others.
+VOCAB = {"spacebyte": 128}
+
+
+# --- deterministic weights and inputs ----------------------------------------
+
+def mix(*numbers):
+    """A hash of integers, in 32-bit arithmetic."""
+    h = 2166136261
+    for number in numbers:
+        h = ((h ^ (number & 0xFFFFFFFF)) * 16777619) & 0xFFFFFFFF
+        h ^= h >> 15
+        h = (h * 2246822519) & 0xFFFFFFFF
+        h ^= h >> 13
+    return h
+
+
+def position_shapes(c, scope):
+    d, heads, span = c["dim"], c["heads"], c.get("position_span", 0)
+    return {
+        "shaw": {"key": (span + 1 + (span if scope == "bidir_block" else 0),
+                         d // heads)},
+        "transformer-xl": {"key.weight": (d, d), "content": (d,),
+                           "distance": (d,)},
+        "distance-aware": {"slope": (heads,), "offset": (heads,)},
+    }.get(c.get("position"), {})
+
+
+def shapes(levels, vocab):
+    """Names and shapes of model/README.md, in order of name."""
+    d0 = levels[0]["dim"]
+    found = {"embedding.weight": (vocab, d0), "head.weight": (vocab, d0)}
+    for l, c in enumerate(levels):
+        d, f, p = c["dim"], c["ff_mult"] * c["dim"], f"level.{l}."
+        found[p + "start"] = (d,)
+        found[p + "norm.weight"] = (d,)
+        scheme, span = c.get("position", "rope"), c.get("position_span", 0)
+        if scheme == "sinusoidal":
+            found[p + "position.gain"] = (d,)
+        if scheme == "learned":
+            found[p + "position.rows"] = (span, d)
+        for stack in ("enc", "dec"):
+            for i in range(c[stack + "_layers"]):
+                q = f"{p}{stack}.{i}."
+                found[q + "attn.norm.weight"] = (d,)
+                found[q + "attn.qkv.weight"] = (3 * d, d)
+                found[q + "attn.out.weight"] = (d, d)
+                found[q + "ff.norm.weight"] = (d,)
+                found[q + "ff.up.weight"] = (f, d)
+                found[q + "ff.down.weight"] = (d, f)
+                found |= {q + "attn.position." + name: shape
+                          for name, shape in position_shapes(
+                              c, c[stack + "_scope"]).items()}
+                if c[stack + "_scope"] == "tree":
+                    found[q + "attn.tree.leaf_query"] = (c["summaries"], d)
+                    found[q + "attn.tree.merge_query"] = (c["summaries"], d)
+                    found[q + "attn.tree.height"] = (16, d)
+                    found[q + "attn.tree.norm.weight"] = (d,)
+        if l + 1 < len(levels):
+            u, b = levels[l + 1]["dim"], c["block"]
+            rule = c.get("pool", "attention")
+            found[p + "pool.norm.weight"] = (d,)
+            found[p + "pool.out.weight"] = (u, b * d if rule == "concat" else d)
+            found[p + "bridge.weight"] = (
+                d if c.get("bridge") == "repeat" else b * d, u)
+            if rule == "attention":
+                found[p + "pool.offset"] = (b, d)
+                found[p + "pool.query"] = (d,)
+                found[p + "pool.key.weight"] = (d, d)
+                found[p + "pool.value.weight"] = (d, d)
+    return dict(sorted(found.items()))
+
+
+def weights(levels, vocab):
+    made = {}
+    for t, (name, shape) in enumerate(shapes(levels, vocab).items()):
+        unit = np.array([mix(t, k) / 2**32 - 0.5
+                         for k in range(int(np.prod(shape)))]).reshape(shape)
+        made[name] = unit * 0.9 + (1.0 if name.endswith("norm.weight") else 0)
+    return made
+
+
+def items(step, vocab):
+    return np.array([[mix(7919, step, b, i) % vocab for i in range(ITEMS)]
+                     for b in range(BATCH)])
+
+
+def trained():
+    return np.array([[(i * 7 + b) % 5 != 0 for i in range(ITEMS)]
+                     for b in range(BATCH)])
+
+
+# --- the model, as its page says ---------------------------------------------
