@@ -32,6 +32,25 @@ typename LevelStep<T>::HeadVector LevelStep<T>::ItemVector(int l, int64_t row,
   return {key, 1, key + level.dim};
 }
 
+template <typename T>
+typename LevelStep<T>::HeadVector LevelStep<T>::CachedVector(
+    int l, const CacheView<T>& cache, int64_t slot) const {
+  const LevelConfig& level = level_config(l);
+  return {cache.KeyColumn(slot), kChunk,
+          cache.ValueRow(slot, level.dim / level.heads)};
+}
+
+template <typename T>
+void LevelStep<T>::CopyVector(int l, const HeadVector& from,
+                              const CacheView<T>& cache, int64_t slot) const {
+  const int64_t width = level_config(l).dim / level_config(l).heads;
+  T* key = cache.KeyColumn(slot);
+  for (int64_t d = 0; d < width; ++d) {
+    key[d * kChunk] = from.key[d * from.key_step];
+  }
+  std::copy_n(from.value, width, cache.ValueRow(slot, width));
+}
+
 // Rotates the key into its slot; copies the value.
 template <typename T>
 void LevelStep<T>::PutVector(int l, const HeadVector& from, const T* angles,
@@ -199,24 +218,16 @@ template <typename T>
 void LevelStep<T>::AttendUnit(int l, int layer, int64_t unit, int head,
                               T* scores) {
   const LevelConfig& level = level_config(l);
-  LevelScratch<T>& s = scratch_[l];
-  const int64_t width = level.dim / level.heads;
   const CacheView<T> cache = UnitCache(l, scores);
   const ScoreTerm<T>* const term = model_->term(l, Stack::kEncoder, layer);
   const int64_t first = unit * level.block;
   for (int64_t r = 0; r < level.block; ++r) {
     RotateInto(l, first + r, head, cache, r, term);
   }
-  AttendArgs<T> args;
-  args.k = cache.keys;
-  args.v = cache.values;
-  args.chunk_stride = cache.chunk_stride;
-  args.head_dim = width;
+  AttendArgs<T> args = CacheArgs(l, cache, scores);
   args.first = {0, level.block};
-  args.scores = scores;
   for (int64_t r = first; r < first + level.block; ++r) {
-    args.q = s.qkv.data() + r * PaddedWidth(3 * level.dim) + head * width;
-    args.out = s.att.data() + r * PaddedWidth(level.dim) + head * width;
+    SetQuery(l, r, head, &args);
     if (term != nullptr) {
       FillTerms(*term, head, r - first, {0, level.block}, level.block, 1, &args);
     }
@@ -235,18 +246,11 @@ void LevelStep<T>::PoolUnit(int l, int64_t unit, int head, T* scores) {
     const T* k = s.qkv.data() +
                  (unit * level.block + r) * PaddedWidth(3 * level.dim) +
                  head * width;
-    T* key = cache.KeyColumn(r);
-    for (int64_t d = 0; d < width; ++d) key[d * kChunk] = k[d];
-    std::copy_n(k + level.dim, width, cache.ValueRow(r, width));
+    CopyVector(l, {k, 1, k + level.dim}, cache, r);
   }
-  AttendArgs<T> args;
+  AttendArgs<T> args = CacheArgs(l, cache, scores);
   args.q = model_->weights().levels[l].pool_query.data() + head * width;
-  args.k = cache.keys;
-  args.v = cache.values;
-  args.chunk_stride = cache.chunk_stride;
-  args.head_dim = width;
   args.first = {0, level.block};
-  args.scores = scores;
   args.out = s.att.data() + unit * PaddedWidth(level.dim) + head * width;
   model_->kernels().attend(args);
 }

@@ -74,19 +74,22 @@ void LevelStep<T>::RunStack(const Job& job) {
   const LevelWeights<T>& w = model_->weights().levels[job.level];
   const auto& layers = job.stack == Stack::kEncoder ? w.enc : w.dec;
   const bool decoder = job.stack == Stack::kDecoder;
+  if (layers.empty()) {
+    if (decoder) KeepWanted(job.level);
+    return;
+  }
   const int64_t width = PaddedWidth(level_config(job.level).dim);
   // A tree's items are turned by their offset in the leaf.
   const int64_t leaf = decoder && HasTree(job.level)
                            ? level_config(job.level).leaf
                            : std::numeric_limits<int64_t>::max();
   for (const LevelRow<CpuSequence<T>>& row : s.rows) {
-    for (int64_t j = 0; j < row.count && !layers.empty(); ++j) {
+    for (int64_t j = 0; j < row.count; ++j) {
       const int64_t item = row.begin + j + job.first;
       FillRope(job.level, row.offset + j, item % leaf);
       AddEntrance(job.level, item, s.x.data() + (row.offset + j) * width);
     }
   }
-  if (decoder && layers.empty()) KeepWanted(job.level);
   for (size_t i = 0; i < layers.size(); ++i) {
     ProjectQkv(job.level, layers[i], s.x.data(), s.items);
     const bool last = decoder && i + 1 == layers.size();

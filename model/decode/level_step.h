@@ -144,6 +144,10 @@ class LevelStep {
   void PoolUnit(int l, int64_t unit, int head, T* scores);
   HeadVector ItemVector(int l, int64_t row, int head) const;
   // `cache`, here and below: of one head.
+  HeadVector CachedVector(int l, const CacheView<T>& cache, int64_t slot) const;
+  // As it is, where PutVector turns the key.
+  void CopyVector(int l, const HeadVector& from, const CacheView<T>& cache,
+                  int64_t slot) const;
   void PutVector(int l, const HeadVector& from, const T* angles,
                  const CacheView<T>& cache, int64_t slot);
   // `term`: of the layer, or null.

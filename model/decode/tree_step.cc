@@ -94,8 +94,7 @@ typename LevelStep<T>::HeadVector LevelStep<T>::NodeVector(
   }
   const CacheView<T> cache = scratch_[l].rows[row].sequence->HeadCache(
       l, Stack::kDecoder, layer, head);
-  const int64_t slot = TreeNodeSlot(TreeOf(level), node) + j;
-  return {cache.KeyColumn(slot), kChunk, cache.ValueRow(slot, width)};
+  return CachedVector(l, cache, TreeNodeSlot(TreeOf(level), node) + j);
 }
 
 // The learned queries of a head attend to what a node is made of.
@@ -114,13 +113,8 @@ void LevelStep<T>::DrawNode(int l, int layer, int64_t made, int head,
   } else {
     CopyChildren(l, layer, node, head, cache);
   }
-  AttendArgs<T> args;
-  args.k = cache.keys;
-  args.v = cache.values;
-  args.chunk_stride = cache.chunk_stride;
-  args.head_dim = width;
+  AttendArgs<T> args = CacheArgs(l, cache, scores);
   args.first = {0, leaf ? level.leaf : 2 * level.summaries};
-  args.scores = scores;
   const std::vector<T>& query = leaf ? w.leaf_query : w.merge_query;
   for (int64_t j = 0; j < level.summaries; ++j) {
     args.q = query.data() + j * level.dim + head * width;
@@ -147,12 +141,9 @@ void LevelStep<T>::CopyLeaf(int l, int layer, const TreeGrowth::Made& node,
     if (j >= 0) {
       PutVector(l, ItemVector(l, row.offset + j, head),
                 s.rope.data() + (row.offset + j) * width, to, r);
-      continue;
+    } else {
+      CopyVector(l, CachedVector(l, cache, r), to, r);
     }
-    const T* from = cache.KeyColumn(r);
-    T* key = to.KeyColumn(r);
-    for (int64_t d = 0; d < width; ++d) key[d * kChunk] = from[d * kChunk];
-    std::copy_n(cache.ValueRow(r, width), width, to.ValueRow(r, width));
   }
 }
 
@@ -216,10 +207,7 @@ void LevelStep<T>::AttendTreeHead(int l, int layer, int64_t row_index, int head,
     }
     for (int64_t j = 0; leaf.kept >= 0 && j < level.summaries; ++j) {
       const T* key = NodeKey(l, leaf.kept, j) + head * width;
-      T* column = cache.KeyColumn(leaf.kept_slot + j);
-      for (int64_t d = 0; d < width; ++d) column[d * kChunk] = key[d];
-      std::copy_n(key + level.dim, width,
-                  cache.ValueRow(leaf.kept_slot + j, width));
+      CopyVector(l, {key, 1, key + level.dim}, cache, leaf.kept_slot + j);
     }
   }
 }
