@@ -6,10 +6,6 @@ namespace {
 // ln(1 / zeta(0)) = 1.25: q and k of an item are scaled by e^(1.25 * 32) at most.
 constexpr int64_t kSpansHeld = 64;
 
-int64_t ItemsHeld(const ModelConfig& config, int level) {
-  return MaxItems(config, level, config.max_context) + 1;
-}
-
 }  // namespace
 
 std::vector<PositionTensor> LevelPositionTensors(const LevelConfig& level) {
@@ -52,6 +48,20 @@ std::vector<PositionTensor> LayerPositionTensors(const LevelConfig& level,
 DistanceRows DistanceRowsOf(const LevelConfig& level, Scope scope) {
   const int64_t span = level.position_span;
   return {scope == Scope::kBidirBlock ? -span : 0, span};
+}
+
+int64_t ItemsHeld(const ModelConfig& config, int level) {
+  return MaxItems(config, level, config.max_context) + 1;
+}
+
+std::vector<double> ScaleRates(const LevelConfig& level) {
+  std::vector<double> rates;
+  if (level.position->log_scale == nullptr) return rates;
+  const int64_t pairs = level.dim / level.heads / 2;
+  for (int64_t m = 0; m < pairs; ++m) {
+    rates.push_back(level.position->log_scale(m, pairs) / level.position_span);
+  }
+  return rates;
 }
 
 int64_t PositionCentre(const ModelConfig& config, int level) {

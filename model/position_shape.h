@@ -36,6 +36,11 @@ struct DistanceRows {
 };
 DistanceRows DistanceRowsOf(const LevelConfig& level, Scope scope);
 
+// Items that the level may hold, the decoder's position 0 included.
+int64_t ItemsHeld(const ModelConfig& config, int level);
+// Per pair of a head, by how much the logarithm of its scale grows with an item; empty
+// where the scheme scales nothing.
+std::vector<double> ScaleRates(const LevelConfig& level);
 // c of xpos: the middle of the items that the level may hold.
 int64_t PositionCentre(const ModelConfig& config, int level);
 // The least span with which xpos stays in the range of float over those items: no

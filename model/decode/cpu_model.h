@@ -11,9 +11,9 @@
 
 #include "absl/status/statusor.h"
 #include "model/decode/cpu_sequence.h"
+#include "model/decode/entrance_table.h"
 #include "model/decode/kernels.h"
 #include "model/decode/packed_weights.h"
-#include "model/decode/entrance_table.h"
 #include "model/decode/score_term.h"
 #include "model/decode/turn_table.h"
 #include "model/generator.h"

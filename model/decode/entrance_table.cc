@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "model/position_shape.h"
+
 namespace strata {
 namespace {
 
@@ -50,7 +52,7 @@ std::unique_ptr<EntranceTable<T>> MakeEntranceTable(
                                             weights.position[0]);
   }
   return std::make_unique<Sinusoids<T>>(
-      config.rope_theta, MaxItems(config, level, config.max_context) + 1,
+      config.rope_theta, ItemsHeld(config, level),
       weights.position[0]);
 }
 

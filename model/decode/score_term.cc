@@ -4,6 +4,7 @@
 
 #include "model/decode/distance_factor.h"
 #include "model/decode/relative_term.h"
+#include "model/position_shape.h"
 
 namespace strata {
 namespace {
@@ -45,8 +46,7 @@ std::unique_ptr<ScoreTerm<T>> MakeScoreTerm(const ModelConfig& config, int level
                                              kernels);
   }
   if (of.position->factor) {
-    return std::make_unique<DistanceFactor<T>>(
-        MaxItems(config, level, config.max_context) + 1, layer);
+    return std::make_unique<DistanceFactor<T>>(ItemsHeld(config, level), layer);
   }
   return nullptr;
 }

@@ -43,9 +43,7 @@ class TurnTable {
   bool turns_;
   int64_t half_;
   RopeTable angles_;
-  // Per pair, by how much the logarithm of its scale grows with an item; empty
-  // where nothing is scaled.
-  std::vector<double> rates_;
+  std::vector<double> rates_;  // ScaleRates
   int64_t centre_;
   int64_t key_offset_;
 };

@@ -1,7 +1,6 @@
 #include "model/nn/turn_tables.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "model/position_shape.h"
 
@@ -11,7 +10,7 @@ TurnCache::TurnCache(const ModelConfig& config, int level)
     : scheme_(*config.levels[level].position),
       head_dim_(config.levels[level].dim / config.levels[level].heads),
       theta_(config.rope_theta),
-      span_(config.levels[level].position_span),
+      rates_(ScaleRates(config.levels[level])),
       centre_(PositionCentre(config, level)) {}
 
 TurnTables TurnCache::Get(int64_t n, const torch::TensorOptions& options) {
@@ -21,7 +20,7 @@ TurnTables TurnCache::Get(int64_t n, const torch::TensorOptions& options) {
       return {tables.cos.to(options), tables.sin.to(options)};
     };
     cached_.q = as(exact.q);
-    cached_.k = scheme_.log_scale == nullptr ? cached_.q : as(exact.k);
+    cached_.k = rates_.empty() ? cached_.q : as(exact.k);
   }
   TurnTables first;
   first.q = FirstRows(cached_.q, n);
@@ -34,16 +33,11 @@ TurnTables TurnCache::Make(int64_t rows) const {
   if (!scheme_.turns) {
     return RopeTables{at::ones_like(angles.cos), at::zeros_like(angles.sin)};
   }
-  if (scheme_.log_scale == nullptr) return angles;
-  std::vector<double> rates;
-  for (int64_t m = 0; m < head_dim_ / 2; ++m) {
-    rates.push_back(scheme_.log_scale(m, head_dim_ / 2) /
-                    static_cast<double>(span_));
-  }
+  if (rates_.empty()) return angles;
   const auto scale =
       at::outer(torch::arange(rows, torch::kDouble) -
                     static_cast<double>(centre_),
-                torch::tensor(rates, torch::kDouble))
+                torch::tensor(rates_, torch::kDouble))
           .exp();
   TurnTables made;
   made.q = {angles.cos * scale, angles.sin * scale};

@@ -5,6 +5,8 @@
 
 #include <torch/torch.h>
 
+#include <vector>
+
 #include "model/model_config.h"
 #include "model/nn/rope.h"
 
@@ -30,7 +32,7 @@ class TurnCache {
   const PositionScheme& scheme_;
   int64_t head_dim_;
   double theta_;
-  int64_t span_;
+  std::vector<double> rates_;  // ScaleRates
   int64_t centre_;
   TurnTables cached_;
 };
