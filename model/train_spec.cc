@@ -115,6 +115,17 @@ absl::Status ValidateTrainSpec(const TrainSpec& spec) {
   return ValidateOptimizer(spec);
 }
 
+absl::Status CheckSequence(const TrainSpec& spec, const ModelConfig& config) {
+  const int64_t top = DocumentAlignment(config);
+  if (spec.sequence % top == 0 && spec.sequence <= config.max_context) {
+    return absl::OkStatus();
+  }
+  return Bad("sequence",
+             absl::StrCat("is ", spec.sequence, "; must be a multiple of ", top,
+                          " and at most ", config.max_context, " for ",
+                          BaseName(spec)));
+}
+
 int64_t SequenceForData(int64_t fitting_items, int64_t block_bytes,
                         int64_t max_context) {
   const int64_t items =

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "model/model_config.h"
 
 namespace strata {
 
@@ -53,6 +54,8 @@ inline std::string BaseName(const TrainSpec& spec) {
 
 // Ranges; INVALID_ARGUMENT "spec.batch: …". `block_bytes` = S_top of the base.
 absl::Status ValidateTrainSpec(const TrainSpec& spec);
+// Whether `sequence`, which is set, suits the model: INVALID_ARGUMENT.
+absl::Status CheckSequence(const TrainSpec& spec, const ModelConfig& config);
 // Items a row that suit the data: 512, 1024 or 2048, the shortest that holds 19 of
 // 20 conversations or pairs (`fitting_items` of the DatasetReport), else 2048; of
 // text 512. Never beyond the model's context; a multiple of `block_bytes`.

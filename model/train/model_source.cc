@@ -22,16 +22,6 @@ absl::Status ReadBase(const TrainRun& run, TrainedModel* out) {
   return absl::OkStatus();
 }
 
-absl::Status CheckSequence(const TrainSpec& spec, const ModelConfig& config) {
-  const int64_t top = DocumentAlignment(config);
-  if (spec.sequence % top != 0 || spec.sequence > config.max_context) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "spec.sequence is ", spec.sequence, "; must be a multiple of ", top,
-        " and at most ", config.max_context, " for ", BaseName(spec)));
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::Status CannotReadBase(const TrainRun& run, const absl::Status& status) {

@@ -66,16 +66,6 @@ absl::StatusOr<std::string> ConfigJson(const BaseModel& base) {
   return ModelConfigToJson(config);
 }
 
-absl::Status CheckSequence(const TrainSpec& spec, const ModelConfig& config) {
-  const int64_t top = DocumentAlignment(config);
-  if (spec.sequence % top == 0 && spec.sequence <= config.max_context) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "spec.sequence: is ", spec.sequence, "; must be a multiple of ", top,
-      " and at most ", config.max_context, " for ", BaseName(spec)));
-}
-
 // What a request that does not say gets from its base and its data.
 struct Defaults {
   double dropout = 0;
