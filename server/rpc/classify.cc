@@ -36,14 +36,6 @@ absl::StatusOr<std::shared_ptr<const ServedVersion>> ResolveClassifier(
       "model", version->name());
 }
 
-absl::Status TooLong(size_t index, const absl::Status& why) {
-  const std::string field = absl::StrCat("texts[", index, "]");
-  const std::string message = absl::StrCat(field, " ", why.message());
-  absl::Status status = absl::InvalidArgumentError(message);
-  AddFieldViolation(field, message, "TEXT_TOO_LONG", &status);
-  return WithReason(status, "TEXT_TOO_LONG");
-}
-
 // Request: either of the two.
 template <typename Request>
 absl::StatusOr<Input> ReadInput(const Request& request,
@@ -60,13 +52,15 @@ absl::StatusOr<Input> ReadInput(const Request& request,
   }
   for (int i = 0; i < request.texts_size(); ++i) {
     std::string text = request.texts(i);
+    const std::string field = absl::StrCat("texts[", i, "]");
     if (text.empty()) {
-      return FieldError(absl::StrCat("texts[", i, "]"),
-                        absl::StrCat("texts[", i,
-                                     "] is empty; at least one byte is needed"));
+      return FieldError(
+          field, absl::StrCat(field, " is empty; at least one byte is needed"));
     }
     const absl::Status fits = CheckText(config, text);
-    if (!fits.ok() && !request.truncate()) return TooLong(i, fits);
+    if (!fits.ok() && !request.truncate()) {
+      return TextTooLong(field, absl::StrCat(field, " ", fits.message()));
+    }
     if (!fits.ok()) text.resize(FittingText(config, text).size());
     input.bytes += static_cast<int64_t>(text.size());
     input.texts.push_back(std::move(text));

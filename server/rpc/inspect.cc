@@ -27,14 +27,13 @@ absl::Status CheckTextLength(const std::string& text, const ModelConfig& config,
   const auto bytes = static_cast<int64_t>(text.size());
   const int64_t context = config.max_context - 1;
   if (bytes <= std::min(max_bytes, context)) return absl::OkStatus();
-  const std::string message = absl::StrCat(
-      "text is ", bytes, " bytes; at most ",
-      max_bytes < context
-          ? absl::StrCat(max_bytes, " (--inspect-max-bytes) are allowed")
-          : absl::StrCat(context, " fit the model's context"));
-  absl::Status status = absl::InvalidArgumentError(message);
-  AddFieldViolation("text", message, "TEXT_TOO_LONG", &status);
-  return WithReason(status, "TEXT_TOO_LONG");
+  return TextTooLong(
+      "text", absl::StrCat("text is ", bytes, " bytes; at most ",
+                           max_bytes < context
+                               ? absl::StrCat(max_bytes,
+                                              " (--inspect-max-bytes) are allowed")
+                               : absl::StrCat(context,
+                                              " fit the model's context")));
 }
 
 absl::StatusOr<Input> ReadInput(const v1::InspectRequest& request,

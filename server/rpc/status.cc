@@ -124,6 +124,12 @@ absl::Status FieldError(absl::string_view field, absl::string_view message) {
   return status;
 }
 
+absl::Status TextTooLong(absl::string_view field, absl::string_view message) {
+  absl::Status status = absl::InvalidArgumentError(message);
+  AddFieldViolation(field, message, "TEXT_TOO_LONG", &status);
+  return WithReason(status, "TEXT_TOO_LONG");
+}
+
 void AddFieldViolation(absl::string_view field, absl::string_view description,
                        absl::string_view reason, absl::Status* status) {
   auto bad = Payload<google::rpc::BadRequest>(*status);

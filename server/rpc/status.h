@@ -19,6 +19,8 @@ inline constexpr char kPushbackKey[] = "grpc-retry-pushback-ms";
 
 // INVALID_ARGUMENT about one field: `field` is its path, `message` the sentence.
 absl::Status FieldError(absl::string_view field, absl::string_view message);
+// The same of a text that the call does not take: TEXT_TOO_LONG.
+absl::Status TextTooLong(absl::string_view field, absl::string_view message);
 // Attaches one more violation (of INVALID_ARGUMENT).
 void AddFieldViolation(absl::string_view field, absl::string_view description,
                        absl::string_view reason, absl::Status* status);
