@@ -23,7 +23,7 @@ std::string WhyNot(const std::string& host, const std::string& port) {
   std::string why;
   const int fd = socket(found->ai_family, found->ai_socktype, 0);
   const int reuse = 1;  // a port that an ended server left is free
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
+  if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
   if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) != 0 ||
       listen(fd, 1) != 0) {
     why = std::strerror(errno);
