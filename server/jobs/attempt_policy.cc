@@ -149,9 +149,9 @@ void ApplyVerdict(const AttemptVerdict& verdict, const std::string& message,
   Fail(verdict.code,
        !again ? message
               : absl::StrCat(job->no_progress_attempts,
-                          " attempts in a row ended without a new checkpoint; "
-                          "the last: ",
-                          message),
+                             " attempts in a row ended without a new checkpoint; "
+                             "the last: ",
+                             message),
        now_ms, job, events);
 }
 

@@ -57,10 +57,10 @@ class JobStore {
 
   // Reads the job, lets `change` edit it and append events (sequence, time,
   // attempt and state are filled in), writes both in one transaction. A new
-  // state appends `state_changed` by itself. `fence` >= 0 must match. An illegal state transition, or any
-  // change of a terminal job, is FAILED_PRECONDITION and changes nothing; an
-  // error of `change` too. `change` may raise the fence, to shut out an attempt
-  // that is given up. Returns the new record.
+  // state appends `state_changed` by itself. `fence` >= 0 must match. An illegal
+  // state transition, or any change of a terminal job, is FAILED_PRECONDITION and
+  // changes nothing; an error of `change` too. `change` may raise the fence, to
+  // shut out an attempt that is given up. Returns the new record.
   using Change =
       std::function<absl::Status(JobRecord* job, std::vector<JobEvent>* events)>;
   virtual absl::StatusOr<JobRecord> Update(absl::string_view id, int64_t fence,

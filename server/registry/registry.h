@@ -159,7 +159,7 @@ class ModelRegistry {
   // Marks what LoadAll loads, in its order.
   std::vector<Place> MarkAliased();
   // Takes a version that nobody names any more out of memory; its weights, to be
-  // freed outside the locks.
+  // freed outside mu_.
   std::shared_ptr<const ServedVersion> Release(Model* model,
                                                const std::string& version)
       STRATA_REQUIRES(mu_);
