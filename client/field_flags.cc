@@ -45,6 +45,7 @@ constexpr FieldFlag kFieldFlags[] = {
     {"spec.weight_decay", "--weight-decay"},
     {"spec.clip_norm", "--clip-norm"},
     {"spec.dropout", "--dropout"},
+    {"spec.ngram_weight", "--ngram-weight"},
     {"spec.seed", "--seed"},
     {"spec.eval_fraction", "--eval-fraction"},
     {"spec.eval_every_steps", "--eval-every"},

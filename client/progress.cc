@@ -49,6 +49,15 @@ std::string Numbers(const v1::TrainProgress& p) {
   return text;
 }
 
+// "", or what the heads of further items lose.
+std::string NgramLosses(const v1::EvalResult& eval) {
+  std::string text;
+  for (const double loss : eval.ngram_losses()) {
+    absl::StrAppendFormat(&text, "%s %.4f", text.empty() ? "; n-gram heads" : ",", loss);
+  }
+  return text;
+}
+
 std::string StateName(v1::JobState state) {
   return EnumName(*v1::JobState_descriptor(), state);
 }
@@ -73,8 +82,10 @@ std::string EvalQuality(const v1::EvalResult& eval) {
 
 std::string RenderEvent(const v1::JobEvent& event) {
   if (event.has_eval()) {
-    return absl::StrFormat("evaluation at step %d: loss %.4f, %s on held-out text",
-                           event.eval().step(), event.eval().loss(), EvalQuality(event.eval()));
+    return absl::StrCat(
+        absl::StrFormat("evaluation at step %d: loss %.4f, %s on held-out text",
+                        event.eval().step(), event.eval().loss(), EvalQuality(event.eval())),
+        NgramLosses(event.eval()));
   }
   if (event.has_checkpoint()) {
     return absl::StrFormat("checkpoint at step %d (%sB)", event.checkpoint().step(),

@@ -253,6 +253,24 @@ void JsonObject::Get(absl::string_view name,
   *out = std::move(arrays);
 }
 
+void JsonObject::Get(absl::string_view name, std::vector<double>* out) {
+  const Json* v = view_->Find(name);
+  if (v == nullptr) return Fault(name, "is missing");
+  std::vector<double> numbers;
+  bool good = v->is_array();
+  for (size_t i = 0; good && i < v->size(); ++i) {
+    const Json& number = (*v)[i];
+    good = number.is_number() || number.is_null();
+    if (good) {
+      numbers.push_back(number.is_null()
+                            ? std::numeric_limits<double>::quiet_NaN()
+                            : number.get<double>());
+    }
+  }
+  if (!good) return Fault(name, "must be an array of numbers");
+  *out = std::move(numbers);
+}
+
 void JsonObject::Get(absl::string_view name, std::vector<std::string>* out) {
   const Json* v = view_->Find(name);
   if (v == nullptr) return Fault(name, "is missing");

@@ -52,6 +52,7 @@ class JsonObject {
   void Get(absl::string_view name, std::string* out);
   void Get(absl::string_view name, std::vector<int64_t>* out);
   void Get(absl::string_view name, std::vector<std::vector<int64_t>>* out);
+  void Get(absl::string_view name, std::vector<double>* out);  // null: NaN
   void Get(absl::string_view name, std::vector<std::string>* out);
   void Get(absl::string_view name, std::map<std::string, std::string>* out);
   void Get(absl::string_view name, JsonObject* out);

@@ -28,7 +28,7 @@ auto Fields(const LevelConfig& l) {
 
 auto Fields(const ModelConfig& c) {
   return std::tie(c.architecture, c.vocab, c.dropout, c.rope_theta,
-                  c.max_context, c.reach);
+                  c.max_context, c.reach, c.ngram_heads);
 }
 
 absl::Status ValidateScopes(const LevelConfig& level, const std::string& at,
@@ -156,7 +156,7 @@ absl::Status ValidateScalars(const ModelConfig& config) {
     STRATA_RETURN_IF_ERROR(
         InRange("reach", config.reach, 1, config.max_context));
   }
-  return absl::OkStatus();
+  return InRange("ngram_heads", config.ngram_heads, 0, kMaxNgramHeads);
 }
 
 int64_t PoolParameters(const LevelConfig& level, int64_t up) {
@@ -180,6 +180,12 @@ int64_t PositionParameters(const std::vector<PositionTensor>& tensors) {
     total += size;
   }
   return total;
+}
+
+// Of one n-gram head: a norm, up and down.
+int64_t NgramHeadParameters(const LevelConfig& bytes) {
+  const int64_t d = bytes.dim;
+  return d + 2 * d * d;
 }
 
 // A decoder layer's part in the tree: two sets of queries, heights, a norm.
@@ -261,6 +267,7 @@ int64_t DocumentAlignment(const ModelConfig& config) {
 
 int64_t ParameterCount(const ModelConfig& config) {
   int64_t total = 2 * int64_t{config.vocab} * config.levels[0].dim;
+  total += config.ngram_heads * NgramHeadParameters(config.levels[0]);
   for (size_t l = 0; l < config.levels.size(); ++l) {
     const LevelConfig& level = config.levels[l];
     const int64_t d = level.dim;

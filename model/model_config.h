@@ -10,7 +10,8 @@
 //     c = norm(decoder(u))                         decoder scope
 //   skip = h where the encoder is causal, z itself where it is bidirectional.
 //
-// levels[0] is the byte level; the last level is the top and has no block.
+// levels[0] is the byte level; the last level is the top and has no block. c[i] of
+// the byte level predicts item i and, through n-gram heads, the items after it.
 // A plain struct: copyable, thread-compatible. Parse/Validate return
 // INVALID_ARGUMENT naming the field (`levels[0].window: ...`).
 
@@ -106,6 +107,8 @@ inline int64_t BridgeRows(const LevelConfig& level) {
   return level.bridge == BridgeKind::kRepeat ? 1 : level.block;
 }
 
+inline constexpr int kMaxNgramHeads = 7;
+
 struct ModelConfig {
   std::string architecture;     // preset family: "block", "hourglass", …
   std::vector<LevelConfig> levels;
@@ -116,6 +119,10 @@ struct ModelConfig {
   // Bytes of the past that every prediction must be able to see (as far as
   // they exist); -1 = everything. The availability pass proves it.
   int64_t reach = -1;
+  // May be left out in JSON. Head k of them, k = 1, 2, .., predicts item i + k
+  // from c[i] of the byte level (model/hierarchy/item_loss.h): they help training;
+  // generation does not look at them.
+  int ngram_heads = 0;
 
   bool operator==(const ModelConfig& other) const;
 };

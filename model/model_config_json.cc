@@ -132,6 +132,7 @@ absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json) {
   object.Get("rope_theta", &config.rope_theta);
   object.Get("max_context", &config.max_context);
   object.Get("reach", &config.reach);
+  GetOptional(&object, "ngram_heads", &config.ngram_heads);
   STRATA_RETURN_IF_ERROR(object.Finish());
   return config;
 }
@@ -179,6 +180,7 @@ std::string ModelConfigToJson(const ModelConfig& config) {
   json["rope_theta"] = config.rope_theta;
   json["max_context"] = config.max_context;
   json["reach"] = config.reach;
+  if (config.ngram_heads != 0) json["ngram_heads"] = config.ngram_heads;
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
          "\n";
 }

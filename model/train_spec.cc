@@ -78,6 +78,10 @@ absl::Status ValidateOptimizer(const TrainSpec& s) {
       Real("dropout", s.dropout,
            s.dropout == -1 || (s.dropout >= 0 && s.dropout < 1),
            "[0, 1), or -1 for the model's own"));
+  STRATA_RETURN_IF_ERROR(
+      Real("ngram_weight", s.ngram_weight,
+           s.ngram_weight == -1 || (s.ngram_weight >= 0 && s.ngram_weight <= 10),
+           "[0, 10], or -1 for the default"));
   STRATA_RETURN_IF_ERROR(Real("eval_fraction", s.eval_fraction,
                               s.eval_fraction >= 0 && s.eval_fraction <= 0.5,
                               "[0, 0.5]"));
@@ -126,6 +130,15 @@ absl::Status CheckSequence(const TrainSpec& spec, const ModelConfig& config) {
                           BaseName(spec)));
 }
 
+absl::Status CheckLossWeights(const TrainSpec& spec, const ModelConfig& config) {
+  if (spec.ngram_weight > 0 && config.ngram_heads == 0) {
+    return Bad("ngram_weight",
+               absl::StrCat("is ", spec.ngram_weight, "; must be 0 for ",
+                            BaseName(spec), ", which has no n-gram heads"));
+  }
+  return absl::OkStatus();
+}
+
 int64_t SequenceForData(int64_t fitting_items, int64_t block_bytes,
                         int64_t max_context) {
   const int64_t items =
@@ -135,7 +148,8 @@ int64_t SequenceForData(int64_t fitting_items, int64_t block_bytes,
 }
 
 TrainSpec ResolveTrainSpec(TrainSpec spec, int default_threads,
-                           double config_dropout, int64_t sequence) {
+                           double config_dropout, int64_t sequence,
+                           int ngram_heads) {
   if (spec.sequence == 0) {
     spec.sequence = sequence;
     if (spec.micro_batch == 0) {
@@ -147,6 +161,9 @@ TrainSpec ResolveTrainSpec(TrainSpec spec, int default_threads,
     spec.warmup_steps = std::min<int64_t>(100, spec.steps * 3 / 100);
   }
   if (spec.dropout < 0) spec.dropout = config_dropout;
+  if (spec.ngram_weight < 0) {
+    spec.ngram_weight = ngram_heads > 0 ? kNgramWeight : 0;
+  }
   if (spec.eval_every_steps == 0) {
     spec.eval_every_steps = std::max<int64_t>(10, spec.steps / 10);
   }

@@ -17,6 +17,9 @@ namespace strata {
 inline constexpr int64_t kShortSequence = 512;
 inline constexpr int64_t kLongestAutoSequence = 2048;
 
+// Of n-gram heads where the spec does not say.
+inline constexpr double kNgramWeight = 0.2;
+
 struct TrainSpec {
   // One of the two, the other is empty:
   std::string base;            // preset name, or NAME@VERSION of a served model
@@ -37,6 +40,9 @@ struct TrainSpec {
   double beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
   double clip_norm = 1.0;
   double dropout = -1.0;             // -1 = the config's
+  // Of each n-gram head's loss beside the ordinary one (weight 1). -1 = auto:
+  // kNgramWeight where the model has such heads, else 0, the only one allowed there.
+  double ngram_weight = -1.0;
   uint64_t seed = 1;
   double eval_fraction = 0.02;       // of documents (text: of the tail); [0, 0.5]
   int64_t eval_every_steps = 0;      // 0 = max(10, steps / 10)
@@ -56,18 +62,21 @@ inline std::string BaseName(const TrainSpec& spec) {
 absl::Status ValidateTrainSpec(const TrainSpec& spec);
 // Whether `sequence`, which is set, suits the model: INVALID_ARGUMENT.
 absl::Status CheckSequence(const TrainSpec& spec, const ModelConfig& config);
+// Whether the model has what the weights of `spec` are of: INVALID_ARGUMENT.
+absl::Status CheckLossWeights(const TrainSpec& spec, const ModelConfig& config);
 // Items a row that suit the data: 512, 1024 or 2048, the shortest that holds 19 of
 // 20 conversations or pairs (`fitting_items` of the DatasetReport), else 2048; of
 // text 512. Never beyond the model's context; a multiple of `block_bytes`.
 int64_t SequenceForData(int64_t fitting_items, int64_t block_bytes,
                         int64_t max_context);
-// Fills the "auto" fields: sequence, micro_batch, warmup, dropout, eval_every,
-// threads. Where `sequence` is filled with more than 512, so is micro_batch with
+// Fills the "auto" fields: sequence, micro_batch, warmup, dropout, ngram_weight,
+// eval_every, threads. Where `sequence` is filled with more than 512, so is micro_batch with
 // as many rows fewer as keep a forward pass at the items of `batch` rows of 512
 // (one row at least): memory does not grow with the rows.
 TrainSpec ResolveTrainSpec(TrainSpec spec, int default_threads,
                            double config_dropout,
-                           int64_t sequence = kShortSequence);
+                           int64_t sequence = kShortSequence,
+                           int ngram_heads = 0);
 std::string TrainSpecToJson(const TrainSpec& spec);
 absl::StatusOr<TrainSpec> ParseTrainSpec(absl::string_view json);
 

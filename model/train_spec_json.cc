@@ -7,7 +7,6 @@
 namespace strata {
 namespace {
 
-constexpr absl::string_view kConfig = "config";
 
 // The one list of members, in the order of the text; reading and writing both
 // walk it, so that they cannot drift apart.
@@ -30,6 +29,7 @@ void VisitFields(Spec& spec, Visitor&& visit) {
   visit("epsilon", spec.epsilon);
   visit("clip_norm", spec.clip_norm);
   visit("dropout", spec.dropout);
+  visit("ngram_weight", spec.ngram_weight);
   visit("seed", spec.seed);
   visit("eval_fraction", spec.eval_fraction);
   visit("eval_every_steps", spec.eval_every_steps);
@@ -40,14 +40,20 @@ void VisitFields(Spec& spec, Visitor&& visit) {
   visit("threads", spec.threads);
 }
 
+// Specs that were stored before there was such a field lack it, and their text, with
+// its hash, must stay what it was.
+bool LeftOut(absl::string_view name, const TrainSpec& spec) {
+  return (name == "config" && spec.config.empty()) ||
+         (name == "ngram_weight" && spec.ngram_weight == 0);
+}
+
 }  // namespace
 
 std::string TrainSpecToJson(const TrainSpec& spec) {
   using Json = nlohmann::ordered_json;
   Json json;
   VisitFields(spec, [&](const char* name, const auto& value) {
-    // Specs that were stored before there was one have none.
-    if (name == kConfig && spec.config.empty()) return;
+    if (LeftOut(name, spec)) return;
     json[name] = value;  // doubles print as the shortest text that reads back
   });
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -56,8 +62,9 @@ std::string TrainSpecToJson(const TrainSpec& spec) {
 absl::StatusOr<TrainSpec> ParseTrainSpec(absl::string_view json) {
   STRATA_ASSIGN_OR_RETURN(JsonObject object, JsonObject::Parse(json, "spec"));
   TrainSpec spec;
+  spec.ngram_weight = 0;
   VisitFields(spec, [&](const char* name, auto& value) {
-    if (name == kConfig && !object.Has(name)) return;
+    if (LeftOut(name, spec) && !object.Has(name)) return;
     object.Get(name, &value);
   });
   STRATA_RETURN_IF_ERROR(object.Finish());

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -25,7 +26,8 @@ namespace strata {
 struct TrainProgress {
   int64_t step = 0;         // optimizer steps done
   int64_t total_steps = 0;
-  double loss = 0;          // nats per trained item, mean of the step
+  double loss = 0;          // nats per trained item, mean of the step; nothing that
+                            // a spec adds to what is minimised
   double bits_per_byte = 0; // loss / ln 2; 0 for a classifier
   double learning_rate = 0;
   double grad_norm = 0;     // before clipping
@@ -44,6 +46,8 @@ struct TrainEval {
   // Of a classifier alone.
   std::optional<double> accuracy;
   std::optional<double> macro_f1;
+  // Of a model with n-gram heads: nats per item of heads 1, 2, ..
+  std::vector<double> ngram_losses;
 };
 
 // Called on the training thread.

@@ -61,6 +61,7 @@ Json EvalToJson(const TrainEval& eval) {
                {"items", eval.items}};
   if (eval.accuracy) json["accuracy"] = *eval.accuracy;
   if (eval.macro_f1) json["macro_f1"] = *eval.macro_f1;
+  if (!eval.ngram_losses.empty()) json["ngram_losses"] = eval.ngram_losses;
   return json;
 }
 
@@ -105,6 +106,9 @@ bool ReadEvent(absl::string_view type, Reader* reader, TrainEvent* event) {
     reader->Get("items", &event->eval.items);
     reader->GetOptional("accuracy", &event->eval.accuracy);
     reader->GetOptional("macro_f1", &event->eval.macro_f1);
+    if (reader->Has("ngram_losses")) {
+      reader->Get("ngram_losses", &event->eval.ngram_losses);
+    }
   } else if (type == "checkpoint") {
     event->type = Type::kCheckpoint;
     reader->Get("step", &event->step);

@@ -59,6 +59,7 @@ struct ModelWeights {
   int64_t bytes = 0;
 };
 
+// What only training uses (n-gram heads) is checked and left out.
 // INVALID_ARGUMENT names the tensor that is missing, unknown, misshapen or of a
 // type other than F32, F64; DATA_LOSS names one that holds a NaN or infinity.
 // RESOURCE_EXHAUSTED when memory cannot be had.

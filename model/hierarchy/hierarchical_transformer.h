@@ -51,7 +51,9 @@ class HierarchicalTransformerImpl : public torch::nn::Module {
                            const torch::Tensor& segments = {},
                            std::vector<LevelActivations>* activations = nullptr);
   torch::Tensor Embed(const torch::Tensor& items);
-  torch::Tensor Head(const torch::Tensor& contexts);
+  // The logits of item t + head from context t: 0 is the ordinary head, 1 to
+  // ngram_heads the others (model/hierarchy/item_loss.h). contexts [.., D0].
+  torch::Tensor Head(const torch::Tensor& contexts, int head = 0);
 
   const ModelConfig& config() const { return config_; }
   LevelImpl& level(int l) const { return *levels_[l]; }
@@ -61,21 +63,9 @@ class HierarchicalTransformerImpl : public torch::nn::Module {
   Linear embedding_;  // used as a table: weight [V, D0]
   torch::nn::ModuleList level_;
   Linear head_;
+  torch::nn::ModuleList ngram_;  // a FeedForward for each n-gram head
   std::vector<LevelImpl*> levels_;  // of level_
 };
 TORCH_MODULE(HierarchicalTransformer);
-
-// Sum of -ln p(item) over the items with trained != 0, a scalar with gradient.
-// items [B, n]; trained [B, n] of bool or uint8; segments [B, n] or undefined.
-// Item 0 is predicted from nothing. Log-softmax in fp32 or wider.
-torch::Tensor MaskedLossSum(HierarchicalTransformer model,
-                            const torch::Tensor& items,
-                            const torch::Tensor& trained,
-                            const torch::Tensor& segments = {});
-
-// -ln p(item) of every item: [B, n], no gradient.
-torch::Tensor ItemLosses(HierarchicalTransformer model,
-                         const torch::Tensor& items,
-                         const torch::Tensor& segments = {});
 
 }  // namespace strata

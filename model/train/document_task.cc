@@ -136,11 +136,12 @@ torch::Tensor DocumentTask::LossSum(const Examples& from,
                                 {}, at::Reduction::Sum);
 }
 
-torch::Tensor DocumentTask::Loss(int64_t begin, int64_t end) {
+TaskLoss DocumentTask::Loss(int64_t begin, int64_t end) {
   torch::Tensor logits;
   const auto chosen = absl::MakeConstSpan(drawn_).subspan(begin, end - begin);
-  return LossSum(train_, chosen, &logits) /
-         static_cast<double>(drawn_.size());
+  const auto loss = LossSum(train_, chosen, &logits) /
+                    static_cast<double>(drawn_.size());
+  return {loss, loss};
 }
 
 absl::StatusOr<TrainEval> DocumentTask::Evaluate(

@@ -28,7 +28,7 @@ class DocumentTask final : public TrainTask {
   RowCounts Next(int64_t rows, absl::Span<const DataWindow> skip,
                  DataCursor* cursor) override;
   bool loss_is_per_byte() const override { return false; }
-  torch::Tensor Loss(int64_t begin, int64_t end) override;
+  TaskLoss Loss(int64_t begin, int64_t end) override;
   bool has_held_out() const override { return !held_out_.empty(); }
   absl::StatusOr<TrainEval> Evaluate(
       const std::function<absl::Status()>& poll) override;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "model/base/status_macros.h"
+#include "model/hierarchy/item_loss.h"
 #include "model/items.h"
 #include "model/nn/torch_guard.h"
 #include "model/train/batch_tensors.h"
@@ -11,20 +12,42 @@
 namespace strata {
 namespace {
 
-// Sums over trained items.
+// Sums over the items that a head learns.
+struct HeadSums {
+  double nats = 0;
+  int64_t items = 0;
+};
+
 struct Sums {
   double nats = 0;
   int64_t items = 0;
   double byte_nats = 0;
   int64_t bytes = 0;
+  std::vector<HeadSums> ngram;  // of heads 1, 2, ..
 };
+
+void AddNgramHeads(HierarchicalTransformer& model, const BatchTensors& rows,
+                   const at::Tensor& contexts, Sums* sums) {
+  for (size_t i = 0; i < sums->ngram.size(); ++i) {
+    const int head = static_cast<int>(i) + 1;
+    const at::Tensor learnt =
+        HeadLosses(model, contexts, rows.items, head)
+            .masked_select(LearntPairs(rows.trained, rows.segments, head));
+    sums->ngram[i].nats += learnt.sum(at::kDouble).item<double>();
+    sums->ngram[i].items += learnt.numel();
+  }
+}
 
 absl::Status AddBatch(HierarchicalTransformer& model, const Batch& batch,
                       Sums* sums) {
   return TorchGuard([&] {
     const BatchTensors rows = RowsAsTensors(batch, 0, batch.rows);
+    torch::NoGradGuard no_grad;
+    const at::Tensor contexts =
+        PredictingContexts(model, rows.items, rows.segments);
+    AddNgramHeads(model, rows, contexts, sums);
     const at::Tensor losses =
-        ItemLosses(model, rows.items, rows.segments).to(at::kDouble).contiguous();
+        HeadLosses(model, contexts, rows.items, 0).to(at::kDouble).contiguous();
     const double* loss = losses.const_data_ptr<double>();
     for (size_t i = 0; i < batch.items.size(); ++i) {
       if (!batch.trained[i]) continue;
@@ -48,6 +71,7 @@ absl::StatusOr<TrainEval> Evaluate(HierarchicalTransformer& model,
   fixed.shift_cuts = false;
   Batcher batcher(held_out, fixed);
   Sums sums;
+  sums.ngram.resize(model->config().ngram_heads);
   DataCursor cursor;
   int64_t left = options.max_items;
   model->eval();
@@ -71,6 +95,10 @@ absl::StatusOr<TrainEval> Evaluate(HierarchicalTransformer& model,
   if (sums.bytes > 0) {
     eval.bits_per_byte =
         sums.byte_nats / static_cast<double>(sums.bytes) / std::log(2.0);
+  }
+  for (const HeadSums& head : sums.ngram) {
+    eval.ngram_losses.push_back(
+        head.nats / static_cast<double>(std::max<int64_t>(1, head.items)));
   }
   return eval;
 }

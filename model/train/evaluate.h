@@ -22,7 +22,7 @@ struct EvalOptions {
 
 // `poll` runs before every forward pass; what it returns ends the evaluation.
 // Bits per byte count bytes only: neither the loss of a special item nor its
-// place. The model is left in training mode. NaN losses are reported as such.
+// place, nor what an n-gram head loses: that is told beside it. The model is left in training mode. NaN losses are reported as such.
 absl::StatusOr<TrainEval> Evaluate(HierarchicalTransformer& model,
                                    absl::Span<const Document> held_out,
                                    const EvalOptions& options,

@@ -4,6 +4,7 @@
 #include "model/hierarchy/weights.h"
 #include "model/train/batch_tensors.h"
 #include "model/train/evaluate.h"
+#include "model/train/language_loss.h"
 #include "model/train/leak_probe.h"
 
 namespace strata {
@@ -34,11 +35,12 @@ RowCounts LanguageTask::Next(int64_t rows, absl::Span<const DataWindow> skip,
           run_.spec.batch * run_.spec.sequence};
 }
 
-torch::Tensor LanguageTask::Loss(int64_t begin, int64_t end) {
-  const BatchTensors rows = RowsAsTensors(batch_, begin, end);
-  return MaskedLossSum(model_->model, rows.items, rows.trained,
-                       rows.segments) /
-         static_cast<double>(batch_.trained_items);
+TaskLoss LanguageTask::Loss(int64_t begin, int64_t end) {
+  const TaskLoss sums =
+      LanguageLossSums(model_->model, RowsAsTensors(batch_, begin, end),
+                       run_.spec.ngram_weight);
+  const auto items = static_cast<double>(batch_.trained_items);
+  return {sums.minimised / items, sums.reported / items};
 }
 
 absl::StatusOr<TrainEval> LanguageTask::Evaluate(

@@ -22,7 +22,7 @@ class LanguageTask final : public TrainTask {
   RowCounts Next(int64_t rows, absl::Span<const DataWindow> skip,
                  DataCursor* cursor) override;
   bool loss_is_per_byte() const override { return true; }
-  torch::Tensor Loss(int64_t begin, int64_t end) override;
+  TaskLoss Loss(int64_t begin, int64_t end) override;
   bool has_held_out() const override { return !data_.held_out.empty(); }
   absl::StatusOr<TrainEval> Evaluate(
       const std::function<absl::Status()>& poll) override;

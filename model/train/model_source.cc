@@ -62,6 +62,7 @@ absl::StatusOr<TrainedModel> DescribeModel(const TrainRun& run,
   }
   STRATA_RETURN_IF_ERROR(ValidateModelConfig(out.config));
   STRATA_RETURN_IF_ERROR(CheckSequence(run.spec, out.config));
+  STRATA_RETURN_IF_ERROR(CheckLossWeights(run.spec, out.config));
   ModelConfig config = out.config;
   config.dropout = run.spec.dropout;
   STRATA_RETURN_IF_ERROR(TorchGuard([&] {

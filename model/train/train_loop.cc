@@ -170,9 +170,9 @@ absl::StatusOr<double> TrainLoop::MicroBatch(int64_t begin, int64_t end) {
       position));
   return TorchGuard([&] {
     task_->module().train();
-    const at::Tensor loss = task_->Loss(begin, end);
-    loss.backward();
-    return loss.item<double>();
+    const TaskLoss loss = task_->Loss(begin, end);
+    loss.minimised.backward();
+    return loss.reported.item<double>();
   });
 }
 

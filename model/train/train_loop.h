@@ -2,7 +2,8 @@
 // The loop: batches in, weights out. One object is one attempt; everything that
 // must survive it is in TrainState, the weights and the optimizer's tensors.
 //
-//   step k   rows <- task(cursor)          loss = mean over the trained items
+//   step k   rows <- task(cursor)          loss = mean over the trained items, and
+//                                          what the spec adds to it
 //            per micro-batch: seed dropout with (seed, k, micro-batch), backward
 //            judge loss and norm; clip; AdamW(learning rate(k))
 //

@@ -28,6 +28,12 @@ struct RowCounts {
   int64_t slots = 0;  // with padding
 };
 
+// Scalars with gradient: the same one twice where nothing helps the loss along.
+struct TaskLoss {
+  torch::Tensor minimised;
+  torch::Tensor reported;  // the loss alone, so that specs compare
+};
+
 class TrainTask {
  public:
   virtual ~TrainTask() = default;
@@ -44,9 +50,9 @@ class TrainTask {
                          DataCursor* cursor) = 0;
   // Whether the loss counts bytes (and specials), so that it is bits per byte too.
   virtual bool loss_is_per_byte() const = 0;
-  // The part of rows [begin, end) of those drawn last in their mean loss, with
-  // its gradient. REQUIRES: the module is in training mode.
-  virtual torch::Tensor Loss(int64_t begin, int64_t end) = 0;
+  // The part of rows [begin, end) of those drawn last in their mean loss.
+  // REQUIRES: the module is in training mode.
+  virtual TaskLoss Loss(int64_t begin, int64_t end) = 0;
 
   virtual bool has_held_out() const = 0;
   // `poll` runs before every forward pass; what it returns ends the evaluation.

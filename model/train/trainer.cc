@@ -106,12 +106,13 @@ absl::Status WriteResult(const TrainRun& run, TrainTask* task,
 
 absl::Status CheckResolved(const TrainSpec& spec) {
   if (spec.micro_batch > 0 && spec.sequence > 0 && spec.threads > 0 &&
-      spec.warmup_steps >= 0 && spec.dropout >= 0 && spec.eval_every_steps > 0) {
+      spec.warmup_steps >= 0 && spec.dropout >= 0 && spec.ngram_weight >= 0 &&
+      spec.eval_every_steps > 0) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(
       "spec has unresolved fields; micro_batch, sequence, threads, warmup_steps, "
-      "dropout and eval_every_steps must be set");
+      "dropout, ngram_weight and eval_every_steps must be set");
 }
 
 // The disk is full at the one save that must succeed.

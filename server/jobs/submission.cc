@@ -70,15 +70,22 @@ absl::StatusOr<std::string> ConfigJson(const BaseModel& base) {
 struct Defaults {
   double dropout = 0;
   int64_t sequence = kShortSequence;
+  int ngram_heads = 0;
 };
 
 // The three below: the defaults of a base that fits the request.
-absl::StatusOr<Defaults> CheckDocumentBase(const std::string& json,
+absl::StatusOr<Defaults> CheckDocumentBase(const TrainSpec& request,
+                                         const std::string& json,
                                          const DatasetReport& data) {
   if (data.kind != TemplateKind::kLabel) {
     return absl::InvalidArgumentError(absl::StrCat(
         "spec.dataset: is ", TemplateKindName(data.kind),
         " data, but the base classifies; must be texts with labels"));
+  }
+  if (request.ngram_weight > 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("spec.ngram_weight: is ", request.ngram_weight,
+                     "; must be 0 for a classifier"));
   }
   STRATA_ASSIGN_OR_RETURN(const DocumentConfig config,
                           ParseDocumentConfig(json));
@@ -105,9 +112,11 @@ absl::StatusOr<Defaults> CheckLanguageBase(const TrainSpec& request,
   if (request.sequence != 0) {
     STRATA_RETURN_IF_ERROR(CheckSequence(request, config));
   }
+  STRATA_RETURN_IF_ERROR(CheckLossWeights(request, config));
   return Defaults{config.dropout,
                   SequenceForData(data.fitting_items, DocumentAlignment(config),
-                                  config.max_context)};
+                                  config.max_context),
+                  config.ngram_heads};
 }
 
 // A config of the caller's own: it may leak, be blind, or be no config at all.
@@ -130,7 +139,7 @@ absl::StatusOr<Defaults> CheckBase(const TrainSpec& request,
   }
   STRATA_ASSIGN_OR_RETURN(const std::string json, ConfigJson(base));
   return IsDocumentConfig(json)
-             ? CheckDocumentBase(json, data)
+             ? CheckDocumentBase(request, json, data)
              : CheckLanguageBase(request, base, json, data);
 }
 
@@ -175,7 +184,7 @@ absl::StatusOr<TrainSpec> CheckSubmission(const TrainSpec& request,
   STRATA_ASSIGN_OR_RETURN(const Defaults defaults,
                           CheckBase(request, base, dataset->report));
   TrainSpec spec = ResolveTrainSpec(request, default_threads, defaults.dropout,
-                                    defaults.sequence);
+                                    defaults.sequence, defaults.ngram_heads);
   spec.base = base.pinned;
   return spec;
 }

@@ -45,6 +45,7 @@ v1::EvalResult ToProto(const TrainEval& in) {
   out.set_tokens(in.items);
   if (in.accuracy.has_value()) out.set_accuracy(*in.accuracy);
   if (in.macro_f1.has_value()) out.set_macro_f1(*in.macro_f1);
+  for (const double loss : in.ngram_losses) out.add_ngram_losses(loss);
   return out;
 }
 
@@ -85,6 +86,7 @@ absl::Status CheckSentinels(const v1::TrainSpec& in) {
   status.Update(AtLeast("sequence", in.has_sequence(), in.sequence(), 2));
   status.Update(AtLeast("warmup_steps", in.has_warmup_steps(), in.warmup_steps(), 0));
   status.Update(AtLeast("dropout", in.has_dropout(), in.dropout(), 0));
+  status.Update(AtLeast("ngram_weight", in.has_ngram_weight(), in.ngram_weight(), 0));
   status.Update(AtLeast("eval_every_steps", in.has_eval_every_steps(), in.eval_every_steps(), 1));
   status.Update(AtLeast("threads", in.has_threads(), in.threads(), 1));
   return status;
@@ -115,6 +117,7 @@ absl::StatusOr<TrainSpec> FromProto(const v1::TrainSpec& in) {
   if (in.has_weight_decay()) out.weight_decay = in.weight_decay();
   if (in.has_clip_norm()) out.clip_norm = in.clip_norm();
   if (in.has_dropout()) out.dropout = in.dropout();
+  if (in.has_ngram_weight()) out.ngram_weight = in.ngram_weight();
   if (in.has_seed()) out.seed = in.seed();
   if (in.has_eval_fraction()) out.eval_fraction = in.eval_fraction();
   if (in.has_eval_every_steps()) out.eval_every_steps = in.eval_every_steps();
@@ -142,6 +145,7 @@ v1::TrainSpec ToProto(const TrainSpec& in) {
   out.set_weight_decay(in.weight_decay);
   out.set_clip_norm(in.clip_norm);
   out.set_dropout(in.dropout);
+  out.set_ngram_weight(in.ngram_weight);
   out.set_seed(in.seed);
   out.set_eval_fraction(in.eval_fraction);
   out.set_eval_every_steps(in.eval_every_steps);

@@ -125,6 +125,15 @@ TEST(RenderEventTest, SaysWhatIsWorthALine) {
   EXPECT_THAT(RenderEvent(event), HasSubstr("NON_FINITE"));
 }
 
+TEST(RenderEventTest, NgramHeadsAreToldBesideTheLoss) {
+  v1::JobEvent event;
+  event.mutable_eval()->set_loss(1.5);
+  EXPECT_THAT(RenderEvent(event), testing::EndsWith("held-out text"));
+  event.mutable_eval()->add_ngram_losses(2);
+  event.mutable_eval()->add_ngram_losses(2.25);
+  EXPECT_THAT(RenderEvent(event), HasSubstr("text; n-gram heads 2.0000, 2.2500"));
+}
+
 TEST(RenderEventTest, ClassifierHasAccuracyAndF1InsteadOfBits) {
   v1::JobEvent event;
   event.mutable_eval()->set_accuracy(0.75);

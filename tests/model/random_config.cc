@@ -99,6 +99,7 @@ ModelConfig RandomConfig(uint64_t seed) {
       config.levels.push_back(DrawLevel(&draw, l + 1 == levels));
     }
     if (levels == 2 && draw.In(0, 2) == 0) EndUnitsWithWords(&config);
+    config.ngram_heads = draw.In(0, 2);
     if (ValidateModelConfig(config).ok()) return config;
     // Which bytes a finite reach covers depends on where units end.
     if (config.levels[0].block_rule != BlockRule::kFixed) continue;

@@ -17,7 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reference_configs import CONFIGS, VOCAB, items, mix, trained, weights
+from reference_configs import (CONFIGS, NGRAM_HEADS, NGRAM_WEIGHT, VOCAB, items, mix,
+                               trained, weights)
 
 jax.config.update("jax_enable_x64", True)
 
@@ -270,24 +271,41 @@ def contexts(w, levels, l, z, seen, cuts=None):
     return context
 
 
+def ngram_heads(w):
+    return sum(name.startswith("ngram.") and name.endswith(".up.weight")
+               for name in w)
+
+
 def forward(w, levels, x, cuts):
     seen = {}
     c = contexts(w, levels, 0, w["embedding.weight"][x], seen, cuts)
     seen["logits"] = c @ w["head.weight"].T
+    for i in range(ngram_heads(w)):
+        p = f"ngram.{i}."
+        hidden = gelu(norm(c, w[p + "norm.weight"]) @ w[p + "up.weight"].T)
+        mapped = c + hidden @ w[p + "down.weight"].T
+        seen[p + "logits"] = mapped @ w["head.weight"].T
     return seen
 
 
 def loss(w, levels, x, mask, cuts):
-    """Mean of -ln p over the trained items; the last item is not fed."""
-    logits = forward(w, levels, x[:, :-1], cuts)["logits"]
-    chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), x[..., None], -1)
-    return -jnp.sum(chosen[..., 0] * mask) / mask.sum()
+    """Mean of -ln p over the trained items, and with a weight that of each n-gram
+    head; the last item is not fed."""
+    seen = forward(w, levels, x[:, :-1], cuts)
+    total = 0.0
+    for head in range(ngram_heads(w) + 1):
+        name = f"ngram.{head - 1}.logits" if head else "logits"
+        n = x.shape[1] - head
+        log_p = jax.nn.log_softmax(seen[name][:, :n])
+        chosen = jnp.take_along_axis(log_p, x[:, head:, None], -1)[..., 0]
+        total -= (NGRAM_WEIGHT if head else 1) * jnp.sum(chosen * mask[:, head:])
+    return total / mask.sum()
 
 
 # --- training and the file ---------------------------------------------------
 
-def train(levels, vocab, steps):
-    w = weights(levels, vocab)
+def train(levels, vocab, heads, steps):
+    w = weights(levels, vocab, heads)
     m = {k: np.zeros_like(v) for k, v in w.items()}
     s = {k: np.zeros_like(v) for k, v in w.items()}
     norms, after = [], {}
@@ -327,13 +345,14 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     wanted = sys.argv[2:] or list(CONFIGS)
     for name, levels in ((name, CONFIGS[name]) for name in wanted):
-        vocab = VOCAB.get(name, 16)
-        w, x, mask = weights(levels, vocab), items(1, vocab), trained()
+        vocab, heads = VOCAB.get(name, 16), NGRAM_HEADS.get(name, 0)
+        w, x, mask = weights(levels, vocab, heads), items(1, vocab), trained()
         value, gradient = jax.value_and_grad(loss)(
             w, levels, x, mask, cuts_of(levels, x[:, :-1]))
-        norms, after = train(levels, vocab, 10)
+        norms, after = train(levels, vocab, heads, 10)
         result = {
             "vocab": vocab,
+            **({"ngram_heads": heads} if heads else {}),
             "levels": levels,
             "activations": {k: digest(v) for k, v in forward(
                 w, levels, x, cuts_of(levels, x)).items()},

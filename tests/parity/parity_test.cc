@@ -13,6 +13,7 @@
 #include "model/hierarchy/hierarchical_transformer.h"
 #include "model/train/adamw.h"
 #include "model/train/grad_norm.h"
+#include "model/train/language_loss.h"
 #include "tests/model/position_config.h"
 #include "tests/model/small_presets.h"
 #include "tests/parity/reference.h"
@@ -36,11 +37,12 @@ class ParityTest : public ::testing::TestWithParam<
     return std::get<1>(GetParam()) == torch::kFloat ? 1e-5 : 2e-8;
   }
 
-  // Mean over the trained items.
+  // Mean over the trained items, n-gram heads with their weight.
   torch::Tensor Loss(int64_t step) {
-    const auto trained = FormulaTrained();
-    return MaskedLossSum(model_, FormulaItems(step, reference_.config.vocab), trained) /
-           trained.sum().item<double>();
+    const BatchTensors rows = {FormulaItems(step, reference_.config.vocab), {},
+                               FormulaTrained()};
+    return LanguageLossSums(model_, rows, /*ngram_weight=*/0.2).minimised /
+           rows.trained.sum().item<double>();
   }
 
   void ExpectWeights(const Digests& expected) {
@@ -61,6 +63,10 @@ TEST_P(ParityTest, ActivationsOfEveryLevelAndLogits) {
   const auto contexts = model_->Contexts(FormulaItems(1, reference_.config.vocab), {}, &levels);
   std::map<std::string, torch::Tensor> found = {
       {"logits", model_->Head(contexts)}};
+  for (int head = 1; head <= reference_.config.ngram_heads; ++head) {
+    found["ngram." + std::to_string(head - 1) + ".logits"] =
+        model_->Head(contexts, head);
+  }
   for (size_t l = 0; l < levels.size(); ++l) {
     const std::string prefix = "level." + std::to_string(l) + ".";
     found[prefix + "h"] = levels[l].h;
@@ -107,10 +113,12 @@ TEST_P(ParityTest, WeightsAfterOneAndTenOptimizerSteps) {
   ExpectWeights(reference_.after_10);
 }
 
-// Presets, and a model of every position scheme but the default.
+// Presets, a model with n-gram heads, and one of every position scheme but the
+// default.
 std::vector<std::string> Models() {
   std::vector<std::string> names(std::begin(kSmallPresets),
                                  std::end(kSmallPresets));
+  names.push_back("ngram");
   for (const PositionScheme* scheme : OtherPositionSchemes()) {
     names.push_back(std::string("position-") + scheme->name);
   }

@@ -32,6 +32,7 @@ ModelConfig ConfigOf(const std::string& name, const json& data) {
   json text = json::parse(ModelConfigToJson(config));
   text["levels"] = data["levels"];
   text["vocab"] = data.value("vocab", 16);
+  text["ngram_heads"] = data.value("ngram_heads", 0);
   const auto parsed = ParseModelConfig(text.dump());
   EXPECT_TRUE(parsed.ok()) << parsed.status();
   return parsed.value_or(ModelConfig());

@@ -33,6 +33,9 @@ CONFIGS = {
               block_rule="spacelike", block_min=2, pool="last",
               bridge="repeat"),
         level(24)],
+    "ngram": [
+        level(16, enc_layers=1, dec_scope="window", window=6, block=4),
+        level(16)],
     "three-level": [
         level(16, enc_layers=1, dec_scope="window", window=6, block=3),
         level(16, enc_layers=1, dec_scope="window", window=4, block=2,
@@ -55,6 +58,10 @@ for scheme, span in {"none": 0, "alibi": 0, "xpos": 1100, "sinusoidal": 0,
     CONFIGS["position-" + scheme] = [
         level(enc_layers=1, window=6, **size, **keys)]
 
+
+# How many n-gram heads the model has, and what weight training gives each.
+NGRAM_HEADS = {"ngram": 2}
+NGRAM_WEIGHT = 0.2
 
 # Where words end units, bytes must be letters and others.
 VOCAB = {"spacebyte": 128}
@@ -84,10 +91,13 @@ def position_shapes(c, scope):
     }.get(c.get("position"), {})
 
 
-def shapes(levels, vocab):
+def shapes(levels, vocab, ngram_heads=0):
     """Names and shapes of model/README.md, in order of name."""
     d0 = levels[0]["dim"]
     found = {"embedding.weight": (vocab, d0), "head.weight": (vocab, d0)}
+    for i in range(ngram_heads):
+        found |= {f"ngram.{i}.norm.weight": (d0,), f"ngram.{i}.up.weight": (d0, d0),
+                  f"ngram.{i}.down.weight": (d0, d0)}
     for l, c in enumerate(levels):
         d, f, p = c["dim"], c["ff_mult"] * c["dim"], f"level.{l}."
         found[p + "start"] = (d,)
@@ -129,9 +139,10 @@ def shapes(levels, vocab):
     return dict(sorted(found.items()))
 
 
-def weights(levels, vocab):
+def weights(levels, vocab, ngram_heads=0):
     made = {}
-    for t, (name, shape) in enumerate(shapes(levels, vocab).items()):
+    for t, (name, shape) in enumerate(
+            shapes(levels, vocab, ngram_heads).items()):
         unit = np.array([mix(t, k) / 2**32 - 0.5
                          for k in range(int(np.prod(shape)))]).reshape(shape)
         made[name] = unit * 0.9 + (1.0 if name.endswith("norm.weight") else 0)

@@ -42,6 +42,27 @@ class LoadModelTest : public testing::Test {
     return dir;
   }
 
+  // The same weights, and heads of further items beside them.
+  void AddNgramHeads(int heads) {
+    config_.ngram_heads = heads;
+    weights_ = TestWeights(config_, 7);
+    views_ = weights_.Views(DType::kF32);
+    json_ = ModelConfigToJson(config_);
+  }
+
+  // The logits after some items.
+  std::vector<float> LogitsOf(const LoadedModel& model) {
+    auto generator = model.NewGenerator({});
+    EXPECT_TRUE(generator.ok());
+    auto sequence = (*generator)->NewSequence(20);
+    EXPECT_TRUE(sequence.ok());
+    std::vector<float> logits(260);
+    const auto items = RandomItems(20, 1);
+    const StepRow row{sequence->get(), items, absl::MakeSpan(logits)};
+    EXPECT_TRUE((*generator)->Step({row}).ok());
+    return logits;
+  }
+
   void ExpectRefused(absl::StatusCode code, const std::string& message) {
     const auto model = LoadCpuModel(Write());
     EXPECT_EQ(model.status().code(), code) << model.status();
@@ -64,17 +85,29 @@ TEST_F(LoadModelTest, OpensWhatWasWritten) {
   EXPECT_THAT((*model)->executor(), HasSubstr("cpu-"));
   EXPECT_EQ((*model)->StateBytes(100), StateBytes(config_, 100));
 
-  auto generator = (*model)->NewGenerator({});
-  ASSERT_TRUE(generator.ok());
-  auto sequence = (*generator)->NewSequence(20);
-  ASSERT_TRUE(sequence.ok());
-  const auto items = RandomItems(20, 1);
-  std::vector<float> logits(260);
-  const StepRow row{sequence->get(), items, absl::MakeSpan(logits)};
-  ASSERT_TRUE((*generator)->Step({row}).ok());
-  EXPECT_LE(MaxDifference(logits,
-                          NaiveLogits(config_, weights_, items).back()),
+  EXPECT_LE(MaxDifference(LogitsOf(**model),
+                          NaiveLogits(config_, weights_, RandomItems(20, 1)).back()),
             1e-4);
+}
+
+TEST_F(LoadModelTest, NgramHeadsCostNothingAndChangeNoLogit) {
+  const auto without = LoadCpuModel(Write());
+  ASSERT_TRUE(without.ok()) << without.status();
+  AddNgramHeads(2);
+  const auto with = LoadCpuModel(Write());
+  ASSERT_TRUE(with.ok()) << with.status();
+  EXPECT_EQ((*with)->weight_bytes(), (*without)->weight_bytes());
+  EXPECT_EQ((*with)->StateBytes(100), (*without)->StateBytes(100));
+  EXPECT_EQ(LogitsOf(**with), LogitsOf(**without));
+}
+
+TEST_F(LoadModelTest, RefusesNgramHeadsOtherThanTheConfigs) {
+  AddNgramHeads(2);
+  views_.erase("ngram.1.up.weight");
+  ExpectRefused(absl::StatusCode::kInvalidArgument, "ngram.1.up.weight is missing");
+  AddNgramHeads(1);
+  views_["ngram.1.norm.weight"] = views_["ngram.0.norm.weight"];
+  ExpectRefused(absl::StatusCode::kInvalidArgument, "ngram.1.norm.weight");
 }
 
 TEST_F(LoadModelTest, RefusesMissingTensors) {

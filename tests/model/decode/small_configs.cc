@@ -113,6 +113,8 @@ std::vector<NamedConfig> SmallConfigs() {
                                                      : "words_linear",
                        config});
   }
+  configs.push_back({"ngram_heads", configs[0].config});
+  configs.back().config.ngram_heads = 3;
   AddTrees(&configs);
   AddPositions(&configs);
   for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {

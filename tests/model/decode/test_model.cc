@@ -226,6 +226,12 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
   const int64_t d0 = config.levels[0].dim;
   Add("embedding.weight", {config.vocab, d0}, 0, 1);
   Add("head.weight", {config.vocab, d0}, 0, 3 / std::sqrt(double(d0)));
+  for (int k = 0; k < config.ngram_heads; ++k) {
+    const std::string p = "ngram." + std::to_string(k) + ".";
+    Add(p + "norm.weight", {d0}, 1, 0.1);
+    Add(p + "up.weight", {d0, d0}, 0, 1 / std::sqrt(double(d0)));
+    Add(p + "down.weight", {d0, d0}, 0, 1 / std::sqrt(double(d0)));
+  }
   for (size_t l = 0; l < config.levels.size(); ++l) {
     const LevelConfig& level = config.levels[l];
     const int64_t d = level.dim;

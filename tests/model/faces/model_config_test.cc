@@ -103,6 +103,7 @@ TEST(ModelConfigJson, EqualityLooksAtEveryField) {
       [](ModelConfig* c) { c->rope_theta = 1; },
       [](ModelConfig* c) { c->max_context = 1; },
       [](ModelConfig* c) { c->reach = 1; },
+      [](ModelConfig* c) { c->ngram_heads = 7; },
   };
   for (size_t i = 0; i < edits.size(); ++i) {
     ModelConfig edited = base;
@@ -112,6 +113,14 @@ TEST(ModelConfigJson, EqualityLooksAtEveryField) {
     EXPECT_TRUE(ParseModelConfig(ModelConfigToJson(edited)).value() == edited)
         << "edit " << i;
   }
+}
+
+TEST(ModelConfigJson, NgramHeadsStandWhereThereAreSome) {
+  ModelConfig config = PresetConfig("block").value();
+  EXPECT_EQ(ModelConfigToJson(config).find("ngram_heads"), std::string::npos);
+  config.ngram_heads = 2;
+  EXPECT_TRUE(ValidateModelConfig(config).ok());
+  EXPECT_TRUE(ParseModelConfig(ModelConfigToJson(config)).value() == config);
 }
 
 // One replacement in a valid text, and what the message must name.
@@ -190,6 +199,9 @@ TEST(ValidateModelConfig, NamesTheFieldTheValueAndTheLimit) {
       {[](ModelConfig* c) { c->reach = 0; }, "reach: is 0"},
       {[](ModelConfig* c) { c->reach = -2; }, "reach: is -2"},
       {[](ModelConfig* c) { c->reach = 65537; }, "reach: is 65537"},
+      {[](ModelConfig* c) { c->ngram_heads = -1; },
+       "ngram_heads: is -1; must be in [0, 7]"},
+      {[](ModelConfig* c) { c->ngram_heads = 8; }, "ngram_heads: is 8"},
       {[](ModelConfig* c) { c->levels[0].dim = 132; },
        "levels[0].dim: is 132; must be a multiple of 2 * heads = 8"},
       {[](ModelConfig* c) { c->levels[1].heads = 0; }, "levels[1].heads: is 0"},
@@ -281,6 +293,10 @@ TEST(ParameterCount, MatchesAHandCount) {
   // embedding and head, start and norm; qkv, out, up, down, two norms
   EXPECT_EQ(ParameterCount(config),
             2 * 260 * 4 + 2 * 4 + (12 * 4 + 4 * 4 + 8 * 4 + 4 * 8 + 2 * 4));
+  const int64_t without_heads = ParameterCount(config);
+  config.ngram_heads = 3;  // a norm, up, down
+  EXPECT_EQ(ParameterCount(config) - without_heads, 3 * (4 + 4 * 4 + 4 * 4));
+  config.ngram_heads = 0;
   config.levels.push_back(config.levels[0]);
   const int64_t without_pool = ParameterCount(config);
   config.levels[0].block = 3;

@@ -63,6 +63,8 @@ TEST(TrainSpecJson, EveryFieldIsInTheText) {
       [](TrainSpec* s) { s->epsilon = 1; },
       [](TrainSpec* s) { s->clip_norm = 2; },
       [](TrainSpec* s) { s->dropout = 0; },
+      [](TrainSpec* s) { s->ngram_weight = 0.5; },
+      [](TrainSpec* s) { s->ngram_weight = 0; },
       [](TrainSpec* s) { s->seed = 2; },
       [](TrainSpec* s) { s->eval_fraction = 0; },
       [](TrainSpec* s) { s->eval_every_steps = 1; },
@@ -79,6 +81,16 @@ TEST(TrainSpecJson, EveryFieldIsInTheText) {
     EXPECT_NE(json, base) << i;
     EXPECT_EQ(TrainSpecToJson(ParseTrainSpec(json).value()), json) << i;
   }
+}
+
+// Their hashes are those of checkpoints: a spec that gives no weight to a loss beside
+// the ordinary one must keep the text that it had before there were such.
+TEST(TrainSpecJson, AWeightOfZeroIsNotInTheText) {
+  TrainSpec spec = Good();
+  spec.ngram_weight = 0;
+  const std::string json = TrainSpecToJson(spec);
+  EXPECT_EQ(json.find("ngram"), std::string::npos);
+  EXPECT_EQ(ParseTrainSpec(json)->ngram_weight, 0);
 }
 
 TEST(TrainSpecJson, IsStrict) {
@@ -133,6 +145,8 @@ TEST(ValidateTrainSpec, NamesTheFieldTheValueAndTheLimit) {
       {[](TrainSpec* s) { s->epsilon = 0; }, "spec.epsilon: is 0"},
       {[](TrainSpec* s) { s->clip_norm = 0; }, "spec.clip_norm: is 0"},
       {[](TrainSpec* s) { s->dropout = -0.5; }, "spec.dropout: is -0.5"},
+      {[](TrainSpec* s) { s->ngram_weight = -0.5; }, "spec.ngram_weight: is -0.5"},
+      {[](TrainSpec* s) { s->ngram_weight = 11; }, "spec.ngram_weight: is 11"},
       {[](TrainSpec* s) { s->eval_fraction = 0.6; }, "spec.eval_fraction: is 0.6"},
       {[](TrainSpec* s) { s->eval_every_steps = -1; }, "spec.eval_every_steps"},
       {[](TrainSpec* s) { s->eval_max_items = 0; }, "spec.eval_max_items: is 0"},
@@ -190,6 +204,26 @@ TEST(ResolveTrainSpec, LongerRowsByTheDataLeaveAForwardPassItsItems) {
   EXPECT_EQ(ResolveTrainSpec(spec, 1, 0, 2048).micro_batch, 8);
 }
 
+TEST(CheckLossWeights, HeadsThatTheModelLacksHaveNoWeight) {
+  TrainSpec spec = Good();
+  ModelConfig config;
+  EXPECT_TRUE(CheckLossWeights(spec, config).ok());  // auto
+  spec.ngram_weight = 0.3;
+  EXPECT_EQ(CheckLossWeights(spec, config).message(),
+            "spec.ngram_weight: is 0.3; must be 0 for block, which has no n-gram "
+            "heads");
+  config.ngram_heads = 1;
+  EXPECT_TRUE(CheckLossWeights(spec, config).ok());
+}
+
+TEST(ResolveTrainSpec, NgramHeadsGetTheirWeightWhereTheModelHasThem) {
+  EXPECT_EQ(ResolveTrainSpec(Good(), 1, 0).ngram_weight, 0);
+  EXPECT_EQ(ResolveTrainSpec(Good(), 1, 0, 512, 2).ngram_weight, kNgramWeight);
+  TrainSpec off = Good();
+  off.ngram_weight = 0;
+  EXPECT_EQ(ResolveTrainSpec(off, 1, 0, 512, 2).ngram_weight, 0);
+}
+
 TEST(ResolveTrainSpec, FillsWhatIsAutoAndKeepsTheRest) {
   const TrainSpec resolved = ResolveTrainSpec(Good(), 3, 0.25);
   EXPECT_EQ(resolved.micro_batch, 8);
@@ -207,6 +241,7 @@ TEST(ResolveTrainSpec, FillsWhatIsAutoAndKeepsTheRest) {
   chosen.sequence = 64;
   chosen.warmup_steps = 0;
   chosen.dropout = 0;
+  chosen.ngram_weight = 0.5;
   chosen.eval_every_steps = 5;
   chosen.threads = 1;
   EXPECT_EQ(TrainSpecToJson(ResolveTrainSpec(chosen, 3, 0.25)),

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "model/hierarchy/item_loss.h"
 #include "model/items.h"
 #include "tests/model/hierarchy/fixture.h"
 

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "model/hierarchy/item_loss.h"
 #include "model/presets.h"
 #include "tests/model/hierarchy/fixture.h"
 

@@ -6,6 +6,7 @@
 
 #include "model/presets.h"
 #include "model/hierarchy/hierarchical_transformer.h"
+#include "model/hierarchy/item_loss.h"
 #include "model/train/batch_tensors.h"
 #include "model/train/batcher.h"
 #include "tests/model/train/train_fixture.h"

@@ -22,6 +22,21 @@
 namespace strata::testing {
 namespace {
 
+void WriteBase(const std::string& path, const ModelConfig& config) {
+  HierarchicalTransformer model(config, ModelOptions{.seed = 11, .faults = {}});
+  auto writer = DirWriter::Create(path, "test");
+  STRATA_CHECK(writer.ok());
+  STRATA_CHECK(
+      SaveModelWeights(model, writer->path() + "/model.safetensors").ok());
+  STRATA_CHECK(writer->WriteFile("config.json", ModelConfigToJson(config)).ok());
+  STRATA_CHECK(
+      writer->WriteFile("template.json", TemplateToJson(TemplateKind::kText))
+          .ok());
+  STRATA_CHECK(writer->Commit({}).ok());
+}
+
+}  // namespace
+
 ModelConfig TinyConfig() {
   ModelConfig config;
   config.architecture = "block";
@@ -41,22 +56,6 @@ ModelConfig TinyConfig() {
   config.max_context = 4096;
   return config;
 }
-
-void WriteBase(const std::string& path) {
-  const ModelConfig config = TinyConfig();
-  HierarchicalTransformer model(config, ModelOptions{.seed = 11, .faults = {}});
-  auto writer = DirWriter::Create(path, "test");
-  STRATA_CHECK(writer.ok());
-  STRATA_CHECK(
-      SaveModelWeights(model, writer->path() + "/model.safetensors").ok());
-  STRATA_CHECK(writer->WriteFile("config.json", ModelConfigToJson(config)).ok());
-  STRATA_CHECK(
-      writer->WriteFile("template.json", TemplateToJson(TemplateKind::kText))
-          .ok());
-  STRATA_CHECK(writer->Commit({}).ok());
-}
-
-}  // namespace
 
 TempDir::TempDir() {
   const char* parent = getenv("TMPDIR");
@@ -90,7 +89,7 @@ TrainRun TinyRun(const std::string& dir, const std::string& text) {
   run.base_dir = dir + "/base";
   std::filesystem::create_directories(run.job_dir);
   std::ofstream(run.dataset_path, std::ios::binary) << text;
-  if (!std::filesystem::exists(run.base_dir)) WriteBase(run.base_dir);
+  if (!std::filesystem::exists(run.base_dir)) WriteBase(run.base_dir, TinyConfig());
   run.spec.base = "tiny@1";
   run.spec.dataset_sha256 = Sha256Hex(text);
   run.spec.model = "result";
@@ -105,6 +104,13 @@ TrainRun TinyRun(const std::string& dir, const std::string& text) {
   run.spec.checkpoint_every_steps = 4;
   run.spec = ResolveTrainSpec(run.spec, /*default_threads=*/1,
                               /*config_dropout=*/0.1);
+  return run;
+}
+
+TrainRun WithConfig(TrainRun run, const ModelConfig& config) {
+  run.base_dir.clear();
+  run.spec.base.clear();
+  run.spec.config = ModelConfigToJson(config);
   return run;
 }
 

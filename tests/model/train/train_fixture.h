@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "model/model_config.h"
 #include "model/trainer.h"
 #include "model/trainer_wire.h"
 
@@ -70,10 +71,16 @@ class TempDir {
   std::string path_;
 };
 
-// Writes `text` as the dataset of a run in `dir`, whose base is a tiny block
-// model with dropout; 24 steps of 4 rows in micro-batches of 2, checkpoints
+// A block model of two levels with dropout.
+ModelConfig TinyConfig();
+
+// Writes `text` as the dataset of a run in `dir`, whose base is a model of
+// TinyConfig; 24 steps of 4 rows in micro-batches of 2, checkpoints
 // every 4 steps. A test changes what it is about.
 TrainRun TinyRun(const std::string& dir, const std::string& text);
+
+// The same run of new weights of `config`.
+TrainRun WithConfig(TrainRun run, const ModelConfig& config);
 
 // Pseudo-English of `bytes` bytes: the same every time.
 std::string SampleText(size_t bytes);

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "model/hierarchy/hierarchical_transformer.h"
+#include "model/hierarchy/item_loss.h"
 #include "model/hierarchy/weights.h"
 #include "model/train/batch_tensors.h"
 #include "model/train/batcher.h"

@@ -44,6 +44,11 @@ TEST(TrainerWire, EventsSurvive) {
   e.eval.items = 99;
   EXPECT_EQ(RoundTrip(e).eval.items, 99);
   EXPECT_FALSE(RoundTrip(e).eval.accuracy.has_value());
+  EXPECT_TRUE(RoundTrip(e).eval.ngram_losses.empty());
+  e.eval.ngram_losses = {2.5, std::numeric_limits<double>::quiet_NaN()};
+  ASSERT_EQ(RoundTrip(e).eval.ngram_losses.size(), 2u);
+  EXPECT_EQ(RoundTrip(e).eval.ngram_losses[0], 2.5);
+  EXPECT_TRUE(std::isnan(RoundTrip(e).eval.ngram_losses[1]));
   e.eval.accuracy = 0.75;
   e.eval.macro_f1 = 0.5;
   EXPECT_EQ(RoundTrip(e).eval.accuracy, 0.75);
@@ -79,6 +84,8 @@ TEST(TrainerWire, EventsAreStrict) {
         R"({"type": "checkpoint", "step": 1.5, "path": "", "bytes": 1})",
         R"({"type": "started", "resumed_from_step": 0, "threads": 1,
             "environment": "x"})",
+        R"({"type": "eval", "step": 1, "loss": 1, "bits_per_byte": 1, "items": 1,
+            "ngram_losses": [1, "x"]})",
         R"({"type": "ended", "code": 99999999999, "message": ""})"}) {
     EXPECT_EQ(ParseTrainEvent(line).status().code(),
               absl::StatusCode::kInvalidArgument)

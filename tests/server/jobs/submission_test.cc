@@ -86,5 +86,21 @@ TEST_F(SubmissionTest, AConfigOfTheCallersOwnIsCheckedLikeAPreset) {
   }
 }
 
+TEST_F(SubmissionTest, NgramHeadsGetTheirWeightWhereTheModelHasThem) {
+  TrainSpec spec = Spec();
+  EXPECT_EQ(CheckSubmission(spec, 1, datasets, *registry)->ngram_weight, 0);
+  spec.ngram_weight = 0.3;
+  EXPECT_THAT(
+      std::string(CheckSubmission(spec, 1, datasets, *registry).status().message()),
+      ::testing::HasSubstr("spec.ngram_weight: is 0.3; must be 0 for"));
+  spec.base.clear();
+  spec.config = absl::StrReplaceAll(
+      *ConfigOf("block-1m"), {{"\"reach\"", "\"ngram_heads\": 2, \"reach\""}});
+  EXPECT_EQ(CheckSubmission(spec, 1, datasets, *registry)->ngram_weight, 0.3);
+  spec.ngram_weight = -1;
+  EXPECT_EQ(CheckSubmission(spec, 1, datasets, *registry)->ngram_weight,
+            kNgramWeight);
+}
+
 }  // namespace
 }  // namespace strata

@@ -117,6 +117,8 @@ TEST_F(TrainingTest, BadSpecsAreRefusedNamingTheField) {
   EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_micro_batch(0); }), "spec.micro_batch");
   EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_warmup_steps(-1); }), "spec.warmup_steps");
   EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_dropout(-1); }), "spec.dropout");
+  EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_ngram_weight(-1); }), "spec.ngram_weight");
+  EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_ngram_weight(0.1); }), "spec.ngram_weight");
   EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_learning_rate(20); }), "spec.learning_rate");
   EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_dataset("x"); }), "spec.dataset");
   EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_model("block"); }), "spec.model");
