@@ -46,6 +46,7 @@ constexpr FieldFlag kFieldFlags[] = {
     {"spec.clip_norm", "--clip-norm"},
     {"spec.dropout", "--dropout"},
     {"spec.ngram_weight", "--ngram-weight"},
+    {"spec.block_weight", "--block-weight"},
     {"spec.seed", "--seed"},
     {"spec.eval_fraction", "--eval-fraction"},
     {"spec.eval_every_steps", "--eval-every"},

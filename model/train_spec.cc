@@ -82,6 +82,9 @@ absl::Status ValidateOptimizer(const TrainSpec& s) {
       Real("ngram_weight", s.ngram_weight,
            s.ngram_weight == -1 || (s.ngram_weight >= 0 && s.ngram_weight <= 10),
            "[0, 10], or -1 for the default"));
+  STRATA_RETURN_IF_ERROR(Real("block_weight", s.block_weight,
+                              s.block_weight >= 0 && s.block_weight <= 10,
+                              "[0, 10]"));
   STRATA_RETURN_IF_ERROR(Real("eval_fraction", s.eval_fraction,
                               s.eval_fraction >= 0 && s.eval_fraction <= 0.5,
                               "[0, 0.5]"));
@@ -135,6 +138,11 @@ absl::Status CheckLossWeights(const TrainSpec& spec, const ModelConfig& config) 
     return Bad("ngram_weight",
                absl::StrCat("is ", spec.ngram_weight, "; must be 0 for ",
                             BaseName(spec), ", which has no n-gram heads"));
+  }
+  if (spec.block_weight > 0 && config.levels.size() < 2) {
+    return Bad("block_weight",
+               absl::StrCat("is ", spec.block_weight, "; must be 0 for ",
+                            BaseName(spec), ", which has one level"));
   }
   return absl::OkStatus();
 }

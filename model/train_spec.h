@@ -43,6 +43,8 @@ struct TrainSpec {
   // Of each n-gram head's loss beside the ordinary one (weight 1). -1 = auto:
   // kNgramWeight where the model has such heads, else 0, the only one allowed there.
   double ngram_weight = -1.0;
+  // Of next-block prediction (model/train/block_prediction.h); 0 = none.
+  double block_weight = 0;
   uint64_t seed = 1;
   double eval_fraction = 0.02;       // of documents (text: of the tail); [0, 0.5]
   int64_t eval_every_steps = 0;      // 0 = max(10, steps / 10)

@@ -30,6 +30,7 @@ void VisitFields(Spec& spec, Visitor&& visit) {
   visit("clip_norm", spec.clip_norm);
   visit("dropout", spec.dropout);
   visit("ngram_weight", spec.ngram_weight);
+  visit("block_weight", spec.block_weight);
   visit("seed", spec.seed);
   visit("eval_fraction", spec.eval_fraction);
   visit("eval_every_steps", spec.eval_every_steps);
@@ -44,7 +45,8 @@ void VisitFields(Spec& spec, Visitor&& visit) {
 // its hash, must stay what it was.
 bool LeftOut(absl::string_view name, const TrainSpec& spec) {
   return (name == "config" && spec.config.empty()) ||
-         (name == "ngram_weight" && spec.ngram_weight == 0);
+         (name == "ngram_weight" && spec.ngram_weight == 0) ||
+         (name == "block_weight" && spec.block_weight == 0);
 }
 
 }  // namespace

@@ -51,6 +51,10 @@ class SpecArgs {
              "of the loss of each n-gram head (a config's ngram_heads),\nbeside the ordinary "
              "loss's 1; default 0.2",
              &ngram_weight_)
+        .Add("block-weight", "W",
+             "of next-block prediction by the levels above the bytes,\nbeside the ordinary "
+             "loss's 1; default 0: none",
+             &block_weight_)
         .Add("seed", "S", "of weights, order and dropout; default 1", &seed_)
         .Add("eval-fraction", "F", "part of the data held out; default 0.02", &eval_fraction_)
         .Add("eval-every", "STEPS", "default: a tenth of the steps, at least 10", &eval_every_)
@@ -80,6 +84,7 @@ class SpecArgs {
     if (clip_norm_) spec->set_clip_norm(*clip_norm_);
     if (dropout_) spec->set_dropout(*dropout_);
     if (ngram_weight_) spec->set_ngram_weight(*ngram_weight_);
+    if (block_weight_) spec->set_block_weight(*block_weight_);
     if (seed_) spec->set_seed(*seed_);
     if (eval_fraction_) spec->set_eval_fraction(*eval_fraction_);
     if (eval_every_) spec->set_eval_every_steps(*eval_every_);
@@ -99,7 +104,7 @@ class SpecArgs {
   std::optional<int64_t> batch_, micro_batch_, sequence_, warmup_, eval_every_,
       checkpoint_steps_, threads_;
   std::optional<double> lr_, min_lr_, weight_decay_, clip_norm_, dropout_, ngram_weight_,
-      eval_fraction_, checkpoint_seconds_;
+      block_weight_, eval_fraction_, checkpoint_seconds_;
   std::optional<uint64_t> seed_;
 };
 

@@ -101,7 +101,7 @@ std::vector<int64_t> CheckpointStore::RollbackPoints(int64_t last) const {
 
 absl::StatusOr<SavedCheckpoint> CheckpointStore::Save(
     const TrainState& state, const TrainTask& task,
-    const std::vector<NamedParameter>& optimizer) {
+    const std::vector<NamedParameter>& training) {
   const std::string path = Path(state.step);
   std::error_code ignored;
   if (fs::exists(path, ignored)) {
@@ -110,14 +110,14 @@ absl::StatusOr<SavedCheckpoint> CheckpointStore::Save(
     RemoveFolder(path).IgnoreError();  // Commit tells if it is still there
   }
   // Weights are half of the optimizer's two tensors each.
-  STRATA_RETURN_IF_ERROR(CheckSpace(root_, TotalBytes(optimizer) / 2 * 3));
+  STRATA_RETURN_IF_ERROR(CheckSpace(root_, TotalBytes(training) / 2 * 3));
   STRATA_ASSIGN_OR_RETURN(
       DirWriter writer,
       DirWriter::Create(path, absl::StrCat(fence_, "-", getpid())));
   STRATA_RETURN_IF_ERROR(
       task.SaveWeights(writer.path() + "/model.safetensors"));
   STRATA_RETURN_IF_ERROR(
-      WriteTensors(writer.path() + "/optimizer.safetensors", optimizer,
+      WriteTensors(writer.path() + "/optimizer.safetensors", training,
                    {{"updates", absl::StrCat(state.updates)}}));
   STRATA_RETURN_IF_ERROR(
       writer.WriteFile("trainer_state.json", TrainStateToJson(state)));
@@ -151,10 +151,10 @@ absl::StatusOr<TrainState> CheckpointStore::ReadState(int64_t step) const {
 
 absl::Status CheckpointStore::ReadTensors(
     int64_t step, TrainTask* task,
-    const std::vector<NamedParameter>& optimizer) const {
+    const std::vector<NamedParameter>& training) const {
   const std::string path = Path(step);
   STRATA_RETURN_IF_ERROR(task->LoadWeights(path + "/model.safetensors"));
-  return ReadTensorsInto(path + "/optimizer.safetensors", optimizer);
+  return ReadTensorsInto(path + "/optimizer.safetensors", training);
 }
 
 void CheckpointStore::Prune(int64_t newest) const {

@@ -5,6 +5,9 @@
 //   model.safetensors  optimizer.safetensors  trainer_state.json  config.json
 //   template.json  environment.json  MANIFEST.json
 //
+// optimizer.safetensors has all tensors that training alone needs: the optimizer's
+// own, and weights that no model has (TrainTask::TrainingWeights).
+//
 // A folder whose manifest does not verify is garbage, and the one before it is
 // loaded. The newest `keep` stay, and the newest roll-back point; an old one goes
 // only after a newer one is durable. Single writer: the attempt that holds the
@@ -51,7 +54,7 @@ class CheckpointStore {
   // it is. RESOURCE_EXHAUSTED on a full disk: nothing changed.
   absl::StatusOr<SavedCheckpoint> Save(
       const TrainState& state, const TrainTask& task,
-      const std::vector<NamedParameter>& optimizer);
+      const std::vector<NamedParameter>& training);
 
   // Steps of the folders there are, newest first; not verified.
   std::vector<int64_t> Steps() const;
@@ -61,7 +64,7 @@ class CheckpointStore {
   absl::StatusOr<TrainState> ReadState(int64_t step) const;
   // Overwrites the tensors. After ReadState.
   absl::Status ReadTensors(int64_t step, TrainTask* task,
-                           const std::vector<NamedParameter>& optimizer) const;
+                           const std::vector<NamedParameter>& training) const;
 
   // Those behind a step that training went back to lead nowhere.
   void RemoveNewer(int64_t step) const;

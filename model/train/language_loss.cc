@@ -1,12 +1,17 @@
 #include "model/train/language_loss.h"
 
+#include <vector>
+
 #include "model/hierarchy/item_loss.h"
 
 namespace strata {
 
 TaskLoss LanguageLossSums(HierarchicalTransformer model,
-                          const BatchTensors& rows, double ngram_weight) {
-  const auto contexts = PredictingContexts(model, rows.items, rows.segments);
+                          const BatchTensors& rows, double ngram_weight,
+                          const BlockTerm& block) {
+  std::vector<LevelActivations> levels;
+  const auto contexts = PredictingContexts(model, rows.items, rows.segments,
+                                           block.weight > 0 ? &levels : nullptr);
   const auto loss_of = [&](int head) {
     return HeadLossSum(model, contexts, rows.items, rows.trained, rows.segments,
                        head);
@@ -14,9 +19,15 @@ TaskLoss LanguageLossSums(HierarchicalTransformer model,
   TaskLoss sums;
   sums.reported = loss_of(0);
   sums.minimised = sums.reported;
-  if (ngram_weight == 0) return sums;
-  for (int head = 1; head <= model->config().ngram_heads; ++head) {
+  const int heads = ngram_weight > 0 ? model->config().ngram_heads : 0;
+  for (int head = 1; head <= heads; ++head) {
     sums.minimised = sums.minimised + ngram_weight * loss_of(head);
+  }
+  if (block.weight > 0) {
+    sums.minimised =
+        sums.minimised +
+        block.weight * block.predictor->LossSum(levels, rows.items, rows.trained,
+                                                rows.segments);
   }
   return sums;
 }

@@ -1,21 +1,28 @@
 #pragma once
 // What training a language model minimises, of some rows: the loss of the ordinary
-// head, and with a weight those of the n-gram heads.
+// head, and with their weights those of the n-gram heads and of next-block prediction.
 //
-//   minimised = loss + ngram_weight * sum over heads k of loss_k
+//   minimised = loss + ngram_weight * sum over heads k of loss_k + block_weight * block
 //
-// Each is a sum over the items that the head learns (model/hierarchy/item_loss.h).
-// Divided by the trained items of a step, that is the same for any split of the step
-// into micro-batches. Thread-compatible; errors are exceptions.
+// Each is a sum over the items that are learnt (model/hierarchy/item_loss.h,
+// model/train/block_prediction.h). Divided by the trained items of a step, the sums of
+// micro-batches add up to that of the step, the variance term of `block` aside. Thread-compatible; errors are exceptions.
 
 #include "model/hierarchy/hierarchical_transformer.h"
 #include "model/train/batch_tensors.h"
+#include "model/train/block_prediction.h"
 #include "model/train/train_task.h"
 
 namespace strata {
 
+struct BlockTerm {
+  double weight = 0;
+  BlockPredictorImpl* predictor = nullptr;  // REQUIRES: one where weight > 0
+};
+
 // `reported`: that of the ordinary head alone.
 TaskLoss LanguageLossSums(HierarchicalTransformer model,
-                          const BatchTensors& rows, double ngram_weight);
+                          const BatchTensors& rows, double ngram_weight,
+                          const BlockTerm& block = {});
 
 }  // namespace strata

@@ -26,7 +26,9 @@ LanguageTask::LanguageTask(const TrainRun& run, const DataSplit& data,
     : run_(run),
       data_(data),
       model_(model),
-      batcher_(data.train, TrainBatches(run, *model, data.is_text)) {}
+      batcher_(data.train, TrainBatches(run, *model, data.is_text)) {
+  if (run.spec.block_weight > 0) predictor_ = BlockPredictor(model->config);
+}
 
 RowCounts LanguageTask::Next(int64_t rows, absl::Span<const DataWindow> skip,
                              DataCursor* cursor) {
@@ -38,7 +40,9 @@ RowCounts LanguageTask::Next(int64_t rows, absl::Span<const DataWindow> skip,
 TaskLoss LanguageTask::Loss(int64_t begin, int64_t end) {
   const TaskLoss sums =
       LanguageLossSums(model_->model, RowsAsTensors(batch_, begin, end),
-                       run_.spec.ngram_weight);
+                       run_.spec.ngram_weight,
+                       {run_.spec.block_weight,
+                        predictor_ ? predictor_.get() : nullptr});
   const auto items = static_cast<double>(batch_.trained_items);
   return {sums.minimised / items, sums.reported / items};
 }
@@ -67,7 +71,12 @@ absl::Status LanguageTask::CheckResult(const TrainEval& eval,
   return ProbeForLeaks(model_->model);
 }
 
+std::vector<NamedParameter> LanguageTask::TrainingWeights() {
+  return predictor_ ? Weights(*predictor_) : std::vector<NamedParameter>();
+}
+
 absl::Status LanguageTask::ResetWeights() {
+  if (predictor_) predictor_->Reset();
   return strata::ResetWeights(run_, model_);
 }
 

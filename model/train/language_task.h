@@ -3,8 +3,10 @@
 // (model/train/batcher.h). Thread-compatible.
 
 #include <string>
+#include <vector>
 
 #include "model/train/batcher.h"
+#include "model/train/block_prediction.h"
 #include "model/train/model_source.h"
 #include "model/train/split.h"
 #include "model/train/train_task.h"
@@ -29,6 +31,7 @@ class LanguageTask final : public TrainTask {
   absl::Status CheckResult(const TrainEval& eval,
                            TrainObserver* observer) override;
   absl::Status ResetWeights() override;
+  std::vector<NamedParameter> TrainingWeights() override;
   absl::Status SaveWeights(const std::string& path) const override;
   absl::Status LoadWeights(const std::string& path) override;
   std::string config_json() const override;
@@ -38,6 +41,7 @@ class LanguageTask final : public TrainTask {
   const TrainRun& run_;
   const DataSplit& data_;
   TrainedModel* const model_;
+  BlockPredictor predictor_{nullptr};  // where the spec has a block_weight
   Batcher batcher_;
   Batch batch_;  // drawn last
 };

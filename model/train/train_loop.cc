@@ -24,6 +24,12 @@ constexpr auto kSaveRetry = std::chrono::seconds(10);
 // Signal::kCheckpointAndStop on its way to Run, which saves first.
 constexpr char kStop[] = "stopped by request";
 
+std::vector<NamedParameter> Joined(std::vector<NamedParameter> a,
+                                   const std::vector<NamedParameter>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
 }  // namespace
 
 TrainLoop::TrainLoop(const TrainRun& run, TrainObserver* observer,
@@ -34,11 +40,15 @@ TrainLoop::TrainLoop(const TrainRun& run, TrainObserver* observer,
       hooks_(hooks),
       task_(task),
       checkpoints_(checkpoints),
-      weights_(Weights(task->module())),
+      weights_(Joined(Weights(task->module()), task->TrainingWeights())),
       optimizer_(weights_, {.beta1 = run.spec.beta1,
                             .beta2 = run.spec.beta2,
                             .epsilon = run.spec.epsilon,
                             .weight_decay = run.spec.weight_decay}) {}
+
+std::vector<NamedParameter> TrainLoop::TrainingTensors() const {
+  return Joined(optimizer_.State(), task_->TrainingWeights());
+}
 
 absl::Status TrainLoop::Poll() {
   switch (observer_->Poll()) {
@@ -129,7 +139,7 @@ absl::Status TrainLoop::RestoreCheckpoint(int64_t step) {
     return absl::DataLossError("it belongs to another spec or packing");
   }
   STRATA_RETURN_IF_ERROR(
-      checkpoints_->ReadTensors(step, task_, optimizer_.State()));
+      checkpoints_->ReadTensors(step, task_, TrainingTensors()));
   policy_ = NonFinitePolicy(state.non_finite);
   state_ = std::move(state);
   return absl::OkStatus();
@@ -284,7 +294,7 @@ absl::Status TrainLoop::Save() {
     observer_->OnWarning("CHECKPOINT_FAILED", "a weight is not finite");
     return absl::FailedPreconditionError("a weight is not finite");
   }
-  const auto saved = checkpoints_->Save(state_, *task_, optimizer_.State());
+  const auto saved = checkpoints_->Save(state_, *task_, TrainingTensors());
   save_failed_ = !saved.ok();
   if (!saved.ok()) {
     retry_save_at_ = Clock::System()->Now() + kSaveRetry;

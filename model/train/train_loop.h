@@ -59,6 +59,9 @@ class TrainLoop {
   absl::Status SaveIfDue();
   absl::Status Save();
   absl::Status StopWith(absl::Status signal);
+  // What a checkpoint holds beside the model: the optimizer's tensors, and the
+  // weights that training alone has.
+  std::vector<NamedParameter> TrainingTensors() const;
 
   const TrainRun& run_;
   TrainObserver* const observer_;

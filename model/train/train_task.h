@@ -12,10 +12,12 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "model/train/adamw.h"
 #include "model/train/data_cursor.h"
 #include "model/trainer.h"
 
@@ -63,6 +65,9 @@ class TrainTask {
   virtual absl::Status CheckResult(const TrainEval& eval,
                                    TrainObserver* observer) = 0;
 
+  // Those that training alone has, by their names in a checkpoint, sharing memory:
+  // they are trained as the module's are, and no model has them.
+  virtual std::vector<NamedParameter> TrainingWeights() { return {}; }
   // Fills the weights with those that the run starts from, at step 0.
   virtual absl::Status ResetWeights() = 0;
   virtual absl::Status SaveWeights(const std::string& path) const = 0;

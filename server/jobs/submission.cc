@@ -1,6 +1,7 @@
 #include "server/jobs/submission.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -82,10 +83,12 @@ absl::StatusOr<Defaults> CheckDocumentBase(const TrainSpec& request,
         "spec.dataset: is ", TemplateKindName(data.kind),
         " data, but the base classifies; must be texts with labels"));
   }
-  if (request.ngram_weight > 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("spec.ngram_weight: is ", request.ngram_weight,
-                     "; must be 0 for a classifier"));
+  for (const auto& [name, weight] :
+       {std::pair("ngram_weight", request.ngram_weight),
+        std::pair("block_weight", request.block_weight)}) {
+    if (weight <= 0) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "spec.", name, ": is ", weight, "; must be 0 for a classifier"));
   }
   STRATA_ASSIGN_OR_RETURN(const DocumentConfig config,
                           ParseDocumentConfig(json));

@@ -262,7 +262,7 @@ TEST_F(CommandsTest, TrainUploadsEveryByteAndSendsTheSpec) {
   for (int i = 0; i < 3'000'000; ++i) data += static_cast<char>(i % 251);
   const Result result = Run({"train", "--base", "block-1m", "--data", WriteFile(data), "--name",
                              "mine", "--steps", "10", "--key", "k", "--lr", "1e-3", "--ngram-weight",
-                             "0.25", "--json"});
+                             "0.25", "--block-weight", "0.5", "--json"});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(server_.training.uploaded, data);
   const v1::TrainRequest& request = server_.training.requests.at(0);
@@ -273,6 +273,7 @@ TEST_F(CommandsTest, TrainUploadsEveryByteAndSendsTheSpec) {
   EXPECT_EQ(request.spec().steps(), 10);
   EXPECT_EQ(request.spec().learning_rate(), 1e-3);
   EXPECT_EQ(request.spec().ngram_weight(), 0.25);
+  EXPECT_EQ(request.spec().block_weight(), 0.5);
   EXPECT_FALSE(request.spec().has_batch());
   EXPECT_EQ(result.Lines().at(0)["name"], "jobs/j1");
   EXPECT_EQ(result.Lines().at(0)["state"], "QUEUED");

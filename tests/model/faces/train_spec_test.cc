@@ -65,6 +65,7 @@ TEST(TrainSpecJson, EveryFieldIsInTheText) {
       [](TrainSpec* s) { s->dropout = 0; },
       [](TrainSpec* s) { s->ngram_weight = 0.5; },
       [](TrainSpec* s) { s->ngram_weight = 0; },
+      [](TrainSpec* s) { s->block_weight = 0.5; },
       [](TrainSpec* s) { s->seed = 2; },
       [](TrainSpec* s) { s->eval_fraction = 0; },
       [](TrainSpec* s) { s->eval_every_steps = 1; },
@@ -90,6 +91,7 @@ TEST(TrainSpecJson, AWeightOfZeroIsNotInTheText) {
   spec.ngram_weight = 0;
   const std::string json = TrainSpecToJson(spec);
   EXPECT_EQ(json.find("ngram"), std::string::npos);
+  EXPECT_EQ(json.find("block_weight"), std::string::npos);
   EXPECT_EQ(ParseTrainSpec(json)->ngram_weight, 0);
 }
 
@@ -147,6 +149,7 @@ TEST(ValidateTrainSpec, NamesTheFieldTheValueAndTheLimit) {
       {[](TrainSpec* s) { s->dropout = -0.5; }, "spec.dropout: is -0.5"},
       {[](TrainSpec* s) { s->ngram_weight = -0.5; }, "spec.ngram_weight: is -0.5"},
       {[](TrainSpec* s) { s->ngram_weight = 11; }, "spec.ngram_weight: is 11"},
+      {[](TrainSpec* s) { s->block_weight = -1; }, "spec.block_weight: is -1"},
       {[](TrainSpec* s) { s->eval_fraction = 0.6; }, "spec.eval_fraction: is 0.6"},
       {[](TrainSpec* s) { s->eval_every_steps = -1; }, "spec.eval_every_steps"},
       {[](TrainSpec* s) { s->eval_max_items = 0; }, "spec.eval_max_items: is 0"},
@@ -213,6 +216,17 @@ TEST(CheckLossWeights, HeadsThatTheModelLacksHaveNoWeight) {
             "spec.ngram_weight: is 0.3; must be 0 for block, which has no n-gram "
             "heads");
   config.ngram_heads = 1;
+  EXPECT_TRUE(CheckLossWeights(spec, config).ok());
+}
+
+TEST(CheckLossWeights, OneLevelHasNoBlocksToForesee) {
+  TrainSpec spec = Good();
+  spec.block_weight = 0.1;
+  ModelConfig config;
+  config.levels.resize(1);
+  EXPECT_EQ(CheckLossWeights(spec, config).message(),
+            "spec.block_weight: is 0.1; must be 0 for block, which has one level");
+  config.levels.resize(2);
   EXPECT_TRUE(CheckLossWeights(spec, config).ok());
 }
 

@@ -16,7 +16,9 @@ using testing::RecordingObserver;
 using testing::ResultHash;
 using testing::SampleText;
 using testing::TempDir;
+using testing::TinyConfig;
 using testing::TinyRun;
+using testing::WithConfig;
 
 TEST(Resume, ThreeRandomKillsEndInTheSameWeights) {
   testing::ExpectKillsChangeNothing(3, 101);
@@ -27,6 +29,17 @@ TEST(Resume, KillsAroundRollBacksEndInTheSameWeights) {
   TrainRun run = TinyRun(dir.path(), SampleText(20000));
   run.spec.model = "poisoned";
   testing::ExpectKillsChangeNothing(run, 6, 202);
+}
+
+// Heads of the model, and weights that only checkpoints have.
+TEST(Resume, KillsOfARunWithHelpingLossesEndInTheSameWeights) {
+  TempDir dir;
+  ModelConfig config = TinyConfig();
+  config.ngram_heads = 2;
+  TrainRun run = WithConfig(TinyRun(dir.path(), SampleText(20000)), config);
+  run.spec.ngram_weight = 0.2;
+  run.spec.block_weight = 0.3;
+  testing::ExpectKillsChangeNothing(run, 3, 303);
 }
 
 TEST(Resume, EqualRunsAreEqualAndSeedsDiffer) {

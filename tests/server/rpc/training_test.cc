@@ -119,6 +119,7 @@ TEST_F(TrainingTest, BadSpecsAreRefusedNamingTheField) {
   EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_dropout(-1); }), "spec.dropout");
   EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_ngram_weight(-1); }), "spec.ngram_weight");
   EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_ngram_weight(0.1); }), "spec.ngram_weight");
+  EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_block_weight(-1); }), "spec.block_weight");
   EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_learning_rate(20); }), "spec.learning_rate");
   EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_dataset("x"); }), "spec.dataset");
   EXPECT_EQ(field([](v1::TrainSpec* s) { s->set_model("block"); }), "spec.model");
