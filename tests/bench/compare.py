@@ -16,6 +16,11 @@ FAMILIES = {
            "megabyte", "spacebyte", "tree"],
     "10m": ["flat", "block", "three-level", "hourglass", "spacebyte",
             "tree"]}
+# What may follow a preset, as block+ngram: how its training differs.
+NGRAM_HEADS = 3
+OPTIONS = {"ngram": [],  # its config has NGRAM_HEADS; their weight is the default
+           "foresee": ["--block-weight", "0.1"]}
+ABLATION = ["block", "block+ngram", "block+foresee", "block+ngram+foresee"]
 BATCH, SEQUENCE = 8, 512
 HELD_OUT = 64 * 1024
 WINDOW = 4096  # bytes scored at a time, each from an empty context
@@ -27,7 +32,9 @@ def arguments():
     parser.add_argument("--bin", type=pathlib.Path, required=True)
     parser.add_argument("--size", choices=FAMILIES, default="1m")
     parser.add_argument("--megabytes", type=float)
-    parser.add_argument("--presets")
+    rows = parser.add_mutually_exclusive_group()
+    rows.add_argument("--presets")
+    rows.add_argument("--ablation", action="store_true")
     parser.add_argument("--text", type=pathlib.Path)
     parser.add_argument("--out", type=pathlib.Path,
                         default=pathlib.Path("build/compare"))
@@ -86,10 +93,11 @@ class Client:
         return [json.loads(line) for line in output.splitlines()]
 
 
-def train(client, preset, model, data, steps):
+def train(client, row, config, model, data, steps):
     """Training tokens/s, and [step, held-out bits per byte] as it learned."""
-    lines = client("train", "--base", preset, "--data", data, "--name", model,
-                   "--steps", steps, "--batch", BATCH, "--sequence", SEQUENCE,
+    extra = [word for option in row.split("+")[1:] for word in OPTIONS[option]]
+    lines = client("train", "--config", config, "--data", data, "--name", model,
+                   *extra, "--steps", steps, "--batch", BATCH, "--sequence", SEQUENCE,
                    "--lr", "1e-3", "--eval-every", max(1, steps // 12),
                    "--watch")
     curve = [[line["eval"]["step"], line["eval"]["bits_per_byte"]]
@@ -97,7 +105,7 @@ def train(client, preset, model, data, steps):
     rates = sorted(line["progress"]["tokens_per_second"] for line in lines
                    if line.get("type") == "metrics")
     if not rates or not curve:
-        sys.exit(f"{preset}: the job reported no progress")
+        sys.exit(f"{row}: the job reported no progress")
     return rates[len(rates) // 2], curve
 
 
@@ -129,8 +137,10 @@ def make_row(options, name, facts, train_text, held_out):
     client = Client(options.bin, server)
     data = folder / "train.txt"
     data.write_bytes(train_text)
+    config = folder / "config.json"
+    config.write_text(json.dumps(facts.pop("config")))
     steps = max(1, round(len(train_text) / (BATCH * SEQUENCE)))
-    rate, curve = train(client, facts["preset"], name, data, steps)
+    rate, curve = train(client, facts["preset"], config, name, data, steps)
     row = {**facts, "trained_bytes": steps * BATCH * SEQUENCE,
            "train_tokens_per_second": rate, "curve": curve,
            "bits_per_byte": score(client, name, held_out, folder),
@@ -171,21 +181,35 @@ def print_table(rows):
               f"| {row['state_bytes'] / 1e6:.2f} MB |")
 
 
+def wanted_rows(options):
+    """PRESET[+OPTION]…, and what preset_facts calls the model of each."""
+    families = (ABLATION if options.ablation else
+                options.presets.split(",") if options.presets else
+                FAMILIES[options.size])
+    rows = {}
+    for name in families:
+        family, *chosen = name.split("+")
+        if unknown := set(chosen) - set(OPTIONS):
+            sys.exit(f"{name}: {min(unknown)} is none of {', '.join(OPTIONS)}")
+        preset = (family if family == "block-literal" else
+                  f"{family}-{options.size}")
+        model = f"{preset}:{NGRAM_HEADS}" if "ngram" in chosen else preset
+        rows["+".join([preset, *chosen])] = model
+    return rows
+
+
 def main():
     options = arguments()
     options.out.mkdir(parents=True, exist_ok=True)
-    families = (options.presets.split(",") if options.presets
-                else FAMILIES[options.size])
-    presets = [family if family == "block-literal" else
-               f"{family}-{options.size}" for family in families]
+    wanted = wanted_rows(options)
     facts = subprocess.run(
         [str(options.bin / "preset_facts"), str(CONTEXT), str(SEQUENCE),
-         *presets], stdout=subprocess.PIPE, check=True).stdout
+         *wanted.values()], stdout=subprocess.PIPE, check=True).stdout
     train_text, held_out = texts(options)
     rows = []
-    for line in facts.splitlines():
-        fact = json.loads(line)
-        name = f"compare-{fact['preset']}"
+    for row_name, line in zip(wanted, facts.splitlines()):
+        fact = {**json.loads(line), "preset": row_name}
+        name = f"compare-{row_name}".replace("+", ".")
         path = options.out / f"{fact['preset']}-{len(train_text)}.json"
         if not path.exists():
             print(f"{fact['preset']} …", file=sys.stderr, flush=True)

@@ -3,11 +3,14 @@
 # held-out bits per byte, at equal bytes and at equal training compute, training and
 # decoding speed, state. Prints a Markdown table.
 #
-#   tests/bench/compare.sh [--size 1m|10m] [--megabytes N] [--presets A,B,…]
-#                          [--text FILE] [--out DIR]
+#   tests/bench/compare.sh [--size 1m|10m] [--megabytes N]
+#                          [--presets A,B,… | --ablation] [--text FILE] [--out DIR]
 #
 #   --size 1m       all families; 10m: all but block-literal and megabyte
 #   --megabytes 3   text bytes that each model is trained on (10 at 10m)
+#   --presets A,B   these families; +ngram behind one trains it with three n-gram
+#                   heads, +foresee with next-block prediction (--block-weight 0.1)
+#   --ablation      block, block+ngram, block+foresee and block+ngram+foresee
 #   --text FILE     default: novels of $STRATA_SHARED_DATA (../shared/data), whole
 #                   books, the last of them held out
 #   --out DIR       build/compare: one JSON file a row. A row that is there is not

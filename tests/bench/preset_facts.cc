@@ -1,17 +1,20 @@
 // What can be said of presets without running them, as one JSON object a line:
-// parameters, multiply-adds and state. compare.sh drives it.
+// parameters, multiply-adds, state and config. compare.sh drives it.
 //
-//   preset_facts CONTEXT SEQUENCE PRESET…
+//   preset_facts CONTEXT SEQUENCE PRESET[:NGRAM_HEADS]…
 //
-// state_bytes: of one sequence of CONTEXT items. flops_per_byte: of a forward pass
-// over texts of SEQUENCE bytes, by the formula of the README's table:
-// sum over levels of (2 N + 4 D keys layers) / S, and 2 V D for the head, where
+// state_bytes: of one sequence of CONTEXT items. flops_per_byte: of a forward pass in
+// training over texts of SEQUENCE bytes, by the formula of the README's table:
+// sum over levels of (2 N + 4 D keys layers) / S, and 2 V D for each head, where
 // `keys` are those that a query sees on average.
 
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <string>
 
+#include "absl/status/statusor.h"
+#include "absl/strings/str_replace.h"
 #include "model/model_config.h"
 #include "model/presets.h"
 #include "model/scope_mask.h"
@@ -55,6 +58,7 @@ double FlopsPerByte(const ModelConfig& config, int64_t sequence) {
     ModelConfig alone = config;
     alone.levels = {level};
     alone.levels[0].block = 0;
+    if (l > 0) alone.ngram_heads = 0;
     const double matrices =
         static_cast<double>(ParameterCount(alone) - 2 * 260 * level.dim);
     const double attended =
@@ -62,14 +66,25 @@ double FlopsPerByte(const ModelConfig& config, int64_t sequence) {
         level.dec_layers * MeanKeys(level, level.dec_scope, items);
     flops += (2 * matrices + 4 * level.dim * attended) / bytes;
   }
-  return flops + 2.0 * config.vocab * config.levels[0].dim;
+  return flops + 2.0 * config.vocab * config.levels[0].dim *
+                     (1 + config.ngram_heads);
+}
+
+absl::StatusOr<ModelConfig> ConfigOf(const std::string& argument) {
+  const size_t colon = argument.find(':');
+  absl::StatusOr<ModelConfig> config = PresetConfig(argument.substr(0, colon));
+  if (!config.ok() || colon == std::string::npos) return config;
+  config->ngram_heads = std::atoi(argument.c_str() + colon + 1);
+  const absl::Status status = ValidateModelConfig(*config);
+  if (!status.ok()) return status;
+  return config;
 }
 
 int Main(int argc, char** argv) {
   const int64_t context = std::atoll(argv[1]);
   const int64_t sequence = std::atoll(argv[2]);
   for (int i = 3; i < argc; ++i) {
-    const auto config = PresetConfig(argv[i]);
+    const auto config = ConfigOf(argv[i]);
     if (!config.ok()) {
       std::cerr << config.status() << std::endl;
       return 1;
@@ -78,6 +93,8 @@ int Main(int argc, char** argv) {
               << "\", \"parameters\": " << ParameterCount(*config)
               << ", \"state_bytes\": " << StateBytes(*config, context)
               << ", \"flops_per_byte\": " << FlopsPerByte(*config, sequence)
+              << ", \"config\": "
+              << absl::StrReplaceAll(ModelConfigToJson(*config), {{"\n", " "}})
               << "}" << std::endl;
   }
   return 0;
@@ -88,7 +105,8 @@ int Main(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   if (argc < 4) {
-    std::cerr << "preset_facts CONTEXT SEQUENCE PRESET…" << std::endl;
+    std::cerr << "preset_facts CONTEXT SEQUENCE PRESET[:NGRAM_HEADS]…"
+              << std::endl;
     return 2;
   }
   return strata::Main(argc, argv);
