@@ -22,7 +22,7 @@ constexpr int kMaxTreeHeight = 24;
 auto Fields(const LevelConfig& l) {
   return std::tie(l.dim, l.heads, l.ff_mult, l.enc_layers, l.enc_scope,
                   l.dec_layers, l.dec_scope, l.window, l.block, l.block_rule,
-                  l.block_min, l.pool, l.bridge, l.position,
+                  l.block_min, l.block_mean, l.pool, l.bridge, l.position,
                   l.position_span, l.leaf, l.summaries, l.tree_height);
 }
 
@@ -60,6 +60,10 @@ absl::Status ValidateRaggedUnits(const LevelConfig& level,
   }
   STRATA_RETURN_IF_ERROR(
       InRange(at + "block_min", level.block_min, 2, level.block));
+  const bool routed = level.block_rule == BlockRule::kRouter;
+  STRATA_RETURN_IF_ERROR(InRange(at + "block_mean", level.block_mean,
+                                 routed ? level.block_min : 0,
+                                 routed ? level.block : 0));
   if (level.pool != PoolKind::kLast) {
     return BadField(at + "pool", "must be last where block_rule is not fixed");
   }
@@ -139,6 +143,8 @@ absl::Status ValidateLevel(const LevelConfig& level, const std::string& at,
     STRATA_RETURN_IF_ERROR(ValidateRaggedUnits(level, at, byte_level));
   } else if (level.block_min != 0) {
     return BadField(at + "block_min", "must be 0 where block_rule is fixed");
+  } else if (level.block_mean != 0) {
+    return BadField(at + "block_mean", "must be 0 where block_rule is fixed");
   }
   return ValidateScopes(level, at, top);
 }
@@ -283,6 +289,7 @@ int64_t ParameterCount(const ModelConfig& config) {
     const int64_t up = config.levels[l + 1].dim;
     total += PoolParameters(level, up);
     total += BridgeRows(level) * d * up;
+    total += RouterItems(level) * 2 * d * d;
   }
   return total;
 }

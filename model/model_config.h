@@ -57,6 +57,7 @@ enum class BridgeKind {
 enum class BlockRule {
   kFixed,      // every `block` items
   kSpacelike,  // where words end; byte level only
+  kRouter,     // where the model has learned to; byte level only
 };
 
 // As config.json spells them.
@@ -77,6 +78,7 @@ struct LevelConfig {
   // The rest may be left out in JSON. Below the top only:
   BlockRule block_rule = BlockRule::kFixed;
   int block_min = 0;   // items it covers at least, where the rule is not fixed
+  int block_mean = 0;  // items that training makes a router aim at; else 0
   PoolKind pool = PoolKind::kAttention;
   BridgeKind bridge = BridgeKind::kLinear;
   // How items tell where they lie; never null. Trees: only rope.
@@ -101,6 +103,10 @@ inline int64_t BufferedItems(const LevelConfig& level) {
 // Items of a unit that the pool reads.
 inline int64_t PoolItems(const LevelConfig& level) {
   return level.block_rule == BlockRule::kFixed ? level.block : 1;
+}
+// Vectors that a sequence keeps for the router: the last item's query.
+inline int64_t RouterItems(const LevelConfig& level) {
+  return level.block_rule == BlockRule::kRouter ? 1 : 0;
 }
 // Different contexts that a level's bridge makes for a block.
 inline int64_t BridgeRows(const LevelConfig& level) {

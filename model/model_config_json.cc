@@ -29,7 +29,8 @@ constexpr Name<BridgeKind> kBridges[] = {{BridgeKind::kLinear, "linear"},
                                          {BridgeKind::kRepeat, "repeat"}};
 
 constexpr Name<BlockRule> kBlockRules[] = {{BlockRule::kFixed, "fixed"},
-                                           {BlockRule::kSpacelike, "spacelike"}};
+                                           {BlockRule::kSpacelike, "spacelike"},
+                                           {BlockRule::kRouter, "router"}};
 
 template <typename E, size_t N>
 const char* NameOf(const Name<E> (&names)[N], E value) {
@@ -102,6 +103,7 @@ LevelConfig ReadLevel(JsonObject* object) {
   object->Get("block", &level.block);
   GetOptional(object, "block_rule", kBlockRules, &level.block_rule);
   GetOptional(object, "block_min", &level.block_min);
+  GetOptional(object, "block_mean", &level.block_mean);
   GetOptional(object, "pool", kPools, &level.pool);
   GetOptional(object, "bridge", kBridges, &level.bridge);
   GetOptional(object, "position", &level.position);
@@ -162,6 +164,7 @@ std::string ModelConfigToJson(const ModelConfig& config) {
       out["block_rule"] = NameOf(kBlockRules, level.block_rule);
     }
     add("block_min", level.block_min, defaults.block_min);
+    add("block_mean", level.block_mean, defaults.block_mean);
     if (level.pool != defaults.pool) out["pool"] = NameOf(kPools, level.pool);
     if (level.bridge != defaults.bridge) {
       out["bridge"] = NameOf(kBridges, level.bridge);

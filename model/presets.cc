@@ -43,6 +43,12 @@ LevelConfig GlobalLevel(int dim, int heads, int layers) {
   return level;
 }
 
+// Another width of its feed-forwards: what a router's matrix costs is saved there.
+LevelConfig WithFeedForward(int mult, LevelConfig level) {
+  level.ff_mult = mult;
+  return level;
+}
+
 ModelConfig Model(const char* architecture, std::vector<LevelConfig> levels) {
   ModelConfig config;
   config.architecture = architecture;
@@ -96,6 +102,18 @@ ModelConfig SpaceByte(LevelConfig bytes, LevelConfig global) {
   return Model("spacebyte", {bytes, global});
 }
 
+// Hwang, Wang, Gu 2025 (H-Net): units end where a router has learned to, at 6 bytes on
+// average if training can have it; attention in place of their state-space layers.
+ModelConfig Dynamic(LevelConfig bytes, LevelConfig global) {
+  bytes.block_rule = BlockRule::kRouter;
+  bytes.block = 16;
+  bytes.block_min = 2;
+  bytes.block_mean = 6;
+  bytes.pool = PoolKind::kLast;
+  bytes.bridge = BridgeKind::kRepeat;
+  return Model("dynamic", {bytes, global});
+}
+
 // The flat model with a tree for its past: leaves of 16 bytes, two vectors a
 // node.
 ModelConfig Tree(LevelConfig level) {
@@ -131,6 +149,10 @@ const std::vector<Preset>& Presets() {
       {"block-124m",
        Block(ByteLevel(384, 12, 2, 64), GlobalLevel(1024, 16, 9))},
       {"block-literal", BlockLiteral()},
+      {"dynamic-1m", Dynamic(WithFeedForward(3, ByteLevel(128, 4, 1, 32)),
+                             GlobalLevel(128, 4, 3))},
+      {"dynamic-10m",
+       Dynamic(ByteLevel(192, 6, 2, 64), GlobalLevel(448, 7, 4))},
       {"flat-1m", Flat(GlobalLevel(128, 4, 5))},
       {"flat-10m", Flat(GlobalLevel(432, 9, 5))},
       {"flat-20m", Flat(GlobalLevel(528, 11, 6))},
@@ -164,7 +186,7 @@ const std::vector<Preset>& Presets() {
 }
 
 // A family's name alone means its smallest size.
-constexpr const char* kFamilies[] = {"block", "flat", "hourglass", "megabyte",
+constexpr const char* kFamilies[] = {"block", "dynamic", "flat", "hourglass", "megabyte",
                                      "spacebyte", "three-level", "tree"};
 
 std::string FullName(absl::string_view name) {

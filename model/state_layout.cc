@@ -58,7 +58,8 @@ StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
     out.dec_offset = out.enc_offset + level.enc_layers * 2 * out.enc_slots * dim;
     out.pool_offset = out.dec_offset + level.dec_layers * 2 * out.dec_slots * dim;
     out.context_offset = out.pool_offset + BufferedItems(level) * dim;
-    const int64_t end = out.context_offset + BridgeRows(level) * dim;
+    out.router_offset = out.context_offset + BridgeRows(level) * dim;
+    const int64_t end = out.router_offset + RouterItems(level) * dim;
     out.values = end - offset;
     offset = end;
     layout.levels.push_back(out);

@@ -10,7 +10,9 @@
 //                               none where units are ragged
 //               context         [BridgeRows][dim]   bridge(o): one row per offset,
 //                               or one for all
-// The last two exist below the top only. Item i lives in slot i % slots; in the
+//               router          [RouterItems][dim]  query of the last item, where a
+//                               router ends the units
+// The last three exist below the top only. Item i lives in slot i % slots; in the
 // tree scope, in slot i % leaf, and nodes lie behind the leaf (TreeCacheSlots).
 
 #include <cstdint>
@@ -40,7 +42,8 @@ struct LevelLayout {
   int64_t dec_offset = 0;
   int64_t pool_offset = 0;
   int64_t context_offset = 0;
-  int64_t values = 0;  // of this level, all four parts
+  int64_t router_offset = 0;
+  int64_t values = 0;  // of this level, all parts
 };
 
 struct StateLayout {

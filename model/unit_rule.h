@@ -2,13 +2,16 @@
 // Where units of the level above end: the one definition for the training graph,
 // the decoders and the availability pass. A unit may end after an item only for
 // reasons found in that item and those before it, so a decoder knows at once.
+// A rule says after which items it wishes to end a unit; one never ends before
+// `block_min` items and always after `block`.
 //
 //   fixed       after every `block` items
 //   spacelike   after an item that is no letter, digit or inner byte of a UTF-8
-//               character, where the one before it was; never before `block_min`
-//               items, always after `block` (Slagle 2024, SpaceByte, 2404.14408:
-//               units end where words do, so a word is predicted from a context
-//               that holds all the words before it)
+//               character, where the one before it was (Slagle 2024, SpaceByte,
+//               2404.14408: units end where words do, so a word is predicted from a
+//               context that holds all the words before it)
+//   router      after an item that the encoder made unlike the one before it, as
+//               learned projections see them (model/nn/router.h)
 //
 // Pure functions on plain values.
 
@@ -33,6 +36,8 @@ struct OpenUnit {
 
 // Takes one more item; true when a unit ends with it.
 bool TakeItem(const LevelConfig& level, Item item, OpenUnit* open);
+// The same where a router wishes.
+bool TakeRouted(const LevelConfig& level, bool wished, OpenUnit* open);
 
 // Per item whether a unit ends with it, in a row of documents that do not share
 // one: a unit also ends with the last item of a document. `segments`: the
@@ -40,5 +45,9 @@ bool TakeItem(const LevelConfig& level, Item item, OpenUnit* open);
 std::vector<uint8_t> UnitEnds(const LevelConfig& level,
                               absl::Span<const int64_t> items,
                               absl::Span<const int64_t> segments);
+// `wished`: per item.
+std::vector<uint8_t> RoutedUnitEnds(const LevelConfig& level,
+                                    absl::Span<const uint8_t> wished,
+                                    absl::Span<const int64_t> segments);
 
 }  // namespace strata

@@ -79,6 +79,11 @@ T* CpuSequence<T>::Context(int level) const {
 }
 
 template <typename T>
+T* CpuSequence<T>::RouterQuery(int level) const {
+  return const_cast<T*>(buffer_.data()) + layout_.levels[level].router_offset;
+}
+
+template <typename T>
 void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
   progress_ = other.progress_;
   for (int l = 0; l < static_cast<int>(config_->levels.size()); ++l) {
@@ -99,6 +104,10 @@ void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
         std::min(progress_.levels[l].open.items, BufferedItems(level));
     std::copy_n(other.PoolBuffer(l), pending * level.dim, PoolBuffer(l));
     std::copy_n(other.Context(l), context, Context(l));
+    if (items > 0) {
+      std::copy_n(other.RouterQuery(l), RouterItems(level) * level.dim,
+                  RouterQuery(l));
+    }
   }
 }
 

@@ -63,6 +63,8 @@ class CpuSequence final : public Sequence {
   T* PoolBuffer(int level) const;
   // [BridgeRows][dim]: what the level above says about each offset of the unit.
   T* Context(int level) const;
+  // [dim]: the router's query of the last item, where the level has one.
+  T* RouterQuery(int level) const;
 
   // Makes this a copy of `other`: same config, capacity() >= other.size().
   // Copies what is in use, not what is reserved. An item's slot is the same in

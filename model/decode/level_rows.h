@@ -68,25 +68,21 @@ struct LevelBatch {
   }
 };
 
-// Adds one fed row to the batches of every level that it reaches. `batch(l)` is
-// the batch of level l. Items of upper levels are pooled units: their values say
-// nothing about where units end.
-template <typename S, typename BatchOf>
-void AddRow(const ModelConfig& config, S* sequence,
-            absl::Span<const Item> items, int64_t wanted, BatchOf batch) {
+// Adds one row of `count` items to the batches of level `first` and of every level
+// that it reaches. `batch(l)` is the batch of level l; `takes(l, j, &open)` whether a
+// unit ends with item j. Of the byte level `wanted` contexts are.
+template <typename S, typename BatchOf, typename Takes>
+void AddLevels(const ModelConfig& config, S* sequence, int first, int64_t count,
+               int64_t wanted, BatchOf batch, Takes takes) {
   const int top = static_cast<int>(config.levels.size()) - 1;
-  int64_t count = static_cast<int64_t>(items.size());
-  for (int l = 0; l <= top && count > 0; ++l) {
+  for (int l = first; l <= top && count > 0; ++l) {
     LevelBatch<S>& at = batch(l);
     const Progress::Level& before = sequence->progress().levels[l];
     LevelRow<S> row{sequence, before.items, count, at.items, before.open,
                     before.open, at.units(), 0, l == 0 ? wanted : count};
     if (l < top) {
       for (int64_t j = 0; j < count; ++j) {
-        const Item item = l == 0 ? items[j] : Item{0};
-        if (TakeItem(config.levels[l], item, &row.open_after)) {
-          at.ends.push_back(j);
-        }
+        if (takes(l, j, &row.open_after)) at.ends.push_back(j);
       }
       row.units = at.units() - row.unit;
     }
@@ -94,6 +90,53 @@ void AddRow(const ModelConfig& config, S* sequence,
     at.wanted += row.wanted;
     at.rows.push_back(row);
     count = row.units;
+  }
+}
+
+// Items of upper levels are pooled units: their values say nothing about where units
+// end.
+inline bool TakePooled(const LevelConfig& level, OpenUnit* open) {
+  return TakeItem(level, Item{0}, open);
+}
+
+// Adds one fed row to the batches of every level that it reaches. Where a router
+// decides, as if it wished to end a unit with every item: the most that there can be
+// of each level, until Reroute says what there is.
+template <typename S, typename BatchOf>
+void AddRow(const ModelConfig& config, S* sequence,
+            absl::Span<const Item> items, int64_t wanted, BatchOf batch) {
+  AddLevels(config, sequence, 0, static_cast<int64_t>(items.size()), wanted, batch,
+            [&](int l, int64_t j, OpenUnit* open) {
+              const LevelConfig& level = config.levels[l];
+              if (l > 0) return TakePooled(level, open);
+              return level.block_rule == BlockRule::kRouter
+                         ? TakeRouted(level, true, open)
+                         : TakeItem(level, items[j], open);
+            });
+}
+
+// Once a router has decided: plans the units of the byte level's rows, and the levels
+// above, anew. `wished`: per row of the byte level's matrices.
+template <typename S, typename BatchOf>
+void Reroute(const ModelConfig& config, absl::Span<const uint8_t> wished,
+             BatchOf batch) {
+  LevelBatch<S>& bytes = batch(0);
+  bytes.ends.clear();
+  for (size_t l = 1; l < config.levels.size(); ++l) batch(static_cast<int>(l)) = {};
+  for (LevelRow<S>& row : bytes.rows) {
+    row.open_after = row.open;
+    row.unit = bytes.units();
+    for (int64_t j = 0; j < row.count; ++j) {
+      if (TakeRouted(config.levels[0], wished[row.offset + j] != 0,
+                     &row.open_after)) {
+        bytes.ends.push_back(j);
+      }
+    }
+    row.units = bytes.units() - row.unit;
+    AddLevels(config, row.sequence, 1, row.units, 0, batch,
+              [&](int l, int64_t, OpenUnit* open) {
+                return TakePooled(config.levels[l], open);
+              });
   }
 }
 

@@ -126,6 +126,8 @@ void LevelStep<T>::Advance(int l) {
   if (level.enc_layers > 0 && !bidirectional) {
     RunStack({l, Stack::kEncoder, 0});
   }
+  const bool routed = RouterItems(level) > 0;
+  if (routed) Route(l);
   if (l < top()) {
     CollectUnits(l);
     if (s.units() > 0) {
@@ -135,6 +137,7 @@ void LevelStep<T>::Advance(int l) {
       MatMul(scratch_[l + 1].norm.data(), PaddedWidth(level_config(l + 1).dim),
              s.units(), model_->weights().levels[l].bridge, s.bridge.data(),
              PaddedWidth(BridgeRows(level) * level.dim), Epilogue::kStore);
+      if (routed) SmoothContexts(l);
     }
     AddContexts(l);
   }

@@ -43,6 +43,9 @@ struct LevelScratch : LevelBatch<CpuSequence<T>> {
   AlignedBuffer<T> rope;    // [...][TurnTable::width]
   AlignedBuffer<T> units_x;  // [units * PoolItems][dim]
   AlignedBuffer<T> bridge;  // [units][BridgeRows * dim]
+  // Of a router: per item whether it wishes to end a unit, and its probability.
+  std::vector<uint8_t> wished;
+  std::vector<T> end_p;
   // Of a decoder with the tree scope: the new nodes of a step, m vectors each.
   std::vector<TreeGrowth::Row> tree_rows;
   TreeGrowth growth;
@@ -94,6 +97,9 @@ class LevelStep {
   void MixLast(int l);
   void MixConcat(int l);
   void AddContexts(int l);
+  // router_step.cc
+  void Route(int l);
+  void SmoothContexts(int l);
   void RunStack(const Job& job);
   void KeepWanted(int l);
   void WriteLogits(absl::Span<const FeedRow<T>> rows);

@@ -227,6 +227,9 @@ LevelWeights<T> TakeLevel(Taker<T>* take, const ModelConfig& config, int l) {
   TakePool(take, level, p + "pool.", up, &out);
   out.bridge = take->TakeMatrix({p + "bridge.weight"}, BridgeRows(level) * d,
                                 up);
+  if (level.block_rule == BlockRule::kRouter) {
+    out.router = take->TakeMatrix({p + "router.weight"}, 2 * d, d);
+  }
   return out;
 }
 

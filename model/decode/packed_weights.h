@@ -49,6 +49,7 @@ struct LevelWeights {
   PackedMatrix<T> pool_kv;     // key rows, then value rows
   PackedMatrix<T> pool_out;
   PackedMatrix<T> bridge;
+  PackedMatrix<T> router;  // query rows, then key rows; where the level has one
 };
 
 template <typename T>

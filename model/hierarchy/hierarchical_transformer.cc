@@ -60,7 +60,7 @@ torch::Tensor HierarchicalTransformerImpl::ContextsOf(
     kept = absl::MakeSpan(*activations);
   }
   RaggedUnits units;
-  const bool ragged = config_.levels[0].block_rule != BlockRule::kFixed;
+  const bool ragged = config_.levels[0].block_rule == BlockRule::kSpacelike;
   if (ragged) units = CutUnits(config_.levels[0], items, segments);
   return levels_[0]->forward(Dropped(embedded, rate), segments,
                              ragged ? &units : nullptr,

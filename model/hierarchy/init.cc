@@ -49,6 +49,9 @@ void InitParameters(uint64_t seed,
   for (auto& entry : model->named_parameters()) {
     if (absl::EndsWith(entry.key(), "norm.weight")) {
       entry.value().fill_(1.0);
+    } else if (absl::EndsWith(entry.key(), "router.weight")) {
+      const auto one = at::eye(entry.value().size(1), entry.value().options());
+      entry.value().copy_(at::cat({one, one}));
     } else {
       entry.value().normal_(0.0, InitStd(stack_layers, entry.key(), entry.value()),
                             generator);

@@ -19,16 +19,31 @@ torch::nn::ModuleList MakeStack(int layers, const ModelConfig& config, int l,
   return stack;
 }
 
+// [B, n] of segments [B, n], n > 0: true where item i is its document's first.
+torch::Tensor DocumentBegins(const torch::Tensor& segments) {
+  return at::constant_pad_nd(segments.slice(1, 1) != segments.slice(1, 0, -1),
+                             {1, 0}, 1);
+}
+
 // The place of each item in its document: [1, n], or [B, n] with documents.
 torch::Tensor IndexInDocument(int64_t n, const torch::Tensor& segments,
                               const torch::TensorOptions& like) {
   const auto place =
       torch::arange(n, like.dtype(torch::kLong).requires_grad(false)).unsqueeze(0);
   if (!segments.defined() || n < 2) return place;
-  const auto begins = at::constant_pad_nd(
-      segments.slice(1, 1) != segments.slice(1, 0, -1), {1, 0}, 1);
+  const auto begins = DocumentBegins(segments);
   const auto first = at::where(begins, place, 0);
   return place - std::get<0>(first.cummax(1));
+}
+
+// [B, U + 1]: what a context adds to what was said before it (model/nn/router.h); all
+// of it where a document begins.
+torch::Tensor Shares(const torch::Tensor& p, const RaggedUnits& units,
+                     const torch::Tensor& segments_above) {
+  auto share = at::constant_pad_nd(
+      p.gather(1, units.last).clamp_min(0.5), {1, 0}, 1);
+  if (!segments_above.defined()) return share;
+  return share.masked_fill(DocumentBegins(segments_above), 1);
 }
 
 }  // namespace
@@ -53,6 +68,9 @@ LevelImpl::LevelImpl(const ModelConfig& config, int l, ShadowFaults faults)
       register_module("pool", MakePoolingLayer(config_, dim_above)));
   bridge_ = register_module(
       "bridge", Linear(dim_above, BridgeRows(config_) * config_.dim));
+  if (config_.block_rule == BlockRule::kRouter) {
+    router_ = register_module("router", Router(config_.dim));
+  }
 }
 
 torch::Tensor LevelImpl::forward(const torch::Tensor& z,
@@ -65,7 +83,9 @@ torch::Tensor LevelImpl::forward(const torch::Tensor& z,
   const bool skip_items = looks_ahead && !faults_.skip_bidirectional;
   auto u = Shift(skip_items ? z : h, segments);
   if (!above.empty()) {
-    u = u + FromAbove(h, segments, units, above, activations);
+    u = u + (router_.is_empty()
+                 ? FromAbove(h, segments, units, above, activations)
+                 : FromAboveRouted(h, segments, above, activations));
   }
   auto c = norm_->forward(Decode(u, segments));
   if (!activations.empty()) {
@@ -141,28 +161,62 @@ torch::Tensor LevelImpl::Shift(const torch::Tensor& skip,
   const auto first = start_.expand({skip.size(0), 1, config_.dim});
   auto shifted = at::cat({first, skip}, 1);
   if (!segments.defined() || skip.size(1) == 0) return shifted;
-  const auto begins = at::constant_pad_nd(
-      segments.slice(1, 1) != segments.slice(1, 0, -1), {1, 0}, 1);
-  return at::where(begins.unsqueeze(-1), start_, shifted);
+  return at::where(DocumentBegins(segments).unsqueeze(-1), start_, shifted);
 }
 
 torch::Tensor LevelImpl::FromAbove(const torch::Tensor& h,
                                    const torch::Tensor& segments,
                                    const RaggedUnits* units, LevelSpan above,
                                    absl::Span<LevelActivations> activations) {
+  const auto o = Above(h, SegmentsAbove(segments, units), units, above,
+                       activations);
+  return Spread(o, h.size(1) + 1, units);
+}
+
+torch::Tensor LevelImpl::FromAboveRouted(
+    const torch::Tensor& h, const torch::Tensor& segments, LevelSpan above,
+    absl::Span<LevelActivations> activations) {
+  const int64_t n = h.size(1);
+  const auto begins = segments.defined()
+                          ? DocumentBegins(segments)
+                          : DocumentBegins(torch::zeros(
+                                {h.size(0), n + 1},
+                                h.options().dtype(torch::kLong).requires_grad(false)));
+  const auto p = router_->forward(h, begins.narrow(1, 0, n));
+  const RaggedUnits units = CutRoutedUnits(config_, p.detach() >= 0.5, segments);
+  const auto segments_above = SegmentsAbove(segments, &units);
+  const auto o = Above(h, segments_above, &units, above, activations);
+  if (!activations.empty()) {
+    activations[0].end_p = p;
+    activations[0].end_counted = begins.narrow(1, 0, n).logical_not();
+  }
+  const auto said =
+      Spread(Smoothed(o, Shares(p, units, segments_above)), n + 1, &units);
+  // Neither before the first item with which a unit may end nor at the last one, nor
+  // over the border of documents.
+  const auto taken = units.offset.narrow(1, 0, n) + 1;
+  const auto free = (taken >= config_.block_min) & (taken < config_.block);
+  const auto confidence = at::constant_pad_nd(Confidence(p, free), {1, 0}, 1);
+  return said * confidence.masked_fill(begins, 1).unsqueeze(-1);
+}
+
+torch::Tensor LevelImpl::Above(const torch::Tensor& h,
+                               const torch::Tensor& segments_above,
+                               const RaggedUnits* units, LevelSpan above,
+                               absl::Span<LevelActivations> activations) {
   const auto p = PoolAll(h, units);
   const auto rest =
       activations.empty() ? activations : activations.subspan(1);
-  auto o = above[0]->forward(p, SegmentsAbove(segments, units), nullptr,
-                             above.subspan(1), rest);
+  auto o = above[0]->forward(p, segments_above, nullptr, above.subspan(1), rest);
   if (!activations.empty()) {
     activations[0].p = p;
     activations[0].o = o;
+    if (units != nullptr) activations[0].ends = units->ends;
   }
   if (faults_.no_block_shift && o.size(1) > 1) {
     o = at::cat({o.slice(1, 1), o.slice(1, -1)}, 1);
   }
-  return Spread(o, h.size(1) + 1, units);
+  return o;
 }
 
 torch::Tensor LevelImpl::PoolAll(const torch::Tensor& h,

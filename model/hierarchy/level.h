@@ -16,6 +16,7 @@
 #include "model/nn/linear.h"
 #include "model/nn/pooling_layer.h"
 #include "model/nn/rms_norm.h"
+#include "model/nn/router.h"
 #include "model/nn/transformer_layer.h"
 #include "model/nn/turn_tables.h"
 
@@ -27,6 +28,11 @@ struct LevelActivations {
   torch::Tensor p;  // [B, n / b, U] pooled blocks; undefined at the top
   torch::Tensor o;  // [B, n / b + 1, U] contexts of the level above; likewise
   torch::Tensor c;  // [B, n + 1, D] contexts
+  torch::Tensor ends;  // [B, n] of bool: a unit ends with the item; undefined where
+                       // blocks are fixed
+  // Of a router, undefined without one: [B, n] its probabilities, and of bool, which
+  // of them are of no document's first item.
+  torch::Tensor end_p, end_counted;
 };
 
 class LevelImpl;
@@ -39,7 +45,7 @@ class LevelImpl : public torch::nn::Module {
 
   // z [B, n, D] -> c [B, n + 1, D], n >= 0. `segments`: [B, n + 1] document of
   // the item that each context predicts, or undefined. `units`: null where blocks
-  // are fixed. `above`: the levels over this one, next first. `activations`:
+  // are fixed or a router cuts them. `above`: the levels over this one, next first. `activations`:
   // null, or this level's and theirs.
   torch::Tensor forward(const torch::Tensor& z, const torch::Tensor& segments,
                         const RaggedUnits* units, LevelSpan above,
@@ -68,6 +74,7 @@ class LevelImpl : public torch::nn::Module {
   // o [.., U] -> [.., BridgeRows, D].
   torch::Tensor Bridge(const torch::Tensor& o);
   torch::Tensor Norm(const torch::Tensor& x) { return norm_->forward(x); }
+  Router& router() { return router_; }  // empty where the level has none
   const torch::Tensor& start() const { return start_; }  // [D]
 
  private:
@@ -78,10 +85,18 @@ class LevelImpl : public torch::nn::Module {
   torch::Tensor RunTree(const torch::Tensor& u, const torch::Tensor& segments);
   // start, then skip one item later; start again where a document begins.
   torch::Tensor Shift(const torch::Tensor& skip, const torch::Tensor& segments);
+  // Units by the router's wishes: FromAbove, and what it adds to it.
+  torch::Tensor FromAboveRouted(const torch::Tensor& h,
+                                const torch::Tensor& segments, LevelSpan above,
+                                absl::Span<LevelActivations> activations);
   // What the levels above say about each of n + 1 contexts: [B, n + 1, D].
   torch::Tensor FromAbove(const torch::Tensor& h, const torch::Tensor& segments,
                           const RaggedUnits* units, LevelSpan above,
                           absl::Span<LevelActivations> activations);
+  // Contexts o of the level above, one more than there are units.
+  torch::Tensor Above(const torch::Tensor& h, const torch::Tensor& segments_above,
+                      const RaggedUnits* units, LevelSpan above,
+                      absl::Span<LevelActivations> activations);
   // The vectors of the units, and the documents of the contexts above.
   torch::Tensor PoolAll(const torch::Tensor& h, const RaggedUnits* units);
   torch::Tensor SegmentsAbove(const torch::Tensor& segments,
@@ -99,6 +114,7 @@ class LevelImpl : public torch::nn::Module {
   torch::nn::ModuleList dec_;
   PoolingLayer pool_{nullptr};
   Linear bridge_{nullptr};
+  Router router_{nullptr};
   RmsNorm norm_;
 };
 TORCH_MODULE(Level);

@@ -28,9 +28,15 @@ Row CutRow(const std::vector<uint8_t>& ends) {
   return row;
 }
 
-absl::Span<const int64_t> RowOf(const torch::Tensor& matrix, int64_t row) {
-  return {matrix.const_data_ptr<int64_t>() + row * matrix.size(1),
+template <typename N>
+absl::Span<const N> RowOf(const torch::Tensor& matrix, int64_t row) {
+  if (!matrix.defined()) return {};
+  return {matrix.const_data_ptr<N>() + row * matrix.size(1),
           static_cast<size_t>(matrix.size(1))};
+}
+
+torch::Tensor OnHost(const torch::Tensor& x) {
+  return x.defined() ? x.cpu().contiguous() : x;
 }
 
 // [rows, width]; short rows are filled up with `fill`.
@@ -49,25 +55,43 @@ torch::Tensor Padded(const std::vector<Row>& rows,
   return matrix;
 }
 
+// `ends_of(b)`: of row b.
+template <typename EndsOf>
+RaggedUnits CutRows(const torch::Tensor& like, EndsOf ends_of) {
+  const int64_t n = like.size(1);
+  auto ends = torch::empty({like.size(0), n}, torch::kBool);
+  std::vector<Row> rows;
+  for (int64_t b = 0; b < like.size(0); ++b) {
+    const std::vector<uint8_t> row = ends_of(b);
+    std::copy(row.begin(), row.end(), ends.data_ptr<bool>() + b * n);
+    rows.push_back(CutRow(row));
+  }
+  const auto device = like.device();
+  return {ends.to(device), Padded(rows, &Row::last, 0).to(device),
+          Padded(rows, &Row::first, n).to(device),
+          Padded(rows, &Row::of_context, 0).to(device),
+          Padded(rows, &Row::offset, 0).to(device)};
+}
+
 }  // namespace
 
 RaggedUnits CutUnits(const LevelConfig& level, const torch::Tensor& items,
                      const torch::Tensor& segments) {
-  const auto host = items.cpu().contiguous();
-  const auto documents =
-      segments.defined() ? segments.cpu().contiguous() : segments;
-  std::vector<Row> rows;
-  for (int64_t b = 0; b < host.size(0); ++b) {
-    rows.push_back(CutRow(UnitEnds(
-        level, RowOf(host, b),
-        documents.defined() ? RowOf(documents, b)
-                            : absl::Span<const int64_t>())));
-  }
-  const auto device = items.device();
-  return {Padded(rows, &Row::last, 0).to(device),
-          Padded(rows, &Row::first, items.size(1)).to(device),
-          Padded(rows, &Row::of_context, 0).to(device),
-          Padded(rows, &Row::offset, 0).to(device)};
+  const auto host = OnHost(items);
+  const auto documents = OnHost(segments);
+  return CutRows(items, [&](int64_t b) {
+    return UnitEnds(level, RowOf<int64_t>(host, b), RowOf<int64_t>(documents, b));
+  });
+}
+
+RaggedUnits CutRoutedUnits(const LevelConfig& level, const torch::Tensor& wished,
+                           const torch::Tensor& segments) {
+  const auto host = OnHost(wished.to(torch::kByte));
+  const auto documents = OnHost(segments);
+  return CutRows(wished, [&](int64_t b) {
+    return RoutedUnitEnds(level, RowOf<uint8_t>(host, b),
+                          RowOf<int64_t>(documents, b));
+  });
 }
 
 }  // namespace strata

@@ -98,6 +98,14 @@ InspectedStack MakeStack(const LevelConfig& level, const LevelItems& items,
   return stack;
 }
 
+// Of one row; empty where blocks are fixed.
+std::vector<uint8_t> UnitEndsOf(const LevelActivations& level) {
+  if (!level.ends.defined()) return {};
+  const auto ends = level.ends.to(torch::kByte).cpu().contiguous();
+  const uint8_t* values = ends.const_data_ptr<uint8_t>();
+  return {values, values + ends.numel()};
+}
+
 std::vector<PooledUnit> MakeUnits(LevelImpl& level, const LevelConfig& config,
                                   const LevelItems& items,
                                   const torch::Tensor& h,
@@ -151,7 +159,9 @@ InspectedPass InspectPass(HierarchicalTransformer model,
   const auto items = torch::tensor(fed, torch::kLong).unsqueeze(0);
   pass.logits = model->Head(model->Contexts(items, {}, &pass.activations));
   pass.inspection.surprise_bits = Surprise(pass.logits, items);
-  const std::vector<LevelItems> of_levels = ItemsOfLevels(config, fed);
+  const std::vector<LevelItems> of_levels =
+      ItemsOfLevels(config, static_cast<int64_t>(fed.size()),
+                    UnitEndsOf(pass.activations[0]));
   for (size_t i = 0; i < selection.size(); ++i) {
     const auto l = static_cast<size_t>(selection[i].level);
     const LevelConfig& level = config.levels[l];

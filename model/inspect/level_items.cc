@@ -1,7 +1,5 @@
 #include "model/inspect/level_items.h"
 
-#include "model/unit_rule.h"
-
 namespace strata {
 namespace {
 
@@ -13,7 +11,7 @@ std::vector<ItemRange> FixedUnits(int64_t items, int64_t block) {
   return units;
 }
 
-std::vector<ItemRange> UnitsEnding(const std::vector<uint8_t>& ends) {
+std::vector<ItemRange> UnitsEnding(absl::Span<const uint8_t> ends) {
   std::vector<ItemRange> units;
   int64_t begin = 0;
   for (size_t i = 0; i < ends.size(); ++i) {
@@ -27,10 +25,10 @@ std::vector<ItemRange> UnitsEnding(const std::vector<uint8_t>& ends) {
 
 }  // namespace
 
-std::vector<LevelItems> ItemsOfLevels(const ModelConfig& config,
-                                      absl::Span<const int64_t> fed) {
+std::vector<LevelItems> ItemsOfLevels(const ModelConfig& config, int64_t fed,
+                                      absl::Span<const uint8_t> ends) {
   std::vector<LevelItems> levels(config.levels.size());
-  for (int64_t i = 0; i < static_cast<int64_t>(fed.size()); ++i) {
+  for (int64_t i = 0; i < fed; ++i) {
     levels[0].bytes.push_back({i > 0 ? i - 1 : 0, i});
   }
   for (size_t l = 0; l + 1 < levels.size(); ++l) {
@@ -39,7 +37,7 @@ std::vector<LevelItems> ItemsOfLevels(const ModelConfig& config,
     here.units = level.block_rule == BlockRule::kFixed
                      ? FixedUnits(static_cast<int64_t>(here.bytes.size()),
                                   level.block)
-                     : UnitsEnding(UnitEnds(level, fed, {}));
+                     : UnitsEnding(ends);
     for (const ItemRange& unit : here.units) {
       levels[l + 1].bytes.push_back(
           {here.bytes[static_cast<size_t>(unit.begin)].begin,

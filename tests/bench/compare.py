@@ -13,9 +13,9 @@ from server import Server
 
 FAMILIES = {
     "1m": ["flat", "block", "block-literal", "three-level", "hourglass",
-           "megabyte", "spacebyte", "tree"],
+           "megabyte", "spacebyte", "dynamic", "tree"],
     "10m": ["flat", "block", "three-level", "hourglass", "spacebyte",
-            "tree"]}
+            "dynamic", "tree"]}
 # What may follow a preset, as block+ngram: how its training differs.
 NGRAM_HEADS = 3
 OPTIONS = {"ngram": [],  # its config has NGRAM_HEADS; their weight is the default

@@ -24,12 +24,14 @@ namespace strata {
 namespace {
 
 // Bytes that an item covers: on average, where the bytes decide (an English word
-// and what follows it).
+// and what follows it), and where a router does (what it is trained to aim at).
 double MeanItemBytes(const ModelConfig& config, size_t level) {
   double bytes = 1;
   for (size_t l = 0; l < level; ++l) {
     const LevelConfig& below = config.levels[l];
-    bytes *= below.block_rule == BlockRule::kFixed ? below.block : 5.5;
+    bytes *= below.block_rule == BlockRule::kFixed    ? below.block
+             : below.block_rule == BlockRule::kRouter ? below.block_mean
+                                                      : 5.5;
   }
   return bytes;
 }

@@ -64,11 +64,12 @@ LevelConfig DrawLevel(Draws* draw, bool top) {
   return level;
 }
 
-void EndUnitsWithWords(ModelConfig* config) {
+void CutRaggedUnits(bool routed, ModelConfig* config) {
   LevelConfig& bytes = config->levels[0];
-  bytes.block_rule = BlockRule::kSpacelike;
+  bytes.block_rule = routed ? BlockRule::kRouter : BlockRule::kSpacelike;
   bytes.block_min = 2;
   bytes.block += 2;
+  if (routed) bytes.block_mean = 3;
   bytes.pool = PoolKind::kLast;
 }
 
@@ -98,7 +99,10 @@ ModelConfig RandomConfig(uint64_t seed) {
     for (int l = 0; l < levels; ++l) {
       config.levels.push_back(DrawLevel(&draw, l + 1 == levels));
     }
-    if (levels == 2 && draw.In(0, 2) == 0) EndUnitsWithWords(&config);
+    if (levels == 2) {
+      const int rule = draw.In(0, 3);
+      if (rule > 1) CutRaggedUnits(rule == 3, &config);
+    }
     config.ngram_heads = draw.In(0, 2);
     if (ValidateModelConfig(config).ok()) return config;
     // Which bytes a finite reach covers depends on where units end.

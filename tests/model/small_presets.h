@@ -5,7 +5,7 @@
 namespace strata::testing {
 
 inline constexpr const char* kSmallPresets[] = {
-    "block",    "block-literal", "flat",       "hourglass",
+    "block",     "block-literal", "dynamic",     "flat", "hourglass",
     "megabyte", "spacebyte",     "three-level", "tree"};
 
 }  // namespace strata::testing

@@ -212,19 +212,30 @@ def pool(w, c, l, h):
     return mixed.reshape(batch, blocks, d) @ out
 
 
-def cut(c, x):
-    """Where the units of rows of bytes lie: the item that ends each, the unit and
-    the offset of the item that each context predicts."""
+def words_end(x):
     def word(byte):
         return chr(byte).isalnum() and byte < 128 or 0x80 <= byte <= 0xBF
 
+    return [[not word(row[i]) and i > 0 and word(row[i - 1])
+             for i in range(len(row))] for row in np.asarray(x)]
+
+
+def router_p(w, l, h):
+    q, k = jnp.split(h @ w[f"level.{l}.router.weight"].T, 2, axis=-1)
+    q, k = q[:, :-1], k[:, 1:]
+    cosine = (q * k).sum(-1) / jnp.sqrt((q * q).sum(-1) * (k * k).sum(-1))
+    return jnp.pad((1 - cosine) / 2, ((0, 0), (1, 0)))
+
+
+def cut(c, wished):
+    """Where the units of rows lie: the item that ends each, the unit and the offset
+    of the item that each context predicts."""
     rows = []
-    for row in np.asarray(x):
+    for row in wished:
         lasts, units, offsets, begin = [], [0], [0], 0
-        for i, byte in enumerate(row):
+        for i, wish in enumerate(row):
             length = i + 1 - begin
-            space = not word(byte) and i > 0 and word(row[i - 1])
-            if length == c["block"] or (space and length >= c["block_min"]):
+            if length == c["block"] or (wish and length >= c["block_min"]):
                 lasts.append(i)
                 begin = i + 1
             units.append(len(lasts))
@@ -236,9 +247,32 @@ def cut(c, x):
             np.array([offsets for _, _, offsets in rows]))
 
 
-def cuts_of(levels, x):
+def cuts_of(w, levels, x):
     """None where blocks are fixed."""
-    return cut(levels[0], x) if levels[0].get("block_rule") else None
+    rule = levels[0].get("block_rule")
+    if rule == "router":
+        h = stack(w, levels[0], 0, "enc", w["embedding.weight"][x])
+        return cut(levels[0], np.asarray(router_p(w, 0, h)) >= 0.5)
+    return cut(levels[0], words_end(x)) if rule else None
+
+
+def smoothed(o, p, lasts):
+    """Each context mixed with those before it, by the router's doubts."""
+    share = jnp.maximum(p[np.arange(p.shape[0])[:, None], lasts], 0.5)
+    mixed = [o[:, 0]]
+    for j in range(1, o.shape[1]):
+        s = share[:, j - 1, None]
+        mixed.append(s * o[:, j] + (1 - s) * mixed[-1])
+    return jnp.stack(mixed, 1)
+
+
+def confidence(c, p, offsets):
+    """One, with the gradient of the probability of each choice that there was."""
+    length = offsets[:, :-1] + 1
+    free = (length >= c["block_min"]) & (length < c["block"])
+    chosen = jnp.where(free, jnp.where(p >= 0.5, p, 1 - p), 1.0)
+    return jnp.pad(1 + (chosen - jax.lax.stop_gradient(chosen)), ((0, 0), (1, 0)),
+                   constant_values=1.0)
 
 
 def pool_last(w, l, h, lasts):
@@ -258,11 +292,18 @@ def contexts(w, levels, l, z, seen, cuts=None):
         p = pool(w, c, l, h) if cuts is None else pool_last(w, l, h, cuts[0])
         o = contexts(w, levels, l + 1, p, seen)
         seen[f"level.{l}.p"], seen[f"level.{l}.o"] = p, o
+        routed = c.get("block_rule") == "router"
+        if routed:
+            ends = router_p(w, l, h)
+            o = smoothed(o, ends, cuts[0])
         said = o @ w[f"level.{l}.bridge.weight"].T
         i, b = np.arange(n + 1)[None], np.arange(batch)[:, None]
         unit, offset = (i // c["block"], i % c["block"]) if cuts is None else cuts[1:]
         if c.get("bridge") == "repeat":
-            u = u + said[b, unit]
+            mine = said[b, unit]
+            if routed:
+                mine = mine * confidence(c, ends, offset)[..., None]
+            u = u + mine
         else:
             rows = said.reshape(batch, o.shape[1], c["block"], c["dim"])
             u = u + rows[b, unit, offset]
@@ -313,7 +354,7 @@ def train(levels, vocab, heads, steps):
         jax.grad(lambda w, x, cuts: loss(w, levels, x, trained(), cuts)))
     for step in range(1, steps + 1):
         x = items(step, vocab)
-        g = gradient(w, x, cuts_of(levels, x[:, :-1]))
+        g = gradient(w, x, cuts_of(w, levels, x[:, :-1]))
         g = {k: np.asarray(v) for k, v in g.items()}
         norms.append(np.sqrt(sum((v**2).sum() for v in g.values())))
         scale = min(1.0, CLIP / norms[-1])
@@ -348,14 +389,14 @@ def main():
         vocab, heads = VOCAB.get(name, 16), NGRAM_HEADS.get(name, 0)
         w, x, mask = weights(levels, vocab, heads), items(1, vocab), trained()
         value, gradient = jax.value_and_grad(loss)(
-            w, levels, x, mask, cuts_of(levels, x[:, :-1]))
+            w, levels, x, mask, cuts_of(w, levels, x[:, :-1]))
         norms, after = train(levels, vocab, heads, 10)
         result = {
             "vocab": vocab,
             **({"ngram_heads": heads} if heads else {}),
             "levels": levels,
             "activations": {k: digest(v) for k, v in forward(
-                w, levels, x, cuts_of(levels, x)).items()},
+                w, levels, x, cuts_of(w, levels, x)).items()},
             "loss": float(f"{value:.12g}"),
             "gradients": {k: digest(v) for k, v in gradient.items()},
             "norms": [float(f"{v:.9g}") for v in norms],

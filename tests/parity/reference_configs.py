@@ -36,6 +36,11 @@ CONFIGS = {
     "ngram": [
         level(16, enc_layers=1, dec_scope="window", window=6, block=4),
         level(16)],
+    "dynamic": [
+        level(16, enc_layers=1, dec_scope="window", window=6, block=5,
+              block_rule="router", block_min=2, block_mean=3, pool="last",
+              bridge="repeat"),
+        level(24)],
     "three-level": [
         level(16, enc_layers=1, dec_scope="window", window=6, block=3),
         level(16, enc_layers=1, dec_scope="window", window=4, block=2,
@@ -131,6 +136,8 @@ def shapes(levels, vocab, ngram_heads=0):
             found[p + "pool.out.weight"] = (u, b * d if rule == "concat" else d)
             found[p + "bridge.weight"] = (
                 d if c.get("bridge") == "repeat" else b * d, u)
+            if c.get("block_rule") == "router":
+                found[p + "router.weight"] = (2 * d, d)
             if rule == "attention":
                 found[p + "pool.offset"] = (b, d)
                 found[p + "pool.query"] = (d,)

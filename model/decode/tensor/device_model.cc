@@ -55,8 +55,9 @@ void CopyLevel(const LevelConfig& level, const TensorSequence::Place& from,
              to.enc_slots, rows);
   CopyCaches(level.dec_layers, from.decoder, from.dec_slots, to.decoder,
              to.dec_slots, rows);
-  // The pool buffer and the contexts behind it.
-  const int64_t rest = BufferedItems(level) + BridgeRows(level);
+  // The pool buffer, and behind it the contexts and the router's query.
+  const int64_t rest =
+      BufferedItems(level) + BridgeRows(level) + RouterItems(level);
   rows->narrow(0, to.pool, rest).copy_(rows->narrow(0, from.pool, rest));
 }
 

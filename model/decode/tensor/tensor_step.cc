@@ -4,39 +4,9 @@
 
 #include "model/decode/tensor/cached_attention.h"
 #include "model/decode/tensor/cached_tree.h"
+#include "model/decode/tensor/row_choice.h"
 
 namespace strata {
-namespace {
-
-// Rows of the pool beside rows of a batch, and a choice among both.
-struct Choice {
-  std::vector<int64_t> pooled;  // pool rows, in front
-  std::vector<int64_t> chosen;  // >= 0: in front; < 0: -1 - row of the batch
-
-  void FromPool(int64_t row) {
-    chosen.push_back(static_cast<int64_t>(pooled.size()));
-    pooled.push_back(row);
-  }
-  void FromBatch(int64_t row) { chosen.push_back(-1 - row); }
-
-  // [chosen, D].
-  torch::Tensor Take(const DeviceModel& model, const torch::Tensor& pool,
-                     const torch::Tensor& batch) const {
-    std::vector<int64_t> index;
-    for (const int64_t c : chosen) {
-      index.push_back(c >= 0 ? c : static_cast<int64_t>(pooled.size()) - 1 - c);
-    }
-    torch::Tensor all = batch;
-    if (!pooled.empty()) {
-      const auto front = pool.index_select(0, model.Upload(pooled));
-      all = batch.defined() ? at::cat({front, batch}) : front;
-    }
-    return all.index_select(0, model.Upload(index));
-  }
-};
-
-}  // namespace
-
 TensorStep::TensorStep(DeviceModel* model)
     : model_(model), batches_(model->config().levels.size()) {}
 
@@ -151,6 +121,7 @@ torch::Tensor TensorStep::RunTree(int l, const torch::Tensor& z,
 }
 
 torch::Tensor TensorStep::FromAbove(int l, const torch::Tensor& h) {
+  if (RouterItems(level(l)) > 0) Route(l, h);
   const Batch& batch = batches_[l];
   auto units = CollectUnits(l, h);
   torch::Tensor bridged;
@@ -160,6 +131,7 @@ torch::Tensor TensorStep::FromAbove(int l, const torch::Tensor& h) {
     }
     const auto contexts = Advance(l + 1, net(l).Pool(units));
     bridged = net(l).Bridge(contexts).view({-1, level(l).dim});
+    if (RouterItems(level(l)) > 0) bridged = SmoothContexts(l, bridged);
   }
   const auto picked = PickContexts(l, bridged);
   KeepContexts(l, bridged);
@@ -169,7 +141,7 @@ torch::Tensor TensorStep::FromAbove(int l, const torch::Tensor& h) {
 torch::Tensor TensorStep::CollectUnits(int l, const torch::Tensor& h) {
   const Batch& batch = batches_[l];
   const bool buffered = BufferedItems(level(l)) > 0;
-  Choice complete;
+  RowChoice complete;
   std::vector<int64_t> left, buffers;  // items that stay, and where
   for (const auto& row : batch.rows) {
     const int64_t buffer = row.sequence->place(l).pool;
@@ -208,7 +180,7 @@ torch::Tensor TensorStep::CollectUnits(int l, const torch::Tensor& h) {
 torch::Tensor TensorStep::PickContexts(int l, const torch::Tensor& bridged) {
   const Batch& batch = batches_[l];
   const int64_t rows = BridgeRows(level(l));
-  Choice context;
+  RowChoice context;
   for (const auto& row : batch.rows) {
     int64_t r = row.open.items;
     int64_t ended = 0;

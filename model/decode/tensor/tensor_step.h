@@ -56,6 +56,10 @@ class TensorStep {
                         const std::vector<CachedRow>& rows);
   // h [items, D] -> what the level above says about each next item [items, D].
   torch::Tensor FromAbove(int l, const torch::Tensor& h);
+  // tensor_router.cc: where a router ends units. Plans the levels above by h anew.
+  void Route(int l, const torch::Tensor& h);
+  // Mixes the new contexts of each sequence with those before: shape of `bridged`.
+  torch::Tensor SmoothContexts(int l, const torch::Tensor& bridged) const;
   // Items enter the pool buffers; complete blocks come out: [units, b, D].
   torch::Tensor CollectUnits(int l, const torch::Tensor& h);
   // `bridged` [units * BridgeRows, D], undefined where there is no unit.
@@ -65,6 +69,7 @@ class TensorStep {
 
   DeviceModel* const model_;
   std::vector<Batch> batches_;  // per level
+  torch::Tensor end_p_;         // a router's, per item of the byte level
 };
 
 }  // namespace strata

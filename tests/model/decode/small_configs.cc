@@ -109,9 +109,11 @@ std::vector<NamedConfig> SmallConfigs() {
     config.levels[0].block_min = 2;
     config.levels[0].pool = PoolKind::kLast;
     config.levels[0].bridge = bridge;
-    configs.push_back({bridge == BridgeKind::kRepeat ? "words_repeat"
-                                                     : "words_linear",
-                       config});
+    const char* end = bridge == BridgeKind::kRepeat ? "repeat" : "linear";
+    configs.push_back({std::string("words_") + end, config});
+    config.levels[0].block_rule = BlockRule::kRouter;
+    config.levels[0].block_mean = 3;
+    configs.push_back({std::string("routed_") + end, config});
   }
   configs.push_back({"ngram_heads", configs[0].config});
   configs.back().config.ngram_heads = 3;

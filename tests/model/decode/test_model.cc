@@ -49,8 +49,18 @@ class Naive {
     Rows o;
     std::vector<size_t> begins = {0};  // first item of each unit
     if (l + 1 < config_.levels.size()) {
-      begins = Begins(level, z.size(), items);
+      const bool routed = level.block_rule == BlockRule::kRouter;
+      const std::vector<double> p =
+          routed ? EndProbabilities(w_.at(at + "router.weight"), h)
+                 : std::vector<double>();
+      begins = Begins(level, z.size(), items, p);
       o = Level(l + 1, Pool(l, h, begins), {});
+      for (size_t j = 1; routed && j < o.size(); ++j) {
+        const double share = std::max(p[begins[j] - 1], 0.5);
+        for (size_t d = 0; d < o[j].size(); ++d) {
+          o[j][d] = share * o[j][d] + (1 - share) * o[j - 1][d];
+        }
+      }
     }
     size_t unit = 0;
     Rows u;
@@ -136,9 +146,29 @@ class Naive {
     };
   }
 
-  // Where units begin, the incomplete one included.
+  // What a router makes of the items: 0 for the first one.
+  static std::vector<double> EndProbabilities(const std::vector<double>& weight,
+                                              const Rows& h) {
+    std::vector<double> p, query;
+    for (const auto& x : h) {
+      const auto both = Times(weight, x);
+      const auto key = Part(both, x.size(), x.size());
+      double dot = 0, queries = 0, keys = 0;
+      for (size_t d = 0; d < query.size(); ++d) {
+        dot += query[d] * key[d];
+        queries += query[d] * query[d];
+        keys += key[d] * key[d];
+      }
+      p.push_back(query.empty() ? 0 : (1 - dot / std::sqrt(queries * keys)) / 2);
+      query = Part(both, 0, x.size());
+    }
+    return p;
+  }
+
+  // Where units begin, the incomplete one included. `p`: of a router.
   static std::vector<size_t> Begins(const LevelConfig& level, size_t n,
-                                    const std::vector<Item>& items) {
+                                    const std::vector<Item>& items,
+                                    const std::vector<double>& p) {
     std::vector<size_t> begins = {0};
     for (size_t i = 0; i < n; ++i) {
       const size_t length = i + 1 - begins.back();
@@ -149,6 +179,9 @@ class Naive {
         };
         ends = ends || (length >= size_t(level.block_min) && space(items[i]) &&
                         i > 0 && !space(items[i - 1]));
+      }
+      if (!p.empty()) {
+        ends = ends || (length >= size_t(level.block_min) && p[i] >= 0.5);
       }
       if (ends) begins.push_back(i + 1);
     }
@@ -275,6 +308,9 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
     Add(at + "pool.out.weight", {u, pooled}, 0,
         2 / std::sqrt(double(pooled)));
     Add(at + "bridge.weight", {rows * d, u}, 0, 1 / std::sqrt(double(u)));
+    if (level.block_rule == BlockRule::kRouter) {
+      Add(at + "router.weight", {2 * d, d}, 0, s);
+    }
     if (level.pool != PoolKind::kAttention) continue;
     Add(at + "pool.offset", {level.block, d}, 0, 1);
     Add(at + "pool.query", {d}, 0, 1);

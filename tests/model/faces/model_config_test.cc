@@ -92,6 +92,7 @@ TEST(ModelConfigJson, EqualityLooksAtEveryField) {
         c->levels[0].block_rule = BlockRule::kSpacelike;
       },
       [](ModelConfig* c) { c->levels[0].block_min = 2; },
+      [](ModelConfig* c) { c->levels[0].block_mean = 2; },
       [](ModelConfig* c) { c->levels[0].pool = PoolKind::kLast; },
       [](ModelConfig* c) { c->levels[0].bridge = BridgeKind::kRepeat; },
       [](ModelConfig* c) {
@@ -239,6 +240,10 @@ TEST(ValidateModelConfig, SaysWhatRaggedUnitsNeed) {
        "levels[0].block_min: is 1; must be in [2, 16]"},
       {[](ModelConfig* c) { c->levels[0].block_min = 17; },
        "levels[0].block_min: is 17"},
+      {[](ModelConfig* c) { c->levels[0].block_mean = 6; },
+       "levels[0].block_mean: is 6; must be in [0, 0]"},
+      {[](ModelConfig* c) { c->levels[0].block_rule = BlockRule::kRouter; },
+       "levels[0].block_mean: is 0; must be in [2, 16]"},
       {[](ModelConfig* c) { c->levels[0].pool = PoolKind::kMean; },
        "levels[0].pool: must be last where block_rule is not fixed"},
       {[](ModelConfig* c) { c->levels[0].enc_scope = Scope::kBidirBlock; },

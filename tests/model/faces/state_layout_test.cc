@@ -68,6 +68,8 @@ TEST(StateLayout, BuffersTileTheState) {
         at += BufferedItems(level) * level.dim;
         EXPECT_EQ(out.context_offset, at);
         at += BridgeRows(level) * level.dim;
+        EXPECT_EQ(out.router_offset, at);
+        at += RouterItems(level) * level.dim;
         EXPECT_EQ(out.enc_slots % kSlotMultiple, 0);
         EXPECT_EQ(out.dec_slots % kSlotMultiple, 0);
       }

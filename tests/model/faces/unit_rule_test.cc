@@ -49,6 +49,18 @@ TEST(UnitRule, WordsOfOtherScriptsStayWhole) {
               ElementsAre("na\xC3", "\xAFve ", "x"));
 }
 
+TEST(UnitRule, ARouterIsHeardBetweenTheLimits) {
+  LevelConfig level = PresetConfig("dynamic").value().levels[0];
+  level.block_min = 2;
+  level.block = 4;
+  const std::vector<uint8_t> wished = {1, 0, 1, 1, 1, 0, 0, 0, 0, 1};
+  EXPECT_THAT(RoutedUnitEnds(level, wished, {}),
+              ElementsAre(0, 0, 1, 0, 1, 0, 0, 0, 1, 0));
+  const std::vector<int64_t> documents = {7, 7, 7, 7, 8, 8, 8, 8, 8, 8};
+  EXPECT_THAT(RoutedUnitEnds(level, wished, documents),
+              ElementsAre(0, 0, 1, 1, 0, 0, 0, 1, 0, 1));
+}
+
 TEST(UnitRule, KeepsItsLimits) {
   EXPECT_THAT(Cut(Words(4, 5), "a b c abcdefgh"),
               ElementsAre("a b ", "c abc", "defgh", ""));
