@@ -211,7 +211,7 @@ torch::Tensor LevelImpl::Above(const torch::Tensor& h,
   if (!activations.empty()) {
     activations[0].p = p;
     activations[0].o = o;
-    if (units != nullptr) activations[0].ends = units->ends;
+    if (units != nullptr) activations[0].units = *units;
   }
   if (faults_.no_block_shift && o.size(1) > 1) {
     o = at::cat({o.slice(1, 1), o.slice(1, -1)}, 1);

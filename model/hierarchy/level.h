@@ -28,8 +28,7 @@ struct LevelActivations {
   torch::Tensor p;  // [B, n / b, U] pooled blocks; undefined at the top
   torch::Tensor o;  // [B, n / b + 1, U] contexts of the level above; likewise
   torch::Tensor c;  // [B, n + 1, D] contexts
-  torch::Tensor ends;  // [B, n] of bool: a unit ends with the item; undefined where
-                       // blocks are fixed
+  RaggedUnits units;  // as they were cut; undefined where blocks are fixed
   // Of a router, undefined without one: [B, n] its probabilities, and of bool, which
   // of them are of no document's first item.
   torch::Tensor end_p, end_counted;

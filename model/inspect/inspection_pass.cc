@@ -100,8 +100,8 @@ InspectedStack MakeStack(const LevelConfig& level, const LevelItems& items,
 
 // Of one row; empty where blocks are fixed.
 std::vector<uint8_t> UnitEndsOf(const LevelActivations& level) {
-  if (!level.ends.defined()) return {};
-  const auto ends = level.ends.to(torch::kByte).cpu().contiguous();
+  if (!level.units.ends.defined()) return {};
+  const auto ends = level.units.ends.to(torch::kByte).cpu().contiguous();
   const uint8_t* values = ends.const_data_ptr<uint8_t>();
   return {values, values + ends.numel()};
 }

@@ -1,8 +1,26 @@
 #include "model/train/block_prediction.h"
 
-#include "model/hierarchy/ragged_units.h"
-
 namespace strata {
+namespace {
+
+// Of a level's units from those of its items: [B, n] -> [B, units].
+torch::Tensor BlockWeights(const LevelActivations& level, int64_t block,
+                           const torch::Tensor& weights) {
+  const int64_t rows = weights.size(0);
+  const int64_t units = level.p.size(1);
+  if (!level.units.ends.defined()) {
+    return weights.narrow(1, 0, units * block).view({rows, units, block}).sum(-1);
+  }
+  // Rows have different numbers of units; the last of a row may be incomplete.
+  const torch::Tensor& of_context = level.units.of_context;
+  const auto all =
+      weights.new_zeros({rows, units + 1}).scatter_add(1, of_context, weights);
+  const auto complete = of_context.slice(1, -1);
+  const auto index = torch::arange(units, complete.options()).unsqueeze(0);
+  return all.narrow(1, 0, units).masked_fill(index >= complete, 0);
+}
+
+}  // namespace
 
 torch::Tensor OfUnitSize(const torch::Tensor& x) {
   return x * (x.square().mean(-1, /*keepdim=*/true) + 1e-5).rsqrt();
@@ -29,16 +47,14 @@ void BlockPredictorImpl::Reset() {
 }
 
 torch::Tensor BlockPredictorImpl::LossSum(
-    const std::vector<LevelActivations>& levels, const torch::Tensor& items,
-    const torch::Tensor& trained, const torch::Tensor& segments) {
+    const std::vector<LevelActivations>& levels, const torch::Tensor& trained) {
   auto weights = trained.to(levels[0].c.scalar_type());
   auto sum = weights.new_zeros({});
   for (int l = 1; l < static_cast<int>(levels.size()); ++l) {
     const auto z = OfUnitSize(levels[l - 1].p);
-    const int64_t units = z.size(1);
-    weights = BlockWeights(l - 1, units, weights, items, segments);
+    weights = BlockWeights(levels[l - 1], config_.levels[l - 1].block, weights);
     auto& predictor = predictor_->at<LinearImpl>(l - 1);
-    const auto foreseen = predictor.forward(levels[l - 1].o.narrow(1, 0, units));
+    const auto foreseen = predictor.forward(levels[l - 1].o.narrow(1, 0, z.size(1)));
     const auto target = faults_.gradient_to_target ? z : z.detach();
     const auto error = (foreseen - target).square().mean(-1);
     sum = sum + (weights * error).sum();
@@ -49,25 +65,6 @@ torch::Tensor BlockPredictorImpl::LossSum(
     sum = sum + weights.sum() * (kLeastDeviation - deviations).relu().mean();
   }
   return sum;
-}
-
-torch::Tensor BlockPredictorImpl::BlockWeights(
-    int below, int64_t units, const torch::Tensor& weights,
-    const torch::Tensor& items, const torch::Tensor& segments) const {
-  const LevelConfig& level = config_.levels[below];
-  const int64_t rows = weights.size(0);
-  if (level.block_rule == BlockRule::kFixed) {
-    return weights.narrow(1, 0, units * level.block)
-        .view({rows, units, level.block})
-        .sum(-1);
-  }
-  // Rows have different numbers of units; the last of a row may be incomplete.
-  const RaggedUnits cut = CutUnits(level, items.slice(1, 0, -1), segments);
-  const auto all = weights.new_zeros({rows, units + 1})
-                       .scatter_add(1, cut.of_context, weights);
-  const auto complete = cut.of_context.slice(1, -1);
-  const auto index = torch::arange(units, complete.options()).unsqueeze(0);
-  return all.narrow(1, 0, units).masked_fill(index >= complete, 0);
 }
 
 }  // namespace strata

@@ -47,21 +47,14 @@ class BlockPredictorImpl : public torch::nn::Module {
                               BlockLossFaults faults = {});
 
   // The sum above, a scalar with gradient. `levels`: the activations of a forward pass
-  // over items [B, n] but the last; `trained` [B, n]; `segments` [B, n] or undefined.
+  // over items [B, n] but the last; `trained` [B, n].
   torch::Tensor LossSum(const std::vector<LevelActivations>& levels,
-                        const torch::Tensor& items, const torch::Tensor& trained,
-                        const torch::Tensor& segments);
+                        const torch::Tensor& trained);
 
   // A_l = 0.
   void Reset();
 
  private:
-  // Of a level's items from those of the level below, [B, n] -> [B, units].
-  torch::Tensor BlockWeights(int below, int64_t units,
-                             const torch::Tensor& weights,
-                             const torch::Tensor& items,
-                             const torch::Tensor& segments) const;
-
   const ModelConfig config_;
   const BlockLossFaults faults_;
   torch::nn::ModuleList predictor_;  // A_1, A_2, ..

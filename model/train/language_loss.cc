@@ -3,15 +3,18 @@
 #include <vector>
 
 #include "model/hierarchy/item_loss.h"
+#include "model/items.h"
 
 namespace strata {
 
 TaskLoss LanguageLossSums(HierarchicalTransformer model,
                           const BatchTensors& rows, double ngram_weight,
                           const BlockTerm& block) {
+  const LevelConfig& bytes = model->config().levels[0];
+  const bool routed = bytes.block_rule == BlockRule::kRouter;
   std::vector<LevelActivations> levels;
   const auto contexts = PredictingContexts(model, rows.items, rows.segments,
-                                           block.weight > 0 ? &levels : nullptr);
+                                           block.weight > 0 || routed ? &levels : nullptr);
   const auto loss_of = [&](int head) {
     return HeadLossSum(model, contexts, rows.items, rows.trained, rows.segments,
                        head);
@@ -26,8 +29,15 @@ TaskLoss LanguageLossSums(HierarchicalTransformer model,
   if (block.weight > 0) {
     sums.minimised =
         sums.minimised +
-        block.weight * block.predictor->LossSum(levels, rows.items, rows.trained,
-                                                rows.segments);
+        block.weight * block.predictor->LossSum(levels, rows.trained);
+  }
+  if (routed) {
+    const auto counted =
+        levels[0].end_counted & (rows.items.slice(1, 0, -1) != kPad);
+    sums.minimised = sums.minimised +
+                     kRatioWeight * rows.trained.sum().item<double>() *
+                         RatioLoss(levels[0].end_p, levels[0].units.ends, counted,
+                                   bytes.block_mean);
   }
   return sums;
 }

@@ -3,10 +3,13 @@
 // head, and with their weights those of the n-gram heads and of next-block prediction.
 //
 //   minimised = loss + ngram_weight * sum over heads k of loss_k + block_weight * block
+//             + kRatioWeight * items * ratio           where a router ends the units
 //
 // Each is a sum over the items that are learnt (model/hierarchy/item_loss.h,
-// model/train/block_prediction.h). Divided by the trained items of a step, the sums of
-// micro-batches add up to that of the step, the variance term of `block` aside. Thread-compatible; errors are exceptions.
+// model/train/block_prediction.h, RatioLoss of model/nn/router.h). Divided by the trained
+// items of a step, the sums of micro-batches add up to that of the step, the variance
+// term of `block` and the ratio, which is of a forward pass, aside. Thread-compatible;
+// errors are exceptions.
 
 #include "model/hierarchy/hierarchical_transformer.h"
 #include "model/train/batch_tensors.h"
@@ -14,6 +17,8 @@
 #include "model/train/train_task.h"
 
 namespace strata {
+
+inline constexpr double kRatioWeight = 0.03;  // the paper's
 
 struct BlockTerm {
   double weight = 0;

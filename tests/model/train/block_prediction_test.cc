@@ -64,7 +64,7 @@ struct Pair {
   }
   double LossSum(const torch::Tensor& items, const torch::Tensor& trained) {
     torch::NoGradGuard no_grad;
-    return predictor->LossSum(Activations(items), items, trained, {})
+    return predictor->LossSum(Activations(items), trained)
         .item<double>();
   }
 
@@ -180,7 +180,7 @@ std::pair<double, double> Gradients(BlockLossFaults faults) {
     level.o = level.o.detach().requires_grad_(true);
   }
   pair.predictor
-      ->LossSum(levels, items, torch::ones({2, 64}, torch::kUInt8), {})
+      ->LossSum(levels, torch::ones({2, 64}, torch::kUInt8))
       .backward();
   const auto size = [](const torch::Tensor& x) {
     return x.grad().defined() ? x.grad().norm().item<double>() : 0.0;
@@ -214,7 +214,7 @@ double DeviationAfterTraining(BlockLossFaults faults) {
     optimizer.ZeroGrad();
     levels.clear();
     PredictingContexts(model, items, {}, &levels);
-    predictor->LossSum(levels, items, trained, {}).div(512).backward();
+    predictor->LossSum(levels, trained).div(512).backward();
     optimizer.Step(3e-3, step);
   }
   torch::NoGradGuard no_grad;
