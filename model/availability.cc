@@ -1,11 +1,13 @@
 #include "model/availability.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
-#include "model/scope_mask.h"
+#include "model/key_unions.h"
+#include "model/scope_rule.h"
 #include "model/tree_availability.h"
 
 namespace strata {
@@ -15,51 +17,6 @@ namespace {
 // full, far less is enough whatever the reach (see BytesToExamine).
 constexpr int64_t kMaxExaminedBytes = 1 << 12;
 constexpr int kExaminedLeaves = 9;  // carries over three heights
-
-// A set of bytes of [0, 64 * words).
-using ByteSet = std::vector<uint64_t>;
-using ItemSets = std::vector<ByteSet>;
-
-void Join(const ByteSet& from, ByteSet* into) {
-  for (size_t w = 0; w < into->size(); ++w) (*into)[w] |= from[w];
-}
-
-// Unions over ranges whose ends never move back, at two joins a step: the keys
-// from `middle_` on are joined as they come, those before it are kept as
-// unions of suffixes, made anew when they run out.
-class RangeUnion {
- public:
-  RangeUnion(const ItemSets& items, int64_t words)
-      : items_(items), recent_(words, 0) {}
-
-  ByteSet Of(KeyRange keys) {
-    for (; end_ < keys.end; ++end_) Join(items_[end_], &recent_);
-    if (keys.begin > begin_ && keys.begin >= middle_) Rebuild(keys.begin);
-    begin_ = keys.begin;
-    ByteSet out = recent_;
-    if (begin_ < middle_) Join(older_[middle_ - 1 - begin_], &out);
-    return out;
-  }
-
- private:
-  // older_[k] = union of [end_ - 1 - k, end_)
-  void Rebuild(int64_t begin) {
-    middle_ = std::max(begin, end_);
-    older_.clear();
-    std::fill(recent_.begin(), recent_.end(), 0);
-    for (int64_t i = end_ - 1; i >= begin; --i) {
-      older_.push_back(items_[i]);
-      if (older_.size() > 1) Join(older_[older_.size() - 2], &older_.back());
-    }
-  }
-
-  const ItemSets& items_;
-  ByteSet recent_;    // [middle_, end_)
-  ItemSets older_;    // suffixes of [begin_, middle_)
-  int64_t begin_ = 0;
-  int64_t middle_ = 0;
-  int64_t end_ = 0;
-};
 
 // Per item whether a unit ends with it.
 using Ends = std::vector<uint8_t>;
@@ -118,12 +75,14 @@ class ShadowModel {
       return TreeUnions(items, TreeOf(level), faults_.tree_node_early);
     }
     const int64_t n = static_cast<int64_t>(items.size());
-    RangeUnion visible(items, words_);
+    const ScopeSpec spec = SpecOf(level, scope);
+    KeyUnions recent(&items, words_), kept(&items, words_);
     ItemSets out;
     out.reserve(items.size());
     for (int64_t i = 0; i < n; ++i) {
-      const KeyRange keys = VisibleKeys(scope, i, n, level.window, level.block);
-      out.push_back(visible.Of(keys));
+      const VisibleKeys keys = KeysSeen(spec, i, n);
+      out.push_back(recent.Of(keys.recent));
+      if (keys.kept.count() > 0) Join(kept.Of(keys.kept), &out.back());
       Join(items[i], &out.back());
     }
     return out;
@@ -187,6 +146,26 @@ bool Has(const ByteSet& set, int64_t byte) {
   return (set[byte / 64] >> (byte % 64)) & 1;
 }
 
+// The scopes of a level's layers, in the order in which an item passes them.
+std::vector<ScopeSpec> LayerScopes(const LevelConfig& level) {
+  std::vector<ScopeSpec> scopes(level.enc_layers, SpecOf(level, level.enc_scope));
+  scopes.resize(level.enc_layers + level.dec_layers,
+                SpecOf(level, level.dec_scope));
+  return scopes;
+}
+
+// What lies between the items that a layer keeps for ever is in them: the layers
+// before it, whose windows have no holes, look back as far as from one to the next.
+bool FillsGaps(const LevelConfig& level) {
+  int64_t seen = 1;
+  for (const ScopeSpec& spec : LayerScopes(level)) {
+    const ScopeRule& rule = RuleOf(spec.scope);
+    if (rule.gap != nullptr && seen >= rule.gap(spec)) return true;
+    if (rule.span != nullptr && Phases(spec) == 1) seen += rule.span(spec) - 1;
+  }
+  return false;
+}
+
 // Some causal layer of some level looks back without bound (a window that no
 // sequence can outgrow counts).
 bool LooksBackForever(const ModelConfig& config) {
@@ -194,23 +173,45 @@ bool LooksBackForever(const ModelConfig& config) {
     const LevelConfig& level = config.levels[l];
     const int64_t items =
         MaxItems(config, static_cast<int>(l), config.max_context) + 1;
-    const auto unbounded = [&](Scope scope) {
-      return scope == Scope::kFull || scope == Scope::kTree ||
-             (scope == Scope::kWindow && level.window >= items);
-    };
-    if (level.enc_layers > 0 && unbounded(level.enc_scope)) return true;
-    if (level.dec_layers > 0 && unbounded(level.dec_scope)) return true;
+    if (FillsGaps(level)) return true;
+    for (const ScopeSpec& spec : LayerScopes(level)) {
+      const ScopeRule& rule = RuleOf(spec.scope);
+      if (rule.endless) return true;
+      if (rule.windowed && Phases(spec) == 1 && spec.window >= items) return true;
+    }
   }
   return false;
 }
 
 // Bytes that the windows of a level's layers look back in all.
 int64_t WindowReach(const ModelConfig& config, size_t l) {
+  int64_t items = 0;
+  for (const ScopeSpec& spec : LayerScopes(config.levels[l])) {
+    const ScopeRule& rule = RuleOf(spec.scope);
+    if (rule.span != nullptr) items += rule.span(spec);
+  }
+  return items * ItemBytes(config, static_cast<int>(l));
+}
+
+// Bytes until which what a level keeps for ever may hide a blind spot: its first
+// items, or, where nothing fills the gaps, the time in which they meet the units in
+// every way.
+int64_t KeptPattern(const ModelConfig& config, size_t l) {
   const LevelConfig& level = config.levels[l];
-  const int64_t layers =
-      (level.enc_scope == Scope::kWindow ? level.enc_layers : 0) +
-      (level.dec_scope == Scope::kWindow ? level.dec_layers : 0);
-  return layers * level.window * ItemBytes(config, static_cast<int>(l));
+  const int64_t item = ItemBytes(config, static_cast<int>(l));
+  const int64_t unit =
+      ItemBytes(config, static_cast<int>(config.levels.size()) - 1);
+  int64_t bytes = 0;
+  for (const ScopeSpec& spec : LayerScopes(level)) {
+    const ScopeRule& rule = RuleOf(spec.scope);
+    if (rule.kept_first != nullptr) {
+      bytes = std::max(bytes, rule.kept_first(spec) * item);
+    }
+    if (rule.gap != nullptr && !FillsGaps(level)) {
+      bytes = std::max(bytes, std::lcm(unit, rule.gap(spec) * item));
+    }
+  }
+  return bytes;
 }
 
 // Enough bytes to decide. Masks repeat with period S_top and windows only add
@@ -219,21 +220,49 @@ int64_t WindowReach(const ModelConfig& config, size_t l) {
 // layer sees every complete unit; without one, what is declared must be walked.
 // A tree is examined over its first leaves: every later past is cut by the same
 // function. Where a pool takes the last item alone, what it misses is hidden for as
-// long as the level's own windows reach (WindowReach).
+// long as the level's own windows reach (WindowReach); where items are kept for
+// ever, until their pattern repeats (KeptPattern).
 int64_t BytesToExamine(const ModelConfig& config, bool unbounded) {
   const int64_t unit =
       ItemBytes(config, static_cast<int>(config.levels.size()) - 1);
   int64_t bytes = 2 * unit + 3;
   for (size_t l = 0; l < config.levels.size(); ++l) {
-    if (config.levels[l].dec_scope != Scope::kTree) continue;
-    const int64_t leaf =
-        config.levels[l].leaf * ItemBytes(config, static_cast<int>(l));
-    bytes += std::min(kExaminedLeaves * leaf, kMaxExaminedBytes);
-  }
-  for (size_t l = 0; l < config.levels.size(); ++l) {
-    if (config.levels[l].pool == PoolKind::kLast) bytes += WindowReach(config, l);
+    const LevelConfig& level = config.levels[l];
+    if (level.dec_scope == Scope::kTree) {
+      const int64_t leaf = level.leaf * ItemBytes(config, static_cast<int>(l));
+      bytes += std::min(kExaminedLeaves * leaf, kMaxExaminedBytes);
+    }
+    if (level.pool == PoolKind::kLast) bytes += WindowReach(config, l);
+    bytes += KeptPattern(config, l);
   }
   return unbounded ? bytes : bytes + std::max<int64_t>(config.reach, 0);
+}
+
+// What would make the pass walk too far.
+absl::Status CheckWalk(const ModelConfig& config, size_t l) {
+  const LevelConfig& level = config.levels[l];
+  if (level.pool == PoolKind::kLast &&
+      WindowReach(config, l) > kMaxExaminedBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "levels[", l, "].window: is ", level.window,
+        "; where pool is last, the windows of the level's layers may reach ",
+        kMaxExaminedBytes, " bytes in all"));
+  }
+  const int64_t pattern = KeptPattern(config, l);
+  if (pattern <= kMaxExaminedBytes) return absl::OkStatus();
+  for (const ScopeParameter& parameter : ScopeParameters()) {
+    for (const ScopeSpec& spec : LayerScopes(level)) {
+      if (RuleOf(spec.scope).parameter != parameter.value) continue;
+      return absl::InvalidArgumentError(absl::StrCat(
+          "levels[", l, "].", parameter.name, ": is ", spec.*parameter.value,
+          RuleOf(spec.scope).gap == nullptr
+              ? "; must cover at most "
+              : "; must be at most what windows of layers before reach, or fall "
+                "in with the units after at most ",
+          kMaxExaminedBytes, " bytes, not ", pattern));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Refuse(absl::string_view kind, int64_t byte, absl::string_view verb,
@@ -282,17 +311,10 @@ absl::Status CheckAvailability(const ModelConfig& config, ShadowFaults faults) {
   if (!unbounded && config.reach > kMaxExaminedBytes) {
     return absl::InvalidArgumentError(absl::StrCat(
         "reach: is ", config.reach, "; must be at most ", kMaxExaminedBytes,
-        " where no layer has the full scope"));
+        " where no layer has the full scope or sees as much"));
   }
   for (size_t l = 0; l < config.levels.size(); ++l) {
-    if (config.levels[l].pool != PoolKind::kLast ||
-        WindowReach(config, l) <= kMaxExaminedBytes) {
-      continue;
-    }
-    return absl::InvalidArgumentError(absl::StrCat(
-        "levels[", l, "].window: is ", config.levels[l].window,
-        "; where pool is last, the windows of the level's layers may reach ",
-        kMaxExaminedBytes, " bytes in all"));
+    STRATA_RETURN_IF_ERROR(CheckWalk(config, l));
   }
   for (Ends& ends : WaysToEnd(config.levels[0], bytes)) {
     STRATA_RETURN_IF_ERROR(CheckContexts(
@@ -301,8 +323,8 @@ absl::Status CheckAvailability(const ModelConfig& config, ShadowFaults faults) {
   }
   if (config.reach < 0 && !unbounded) {
     return absl::InvalidArgumentError(
-        "blind spot: reach is -1 (everything) but no layer has the full scope; "
-        "declare a finite reach");
+        "blind spot: reach is -1 (everything) but no layer has the full scope or "
+        "sees as much; declare a finite reach");
   }
   return absl::OkStatus();
 }

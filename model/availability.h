@@ -2,7 +2,7 @@
 // Shadow availability pass: a proof, at load time, that a config neither leaks
 // a byte of the future nor hides one of the past inside its declared reach.
 // Sets of bytes ("which bytes reach this item") flow through the same graph and
-// the same masks (model/scope_mask.h) that the tensors use.
+// the same masks (model/scope_rule.h) that the tensors use.
 // reference: own; see model/README.md. Pure functions, thread-safe.
 
 #include <cstdint>

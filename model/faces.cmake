@@ -12,6 +12,7 @@ strata_library(strata_model
     inspect_selection.cc
     json_object.cc
     json_place.cc
+    key_unions.cc
     line_reader.cc
     manifest.cc
     model_config.cc
@@ -24,6 +25,10 @@ strata_library(strata_model
     safetensors.cc
     safetensors_writer.cc
     sampling.cc
+    scope_dilated.cc
+    scope_global_local.cc
+    scope_rule.cc
+    scope_strided.cc
     sentence_splitter.cc
     sha256.cc
     state_layout.cc

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "model/availability.h"
@@ -23,12 +24,32 @@ auto Fields(const LevelConfig& l) {
   return std::tie(l.dim, l.heads, l.ff_mult, l.enc_layers, l.enc_scope,
                   l.dec_layers, l.dec_scope, l.window, l.block, l.block_rule,
                   l.block_min, l.block_mean, l.pool, l.bridge, l.position,
-                  l.position_span, l.leaf, l.summaries, l.tree_height);
+                  l.position_span, l.dilation, l.stride, l.global_items,
+                  l.leaf, l.summaries, l.tree_height);
 }
 
 auto Fields(const ModelConfig& c) {
   return std::tie(c.architecture, c.vocab, c.dropout, c.rope_theta,
                   c.max_context, c.reach, c.ngram_heads);
+}
+
+// What a scope of the level needs is there, and nothing else.
+absl::Status ValidateParameters(const LevelConfig& level,
+                                const std::string& at) {
+  for (const ScopeParameter& parameter : ScopeParameters()) {
+    const bool used =
+        RuleOf(level.enc_scope).parameter == parameter.value ||
+        RuleOf(level.dec_scope).parameter == parameter.value;
+    STRATA_RETURN_IF_ERROR(InRange(
+        at + parameter.name, SpecOf(level, level.dec_scope).*parameter.value,
+        used ? parameter.least : 0, used ? parameter.most : 0));
+  }
+  const int64_t span =
+      (int64_t{level.window} - 1) * std::max(1, level.dilation) + 1;
+  if (span <= kMaxContext) return absl::OkStatus();
+  return BadField(at + "dilation",
+                  absl::StrCat("is ", level.dilation, "; its window spans ", span,
+                               " items; must span at most ", kMaxContext));
 }
 
 absl::Status ValidateScopes(const LevelConfig& level, const std::string& at,
@@ -47,9 +68,11 @@ absl::Status ValidateScopes(const LevelConfig& level, const std::string& at,
   if (top && decodes && needs_block(level.dec_scope)) {
     return BadField(at + "dec_scope", "the top level has no block");
   }
-  const bool windowed = (encodes && level.enc_scope == Scope::kWindow) ||
-                        (decodes && level.dec_scope == Scope::kWindow);
-  return InRange(at + "window", level.window, windowed ? 1 : 0, kMaxContext);
+  const bool windowed = (encodes && RuleOf(level.enc_scope).windowed) ||
+                        (decodes && RuleOf(level.dec_scope).windowed);
+  STRATA_RETURN_IF_ERROR(
+      InRange(at + "window", level.window, windowed ? 1 : 0, kMaxContext));
+  return ValidateParameters(level, at);
 }
 
 // Units of different lengths: what is built for them.
@@ -67,16 +90,16 @@ absl::Status ValidateRaggedUnits(const LevelConfig& level,
   if (level.pool != PoolKind::kLast) {
     return BadField(at + "pool", "must be last where block_rule is not fixed");
   }
-  const auto of_items = [](Scope s) {
-    return s == Scope::kFull || s == Scope::kWindow;
+  const auto of_blocks = [](Scope s) {
+    return s == Scope::kBlock || s == Scope::kBidirBlock || s == Scope::kTree;
   };
-  if (!of_items(level.enc_scope)) {
-    return BadField(at + "enc_scope",
-                    "must be full or window where block_rule is not fixed");
-  }
-  if (!of_items(level.dec_scope)) {
-    return BadField(at + "dec_scope",
-                    "must be full or window where block_rule is not fixed");
+  for (const auto& [field, scope] : {std::pair("enc_scope", level.enc_scope),
+                                     std::pair("dec_scope", level.dec_scope)}) {
+    if (!of_blocks(scope)) continue;
+    return BadField(at + field,
+                    absl::StrCat("is ", RuleOf(scope).name,
+                                 "; must not be of blocks or leaves where "
+                                 "block_rule is not fixed"));
   }
   return absl::OkStatus();
 }
@@ -244,6 +267,15 @@ absl::Status ValidateModelConfig(const ModelConfig& config) {
         ValidatePosition(config, l, absl::StrCat("levels[", l, "].")));
   }
   return CheckAvailability(config);
+}
+
+ScopeSpec SpecOf(const LevelConfig& level, Scope scope) {
+  return {scope,
+          level.window,
+          scope == Scope::kTree ? level.leaf : level.block,
+          level.dilation,
+          level.stride,
+          level.global_items};
 }
 
 TreeShape TreeOf(const LevelConfig& level) {

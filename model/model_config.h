@@ -23,19 +23,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "model/position_scheme.h"
+#include "model/scope_rule.h"
 #include "model/tree_nodes.h"
 
 namespace strata {
-
-// Which keys a query at item i of a level sees (itself included).
-enum class Scope {
-  kFull,        // 0..i
-  kWindow,      // i-window+1..i
-  kBlock,       // the items of its own block up to i
-  kBidirBlock,  // every item of its own block; encoders only
-  kTree,        // its own leaf up to i, and the nodes of model/tree_nodes.h that
-                // cover all leaves before it; decoders only
-};
 
 // How the items of a complete block become one item of the level above.
 // model/nn/pooling_layer.h has the formulas.
@@ -72,7 +63,7 @@ struct LevelConfig {
   Scope enc_scope = Scope::kWindow;
   int dec_layers = 0;
   Scope dec_scope = Scope::kFull;
-  int window = 0;      // items; for the kWindow scopes of this level
+  int window = 0;      // items; for the scopes of this level that have one
   int block = 0;       // items a unit of the level above covers, at most; 0 at the
                        // top
   // The rest may be left out in JSON. Below the top only:
@@ -84,6 +75,10 @@ struct LevelConfig {
   // How items tell where they lie; never null. Trees: only rope.
   const PositionScheme* position = &kRopePosition;
   int position_span = 0;  // items; 0 where the scheme has none
+  // Of the dilated, the strided and the global_local scope; 0 where there is none.
+  int dilation = 0;      // from one key to the next
+  int stride = 0;        // every so many items one is seen for ever
+  int global_items = 0;  // of a document, seen by all later ones
   // Of the tree scope; 0 where there is none.
   int leaf = 0;         // items of a leaf
   int summaries = 0;    // vectors of a node
@@ -140,6 +135,9 @@ std::string ModelConfigToJson(const ModelConfig& config);  // stable, indented
 // Ranges and divisibility, then the shadow availability pass
 // (model/availability.h): leaks and blind spots are refused.
 absl::Status ValidateModelConfig(const ModelConfig& config);
+
+// A scope with what `level` gives it.
+ScopeSpec SpecOf(const LevelConfig& level, Scope scope);
 
 // Of a level whose decoder has the tree scope.
 TreeShape TreeOf(const LevelConfig& level);

@@ -1,5 +1,7 @@
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
@@ -15,12 +17,12 @@ struct Name {
   const char* name;
 };
 
+std::vector<Name<Scope>> ScopeNames() {
+  std::vector<Name<Scope>> names;
+  for (const Scope scope : Scopes()) names.push_back({scope, RuleOf(scope).name});
+  return names;
+}
 
-constexpr Name<Scope> kScopes[] = {{Scope::kFull, "full"},
-                                   {Scope::kWindow, "window"},
-                                   {Scope::kBlock, "block"},
-                                   {Scope::kBidirBlock, "bidir_block"},
-                                   {Scope::kTree, "tree"}};
 constexpr Name<PoolKind> kPools[] = {{PoolKind::kAttention, "attention"},
                                      {PoolKind::kMean, "mean"},
                                      {PoolKind::kLast, "last"},
@@ -32,8 +34,8 @@ constexpr Name<BlockRule> kBlockRules[] = {{BlockRule::kFixed, "fixed"},
                                            {BlockRule::kSpacelike, "spacelike"},
                                            {BlockRule::kRouter, "router"}};
 
-template <typename E, size_t N>
-const char* NameOf(const Name<E> (&names)[N], E value) {
+template <typename Names, typename E>
+const char* NameOf(const Names& names, E value) {
   for (const Name<E>& entry : names) {
     if (entry.value == value) return entry.name;
   }
@@ -41,18 +43,19 @@ const char* NameOf(const Name<E> (&names)[N], E value) {
 }
 
 // "a, b or c"
-template <typename E, size_t N>
-std::string Listed(const Name<E> (&names)[N]) {
+template <typename Names>
+std::string Listed(const Names& names) {
   std::string list = names[0].name;
-  for (size_t i = 1; i < N; ++i) {
-    absl::StrAppend(&list, i + 1 < N ? ", " : " or ", names[i].name);
+  for (size_t i = 1; i < std::size(names); ++i) {
+    absl::StrAppend(&list, i + 1 < std::size(names) ? ", " : " or ",
+                    names[i].name);
   }
   return list;
 }
 
-template <typename E, size_t N>
-void GetName(JsonObject* object, absl::string_view member,
-             const Name<E> (&names)[N], E* out) {
+template <typename Names, typename E>
+void GetName(JsonObject* object, absl::string_view member, const Names& names,
+             E* out) {
   std::string text = NameOf(names, *out);
   object->Get(member, &text);
   for (const Name<E>& entry : names) {
@@ -96,9 +99,9 @@ LevelConfig ReadLevel(JsonObject* object) {
   object->Get("heads", &level.heads);
   object->Get("ff_mult", &level.ff_mult);
   object->Get("enc_layers", &level.enc_layers);
-  GetName(object, "enc_scope", kScopes, &level.enc_scope);
+  GetName(object, "enc_scope", ScopeNames(), &level.enc_scope);
   object->Get("dec_layers", &level.dec_layers);
-  GetName(object, "dec_scope", kScopes, &level.dec_scope);
+  GetName(object, "dec_scope", ScopeNames(), &level.dec_scope);
   object->Get("window", &level.window);
   object->Get("block", &level.block);
   GetOptional(object, "block_rule", kBlockRules, &level.block_rule);
@@ -108,6 +111,9 @@ LevelConfig ReadLevel(JsonObject* object) {
   GetOptional(object, "bridge", kBridges, &level.bridge);
   GetOptional(object, "position", &level.position);
   GetOptional(object, "position_span", &level.position_span);
+  GetOptional(object, "dilation", &level.dilation);
+  GetOptional(object, "stride", &level.stride);
+  GetOptional(object, "global_items", &level.global_items);
   GetOptional(object, "leaf", &level.leaf);
   GetOptional(object, "summaries", &level.summaries);
   GetOptional(object, "tree_height", &level.tree_height);
@@ -116,7 +122,7 @@ LevelConfig ReadLevel(JsonObject* object) {
 
 }  // namespace
 
-const char* ScopeName(Scope scope) { return NameOf(kScopes, scope); }
+const char* ScopeName(Scope scope) { return RuleOf(scope).name; }
 const char* PoolName(PoolKind kind) { return NameOf(kPools, kind); }
 
 absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json) {
@@ -149,9 +155,9 @@ std::string ModelConfigToJson(const ModelConfig& config) {
     out["heads"] = level.heads;
     out["ff_mult"] = level.ff_mult;
     out["enc_layers"] = level.enc_layers;
-    out["enc_scope"] = NameOf(kScopes, level.enc_scope);
+    out["enc_scope"] = ScopeName(level.enc_scope);
     out["dec_layers"] = level.dec_layers;
-    out["dec_scope"] = NameOf(kScopes, level.dec_scope);
+    out["dec_scope"] = ScopeName(level.dec_scope);
     out["window"] = level.window;
     out["block"] = level.block;
     // Only what is not the default, so that the text of a config, and its hash
@@ -173,6 +179,9 @@ std::string ModelConfigToJson(const ModelConfig& config) {
       out["position"] = level.position->name;
     }
     add("position_span", level.position_span, defaults.position_span);
+    add("dilation", level.dilation, defaults.dilation);
+    add("stride", level.stride, defaults.stride);
+    add("global_items", level.global_items, defaults.global_items);
     add("leaf", level.leaf, defaults.leaf);
     add("summaries", level.summaries, defaults.summaries);
     add("tree_height", level.tree_height, defaults.tree_height);

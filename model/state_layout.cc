@@ -1,38 +1,15 @@
 #include "model/state_layout.h"
 
-#include <algorithm>
-
 namespace strata {
-namespace {
 
-int64_t RoundUp(int64_t slots) {
-  return (slots + kSlotMultiple - 1) / kSlotMultiple * kSlotMultiple;
-}
-
-}  // namespace
-
-int64_t CacheSlots(Scope scope, int window, int block, int64_t max_items) {
-  int64_t slots = 0;
-  switch (scope) {
-    case Scope::kFull:
-      slots = max_items;
-      break;
-    case Scope::kWindow:
-      slots = std::min<int64_t>(window, max_items);
-      break;
-    case Scope::kBlock:
-      slots = std::min<int64_t>(block, max_items);
-      break;
-    case Scope::kBidirBlock:
-    case Scope::kTree:  // TreeCacheSlots
-      return 0;
-  }
-  return RoundUp(slots);
+int64_t CacheSlots(const ScopeSpec& spec, int64_t max_items) {
+  const auto slots = RuleOf(spec.scope).slots;
+  return slots == nullptr ? 0 : WholeSlots(slots(spec, max_items));
 }
 
 int64_t TreeCacheSlots(const TreeShape& tree, int64_t max_items) {
   const int64_t nodes = TreeSlots(max_items / tree.leaf, tree.max_height);
-  return RoundUp(tree.leaf + nodes * tree.summaries);
+  return WholeSlots(tree.leaf + nodes * tree.summaries);
 }
 
 StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
@@ -45,14 +22,13 @@ StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
     out.enc_items = MaxItems(config, static_cast<int>(l), capacity);
     out.dec_items = out.enc_items + 1;
     if (level.enc_layers > 0) {
-      out.enc_slots = CacheSlots(level.enc_scope, level.window, level.block,
-                                 out.enc_items);
+      out.enc_slots = CacheSlots(SpecOf(level, level.enc_scope), out.enc_items);
     }
     if (level.dec_layers > 0) {
       out.dec_slots = level.dec_scope == Scope::kTree
                           ? TreeCacheSlots(TreeOf(level), out.dec_items)
-                          : CacheSlots(level.dec_scope, level.window,
-                                       level.block, out.dec_items);
+                          : CacheSlots(SpecOf(level, level.dec_scope),
+                                       out.dec_items);
     }
     out.enc_offset = offset;
     out.dec_offset = out.enc_offset + level.enc_layers * 2 * out.enc_slots * dim;

@@ -12,8 +12,9 @@
 //                               or one for all
 //               router          [RouterItems][dim]  query of the last item, where a
 //                               router ends the units
-// The last three exist below the top only. Item i lives in slot i % slots; in the
-// tree scope, in slot i % leaf, and nodes lie behind the leaf (TreeCacheSlots).
+// The last three exist below the top only. The scope's rule says in which slot an
+// item lives; in the tree scope item i has slot i % leaf, and nodes lie behind the
+// leaf (TreeCacheSlots).
 
 #include <cstdint>
 #include <vector>
@@ -22,12 +23,10 @@
 
 namespace strata {
 
-inline constexpr int64_t kSlotMultiple = 16;  // attention reads whole vectors
-
 // Slots of one layer's cache for a level that sees at most `max_items` items:
-// what `scope` can still look at, rounded up to kSlotMultiple. 0 for
-// kBidirBlock, which recomputes its block from the pool buffer.
-int64_t CacheSlots(Scope scope, int window, int block, int64_t max_items);
+// what the scope can still look at, rounded up to kSlotMultiple
+// (model/scope_rule.h). 0 where nothing is cached by item.
+int64_t CacheSlots(const ScopeSpec& spec, int64_t max_items);
 
 // The same for a decoder with the tree scope: one leaf, then the nodes that may
 // exist at one time, `summaries` slots each (model/tree_nodes.h).

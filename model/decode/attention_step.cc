@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "model/decode/level_step.h"
-#include "model/scope_mask.h"
 
 namespace strata {
 namespace {
@@ -121,18 +120,18 @@ void LevelStep<T>::AttendHead(const Job& job, const LevelRow<CpuSequence<T>>& ro
   const LevelConfig& level = level_config(l);
   const Scope scope =
       job.stack == Stack::kEncoder ? level.enc_scope : level.dec_scope;
+  const SlotSight& slots = scratch_[l].slots;
   const CacheView<T> cache =
       row.sequence->HeadCache(l, job.stack, layer, head);
   const ScoreTerm<T>* const term = model_->term(l, job.stack, layer);
-  SlotRange older;
   AttendArgs<T> args = CacheArgs(l, cache, scores);
-  // A ring slot may be overwritten only after the queries that see it. The
-  // full scope overwrites nothing, so its queries can share a pass.
+  // A slot may be overwritten only after the queries that see it. The full scope
+  // overwrites nothing, so its queries can share a pass.
   int64_t written = 0;
   const auto write_until = [&](int64_t end) {
     for (; written < end; ++written) {
-      RotateInto(l, row.offset + written, head, cache,
-                 (row.begin + written + job.first) % cache.slots, term);
+      const int64_t item = row.offset + written;
+      RotateInto(l, item, head, cache, slots.slot(item), term);
     }
   };
   for (int64_t j = first_query; j < row.count;) {
@@ -140,26 +139,15 @@ void LevelStep<T>::AttendHead(const Job& job, const LevelRow<CpuSequence<T>>& ro
         scope == Scope::kFull && j + kQueryTile <= row.count;
     const int64_t queries = tile ? kQueryTile : 1;
     write_until(j + queries);
-    const int64_t i = row.begin + j + job.first;
-    const KeyRange seen =
-        VisibleKeys(scope, i, i + 1, level.window, level.block);
-    SetQuery(l, row.offset + j, head, &args);
-    const int64_t begin = seen.begin % cache.slots;
-    const int64_t count = seen.end - seen.begin;
-    const int64_t over = begin + count - cache.slots;  // wrapped past slot 0
-    args.further_count = 0;
-    if (over <= 0) {
-      args.first = {begin, begin + count};
-    } else if (over == begin) {
-      args.first = {0, cache.slots};
-    } else {
-      args.first = {0, over};
-      older = {begin, cache.slots};
-      args.further = &older;
-      args.further_count = 1;
-    }
+    const int64_t item = row.offset + j;
+    SetQuery(l, item, head, &args);
+    const absl::Span<const SlotRange> seen = slots.ranges(item);
+    args.first = seen[0];
+    args.further = seen.data() + 1;
+    args.further_count = static_cast<int64_t>(seen.size()) - 1;
     if (term != nullptr) {
-      FillTerms(*term, head, i, seen, cache.slots, queries, &args);
+      FillTerms(*term, head, row.begin + j + job.first, slots.runs(item),
+                queries, &args);
     }
     if (tile) {
       model_->kernels().attend_tile(args);
@@ -226,10 +214,11 @@ void LevelStep<T>::AttendUnit(int l, int layer, int64_t unit, int head,
   }
   AttendArgs<T> args = CacheArgs(l, cache, scores);
   args.first = {0, level.block};
+  const SlotRun all = {0, 1, level.block, 0};
   for (int64_t r = first; r < first + level.block; ++r) {
     SetQuery(l, r, head, &args);
     if (term != nullptr) {
-      FillTerms(*term, head, r - first, {0, level.block}, level.block, 1, &args);
+      FillTerms(*term, head, r - first, absl::MakeConstSpan(&all, 1), 1, &args);
     }
     model_->kernels().attend(args);
   }

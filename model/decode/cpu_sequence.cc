@@ -21,10 +21,10 @@ void CopyCache(const CacheView<T>& from, const CacheView<T>& to,
   std::copy_n(from.values, chunks * from.chunk_stride, to.values);
 }
 
-// Of a ring, or of a tree: its leaf, then the nodes of so many items.
-int64_t DecoderSlotsInUse(const LevelConfig& level, int64_t items) {
-  return level.dec_scope == Scope::kTree ? TreeCacheSlots(TreeOf(level), items)
-                                         : items;
+// Of so many items; a tree has its leaf, then the nodes.
+int64_t SlotsInUse(const LevelConfig& level, Scope scope, int64_t items) {
+  return scope == Scope::kTree ? TreeCacheSlots(TreeOf(level), items)
+                               : CacheSlots(SpecOf(level, scope), items);
 }
 
 }  // namespace
@@ -94,8 +94,9 @@ void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
       const int layers = encoder ? level.enc_layers : level.dec_layers;
       for (int i = 0; i < layers; ++i) {
         const CacheView<T> from = other.Cache(l, stack, i);
-        const int64_t used = std::min(
-            from.slots, encoder ? items : DecoderSlotsInUse(level, items + 1));
+        const int64_t used =
+            encoder ? SlotsInUse(level, level.enc_scope, items)
+                    : SlotsInUse(level, level.dec_scope, items + 1);
         CopyCache(from, Cache(l, stack, i), used);
       }
     }

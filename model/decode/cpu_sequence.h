@@ -4,7 +4,7 @@
 // chunks of kChunk slots, all heads of a chunk together:
 //   keys    [slots / kChunk][heads][head_dim][kChunk]
 //   values  [slots / kChunk][heads][kChunk][head_dim]
-// Item i lives in slot i % slots. Besides the allocation there are a few
+// model/scope_rule.h says in which slot an item lives. Besides the allocation there are a few
 // hundred bytes of counters and offsets.
 // Nothing is read before it was written, so memory is not cleared.
 
@@ -68,9 +68,7 @@ class CpuSequence final : public Sequence {
 
   // Makes this a copy of `other`: same config, capacity() >= other.size().
   // Copies what is in use, not what is reserved. An item's slot is the same in
-  // both: caches of different size have never wrapped, the smaller one because
-  // it has a slot for every item that it may hold, the larger one because it
-  // holds no more items than that.
+  // both: it does not depend on the capacity.
   void CopyFrom(const CpuSequence& other);
 
  private:

@@ -30,11 +30,12 @@ T DistanceFactor<T>::Factor(int head, int64_t distance) const {
 }
 
 template <typename T>
-void DistanceFactor<T>::Fill(int head, const T* /*q*/, int64_t far,
-                             int64_t count, T* /*scratch*/, T* out) const {
+void DistanceFactor<T>::Fill(int head, const T* /*q*/,
+                             const Distances& distances, T* /*scratch*/,
+                             T* out) const {
   const T* near = factors_.data() + head * near_;
-  for (int64_t n = 0; n < count; ++n) {
-    const int64_t distance = std::abs(far - n);
+  for (int64_t n = 0; n < distances.count; ++n) {
+    const int64_t distance = std::abs(distances.at(n));
     out[n] = distance < near_ ? near[distance] : Factor(head, distance);
   }
 }

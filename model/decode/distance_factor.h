@@ -20,7 +20,7 @@ class DistanceFactor final : public ScoreTerm<T> {
   DistanceFactor(int64_t items, const LayerWeights<T>& layer);
 
   ScoreRule rule() const override { return ScoreRule::kFactor; }
-  void Fill(int head, const T* q, int64_t far, int64_t count, T* scratch,
+  void Fill(int head, const T* q, const Distances& distances, T* scratch,
             T* out) const override;
 
  private:

@@ -78,16 +78,21 @@ void LevelStep<T>::RunStack(const Job& job) {
     if (decoder) KeepWanted(job.level);
     return;
   }
-  const int64_t width = PaddedWidth(level_config(job.level).dim);
+  const LevelConfig& level = level_config(job.level);
+  const int64_t width = PaddedWidth(level.dim);
+  const ScopeSpec spec =
+      SpecOf(level, decoder ? level.dec_scope : level.enc_scope);
+  const bool tree = decoder && HasTree(job.level);
   // A tree's items are turned by their offset in the leaf.
-  const int64_t leaf = decoder && HasTree(job.level)
-                           ? level_config(job.level).leaf
-                           : std::numeric_limits<int64_t>::max();
+  const int64_t leaf =
+      tree ? level.leaf : std::numeric_limits<int64_t>::max();
+  s.slots.Clear();
   for (const LevelRow<CpuSequence<T>>& row : s.rows) {
     for (int64_t j = 0; j < row.count; ++j) {
       const int64_t item = row.begin + j + job.first;
       FillRope(job.level, row.offset + j, item % leaf);
       AddEntrance(job.level, item, s.x.data() + (row.offset + j) * width);
+      if (!tree) s.slots.Add(spec, item);
     }
   }
   for (size_t i = 0; i < layers.size(); ++i) {

@@ -16,11 +16,11 @@
 #include "model/decode/cpu_sequence.h"
 #include "model/decode/kernels.h"
 #include "model/decode/level_rows.h"
+#include "model/decode/slot_sight.h"
 #include "model/decode/thread_pool.h"
 #include "model/decode/tree_growth.h"
 #include "model/decode/tree_sight.h"
 #include "model/items.h"
-#include "model/scope_mask.h"
 
 namespace strata {
 
@@ -41,6 +41,7 @@ struct LevelScratch : LevelBatch<CpuSequence<T>> {
   AlignedBuffer<T> att;     // [...][dim]; in the pool [units][PoolWidth]
   AlignedBuffer<T> ff;      // [...][ff_mult dim]
   AlignedBuffer<T> rope;    // [...][TurnTable::width]
+  SlotSight slots;          // of the items, where the scope is not a tree
   AlignedBuffer<T> units_x;  // [units * PoolItems][dim]
   AlignedBuffer<T> bridge;  // [units][BridgeRows * dim]
   // Of a router: per item whether it wishes to end a unit, and its probability.
@@ -165,9 +166,11 @@ class LevelStep {
   int64_t TermValues(int64_t longest) const;
   // What the scheme adds to an item at a stack's entrance.
   void AddEntrance(int l, int64_t item, T* x);
-  // The terms of the visible slots for `queries` queries from item i on.
-  void FillTerms(const ScoreTerm<T>& term, int head, int64_t i, KeyRange seen,
-                 int64_t slots, int64_t queries, AttendArgs<T>* args);
+  // The terms of the slots that item i sees, for `queries` queries from it on: each
+  // sees one item more of the last run.
+  void FillTerms(const ScoreTerm<T>& term, int head, int64_t i,
+                 absl::Span<const SlotRun> seen, int64_t queries,
+                 AttendArgs<T>* args);
 
   void MatMul(const T* x, int64_t x_stride, int64_t m, const PackedMatrix<T>& w,
               T* y, int64_t y_stride, Epilogue epilogue);

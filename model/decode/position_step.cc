@@ -15,22 +15,20 @@ void LevelStep<T>::AddEntrance(int l, int64_t item, T* x) {
   table->Add(item, entrance_.data(), x);
 }
 
-// Slots ascend as distances descend; a ring that wrapped has two runs of slots.
+// In a run slots ascend as distances descend.
 template <typename T>
 void LevelStep<T>::FillTerms(const ScoreTerm<T>& term, int head, int64_t i,
-                             KeyRange seen, int64_t slots, int64_t queries,
+                             absl::Span<const SlotRun> seen, int64_t queries,
                              AttendArgs<T>* args) {
   T* const terms = args->scores + terms_offset_;
   T* const scratch = terms + kQueryTile * score_stride_;
-  const int64_t first = seen.begin % slots;
   for (int64_t j = 0; j < queries; ++j) {
     const T* q = args->q + j * args->q_stride;
     T* out = terms + j * score_stride_;
-    const int64_t far = i + j - seen.begin;
-    const int64_t count = seen.end + j - seen.begin;
-    const int64_t run = std::min(count, slots - first);
-    term.Fill(head, q, far, run, scratch, out + first);
-    if (run < count) term.Fill(head, q, far - run, count - run, scratch, out);
+    for (const SlotRun& run : seen) {
+      term.Fill(head, q, {i + j - run.item, run.step, run.count + j}, scratch,
+                out + run.slot);
+    }
   }
   args->terms = terms;
   args->rule = term.rule();

@@ -77,19 +77,21 @@ const T* RelativeTerm<T>::query_shift(int head) const {
 }
 
 template <typename T>
-void RelativeTerm<T>::Fill(int head, const T* q, int64_t far, int64_t count,
+void RelativeTerm<T>::Fill(int head, const T* q, const Distances& distances,
                            T* scratch, T* out) const {
   const std::vector<T>& table = tables_[tables_.size() == 1 ? 0 : head];
-  const int64_t padded = PaddedWidth(rows_.Row(far) + 1);
+  const int64_t padded = PaddedWidth(rows_.Row(distances.far) + 1);
   kernels_.matmul(q, width_, 1, table.data(), width_, padded / kPanel, scratch,
                   padded, Epilogue::kStore);
   if (constant_.empty()) {
-    for (int64_t n = 0; n < count; ++n) out[n] = scratch[rows_.Row(far - n)];
+    for (int64_t n = 0; n < distances.count; ++n) {
+      out[n] = scratch[rows_.Row(distances.at(n))];
+    }
     return;
   }
   const T* constant = constant_.data() + head * rows_.rows();
-  for (int64_t n = 0; n < count; ++n) {
-    const int64_t row = rows_.Row(far - n);
+  for (int64_t n = 0; n < distances.count; ++n) {
+    const int64_t row = rows_.Row(distances.at(n));
     out[n] = scratch[row] + constant[row];
   }
 }

@@ -27,7 +27,7 @@ class RelativeTerm final : public ScoreTerm<T> {
 
   const T* query_shift(int head) const override;
   int64_t scratch_values() const override { return PaddedWidth(rows_.rows()); }
-  void Fill(int head, const T* q, int64_t far, int64_t count, T* scratch,
+  void Fill(int head, const T* q, const Distances& distances, T* scratch,
             T* out) const override;
 
  private:

@@ -16,13 +16,14 @@ class FixedTerm final : public ScoreTerm<T> {
   explicit FixedTerm(const LevelConfig& level)
       : heads_(level.heads), bias_(level.position->bias) {}
 
-  void Fill(int head, const T* /*q*/, int64_t far, int64_t count, T* /*scratch*/,
+  void Fill(int head, const T* /*q*/, const Distances& distances, T* /*scratch*/,
             T* out) const override {
     constexpr int64_t kRun = 256;
     double run[kRun];
-    for (int64_t n = 0; n < count; n += kRun) {
-      const int64_t length = std::min(kRun, count - n);
-      bias_(head, heads_, far - n, length, run);
+    const int64_t longest = distances.step == 1 ? kRun : 1;
+    for (int64_t n = 0; n < distances.count; n += longest) {
+      const int64_t length = std::min(longest, distances.count - n);
+      bias_(head, heads_, distances.at(n), length, run);
       for (int64_t i = 0; i < length; ++i) out[n + i] = static_cast<T>(run[i]);
     }
   }

@@ -12,6 +12,15 @@
 
 namespace strata {
 
+// far, far - step, …
+struct Distances {
+  int64_t far = 0;
+  int64_t step = 1;
+  int64_t count = 0;
+
+  int64_t at(int64_t n) const { return far - n * step; }
+};
+
 template <typename T>
 class ScoreTerm {
  public:
@@ -22,9 +31,9 @@ class ScoreTerm {
   virtual const T* query_shift(int /*head*/) const { return nullptr; }
   // Values of scratch that Fill needs.
   virtual int64_t scratch_values() const { return 0; }
-  // out[n] := the term at distance `far` - n, n in [0, count), for the query q [K] of
-  // one head, shifted and scaled.
-  virtual void Fill(int head, const T* q, int64_t far, int64_t count, T* scratch,
+  // out[n] := the term at the n-th of the distances, for the query q [K] of one head,
+  // shifted and scaled.
+  virtual void Fill(int head, const T* q, const Distances& distances, T* scratch,
                     T* out) const = 0;
 };
 

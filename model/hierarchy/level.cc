@@ -140,7 +140,7 @@ torch::Tensor LevelImpl::RunStack(const torch::nn::ModuleList& stack,
                                   const torch::Tensor& segments,
                                   const torch::Tensor& index) {
   if (stack->is_empty()) return x;
-  const ScopeSpec spec{scope, config_.window, config_.block};
+  const ScopeSpec spec = SpecOf(config_, scope);
   const auto options = x.options().requires_grad(false);
   const AttentionPlan plan =
       MakeAttentionPlan(spec, x.size(0), x.size(1), segments,

@@ -41,12 +41,11 @@ void AttentionRecorder::OnWeights(const AttentionPlan& plan, int64_t first,
   for (int64_t chunk = 0; chunk < host.size(0); ++chunk) {
     for (size_t slot = 0; slot < heads_.size(); ++slot) {
       for (int64_t r = 0; r < queries; ++r, row += slots) {
-        const int64_t query = chunk * plan.chunk + first + r;
+        const int64_t query = plan.QueryItem(chunk, first + r);
         if (query >= plan.items) continue;  // padding
         keys.clear();
-        const int64_t before = chunk * plan.chunk - plan.look_back;
         for (int64_t s = 0; s < slots; ++s) {
-          keys.push_back({static_cast<int32_t>(before + s),
+          keys.push_back({static_cast<int32_t>(plan.KeyItem(0, chunk, s)),
                           static_cast<float>(row[s])});
         }
         Keep(slot, query, plan.items, &keys);

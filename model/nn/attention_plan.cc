@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "model/scope_mask.h"
+#include "model/nn/key_mask.h"
 
 namespace strata {
 namespace {
@@ -12,65 +12,20 @@ namespace {
 constexpr int64_t kMinWindowChunk = 16;
 
 void ChooseFold(const ScopeSpec& spec, bool has_segments, AttentionPlan* plan) {
-  const int64_t n = plan->items;
-  switch (spec.scope) {
-    case Scope::kFull:
-      plan->chunk = n;
-      plan->causal = !has_segments;
-      return;
-    case Scope::kWindow:
-      plan->chunk = std::max<int64_t>(spec.window, kMinWindowChunk);
-      plan->look_back = plan->chunk;
-      if (n <= plan->chunk) {
-        plan->chunk = n;
-        plan->look_back = 0;
-        plan->causal = n <= spec.window && !has_segments;
-      }
-      return;
-    case Scope::kTree:  // has a plan of its own: model/nn/tree_plan.h
-    case Scope::kBlock:
-      plan->chunk = spec.block;
-      plan->causal = !has_segments;
-      return;
-    case Scope::kBidirBlock:
-      plan->chunk = spec.block;
-      return;
+  const ScopeRule& rule = RuleOf(spec.scope);
+  plan->phases = Phases(spec);
+  if (rule.windowed) {
+    const int64_t n = plan->phase_items();
+    plan->chunk = std::max<int64_t>(spec.window, kMinWindowChunk);
+    plan->look_back = plan->chunk;
+    if (n > plan->chunk) return;
+    plan->chunk = n;
+    plan->look_back = 0;
+    plan->causal = n <= spec.window && !has_segments;
+    return;
   }
-}
-
-// [chunks, chunk, keys] of bool: key slot s of chunk c is item
-// c * chunk - look_back + s.
-torch::Tensor VisibleSlots(const ScopeSpec& spec, const AttentionPlan& plan) {
-  auto visible = torch::zeros({plan.chunks(), plan.chunk, plan.keys()},
-                              torch::kBool);
-  bool* row = visible.data_ptr<bool>();
-  const int64_t total = plan.chunks() * plan.chunk;
-  for (int64_t i = 0; i < total; ++i, row += plan.keys()) {
-    const int64_t first = i / plan.chunk * plan.chunk - plan.look_back;
-    if (i >= plan.items) {
-      row[i - first] = true;  // padding: its result is dropped, but no NaN
-      continue;
-    }
-    const KeyRange range =
-        VisibleKeys(spec.scope, i, plan.items, spec.window, spec.block);
-    std::fill(row + std::max<int64_t>(range.begin - first, 0),
-              row + (range.end - first), true);
-  }
-  return visible;
-}
-
-// [batch, chunks, chunk, keys] of bool: query and key are of one document.
-torch::Tensor SameDocument(const AttentionPlan& plan,
-                           const torch::Tensor& segments) {
-  const int64_t chunks = plan.chunks();
-  const int64_t padding = chunks * plan.chunk - plan.items;
-  // Padding belongs to document -1, so it sees itself alone.
-  const auto padded =
-      at::constant_pad_nd(segments, {plan.look_back, padding}, -1);
-  const auto queries = padded.narrow(1, plan.look_back, chunks * plan.chunk)
-                           .view({plan.batch, chunks, plan.chunk, 1});
-  const auto keys = padded.unfold(1, plan.keys(), plan.chunk).unsqueeze(2);
-  return queries == keys;
+  plan->chunk = spec.scope == Scope::kFull ? plan->items : spec.block;
+  plan->causal = spec.scope != Scope::kBidirBlock && !has_segments;
 }
 
 }  // namespace
@@ -89,8 +44,7 @@ AttentionPlan MakeAttentionPlan(const ScopeSpec& spec, int64_t batch, int64_t n,
                             n % plan.chunk == 0 && !segments.defined();
   if (plan.causal || whole_blocks) return plan;
 
-  auto visible = VisibleSlots(spec, plan).to(like.device()).unsqueeze(0);
-  if (segments.defined()) visible = visible & SameDocument(plan, segments);
+  const auto visible = MakeKeyMask(spec, segments, like.device(), &plan);
   auto mask = torch::zeros(visible.sizes(), like);
   mask.masked_fill_(visible.logical_not(),
                     -std::numeric_limits<double>::infinity());

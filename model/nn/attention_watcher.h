@@ -3,7 +3,7 @@
 // while the layer computes with those very weights. A layer that nobody watches
 // never forms them (scaled_dot_product_attention keeps them to itself).
 //
-// Plans say which items the places of a tensor are: slot s of chunk c in
+// Plans say which items the places of a tensor are: key s of chunk c in
 // model/nn/attention_plan.h, rows of leaves in model/nn/tree_plan.h.
 
 #include <torch/torch.h>

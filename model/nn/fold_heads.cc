@@ -9,13 +9,17 @@
 namespace strata {
 namespace {
 
-// [B, n, H, K] -> [B, chunks, chunk, H, K], zeros after the last item.
+// [B, n, H, K] -> [B * phases, phase chunks, chunk, H, K], zeros after the last
+// item.
 torch::Tensor InChunks(const torch::Tensor& x, const AttentionPlan& plan) {
-  const int64_t padding = plan.chunks() * plan.chunk - plan.items;
+  const int64_t ranks = plan.phase_chunks() * plan.chunk;
+  const int64_t padding = ranks * plan.phases - plan.items;
   const auto padded =
       padding == 0 ? x : at::constant_pad_nd(x, {0, 0, 0, 0, 0, padding});
-  return padded.reshape(
-      {plan.batch, plan.chunks(), plan.chunk, x.size(2), x.size(3)});
+  return padded.reshape({plan.batch, ranks, plan.phases, x.size(2), x.size(3)})
+      .transpose(1, 2)
+      .reshape({plan.batch * plan.phases, plan.phase_chunks(), plan.chunk,
+                x.size(2), x.size(3)});
 }
 
 // Puts each chunk's predecessor before it: zeros before the first.
@@ -54,16 +58,16 @@ class RowFold {
   // Fills one chunk's queries, keys and values.
   void FillChunk(const T* qkv, int64_t row, T* q, T* k, T* v) const {
     const int64_t chunks = plan_.chunks();
-    const int64_t first = row % chunks * plan_.chunk;
+    const int64_t first = plan_.QueryItem(row % chunks, 0);
     const T* items = qkv + row / chunks * plan_.items * 3 * width_;
     q += row * plan_.chunk * width_;
-    k += row * plan_.keys() * width_;
-    v += row * plan_.keys() * width_;
+    k += row * plan_.near_keys() * width_;
+    v += row * plan_.near_keys() * width_;
     for (int64_t r = 0; r < plan_.chunk; ++r, q += width_) {
-      Turn(items, first + r, 0, q);
+      Turn(items, first + r * plan_.phases, 0, q);
     }
-    for (int64_t s = 0; s < plan_.keys(); ++s, k += width_, v += width_) {
-      const int64_t item = first - plan_.look_back + s;
+    for (int64_t s = 0; s < plan_.near_keys(); ++s, k += width_, v += width_) {
+      const int64_t item = first + (s - plan_.look_back) * plan_.phases;
       Turn(items, item, 1, k);
       if (Exists(item)) {
         std::copy_n(items + (3 * item + 2) * width_, width_, v);
@@ -77,19 +81,22 @@ class RowFold {
   void GatherItem(const T* grad_q, const T* grad_k, const T* grad_v,
                   int64_t index, T* sum, T* grad_qkv) const {
     const int64_t item = index % plan_.items;
-    const int64_t chunk = item / plan_.chunk;
-    const int64_t row = index / plan_.items * plan_.chunks() + chunk;
-    const int64_t r = item % plan_.chunk;
+    const int64_t rank = item / plan_.phases;
+    const int64_t chunk = rank / plan_.chunk;
+    const int64_t row = index / plan_.items * plan_.chunks() +
+                        item % plan_.phases * plan_.phase_chunks() + chunk;
+    const int64_t r = rank % plan_.chunk;
     T* out = grad_qkv + index * 3 * width_;
     TurnBack(grad_q + (row * plan_.chunk + r) * width_, item, 0, out);
-    const int64_t own = (row * plan_.keys() + plan_.look_back + r) * width_;
-    const bool twice = plan_.look_back > 0 && chunk + 1 < plan_.chunks();
+    const int64_t own =
+        (row * plan_.near_keys() + plan_.look_back + r) * width_;
+    const bool twice = plan_.look_back > 0 && chunk + 1 < plan_.phase_chunks();
     if (!twice) {
       TurnBack(grad_k + own, item, 1, out + width_);
       std::copy_n(grad_v + own, width_, out + 2 * width_);
       return;
     }
-    const int64_t next = ((row + 1) * plan_.keys() + r) * width_;
+    const int64_t next = ((row + 1) * plan_.near_keys() + r) * width_;
     for (int64_t d = 0; d < width_; ++d) {
       sum[d] = grad_k[own + d] + grad_k[next + d];
     }
@@ -139,6 +146,7 @@ AttentionPlan PlanOf(at::ArrayRef<int64_t> numbers,
   plan.items = numbers[1];
   plan.chunk = numbers[2];
   plan.look_back = numbers[3];
+  plan.phases = numbers[4];
   plan.turns.q = {tables[0], tables[1]};
   plan.turns.k = {tables[2], tables[3]};
   return plan;
@@ -157,7 +165,7 @@ class FusedFold : public torch::autograd::Function<FusedFold> {
     const int64_t head_dim = qkv.size(-1) / (3 * heads);
     const int64_t rows = plan.batch * plan.chunks();
     auto q = at::empty({rows, plan.chunk, heads, head_dim}, qkv.options());
-    auto k = at::empty({rows, plan.keys(), heads, head_dim}, qkv.options());
+    auto k = at::empty({rows, plan.near_keys(), heads, head_dim}, qkv.options());
     auto v = at::empty_like(k);
     AT_DISPATCH_FLOATING_TYPES(qkv.scalar_type(), "FusedFold", [&] {
       const RowFold<scalar_t> fold(heads, head_dim, plan);
@@ -204,9 +212,7 @@ class FusedFold : public torch::autograd::Function<FusedFold> {
   }
 };
 
-}  // namespace
-
-FoldedHeads FoldHeads(const torch::Tensor& qkv, int64_t heads,
+FoldedHeads NearHeads(const torch::Tensor& qkv, int64_t heads,
                       const AttentionPlan& plan) {
   const bool has_kernel = qkv.is_cpu() && (qkv.scalar_type() == torch::kFloat ||
                                            qkv.scalar_type() == torch::kDouble);
@@ -214,16 +220,48 @@ FoldedHeads FoldHeads(const torch::Tensor& qkv, int64_t heads,
   const auto folded = FusedFold::apply(
       qkv, plan.turns.q.cos, plan.turns.q.sin, plan.turns.k.cos,
       plan.turns.k.sin,
-      std::vector<int64_t>{plan.batch, plan.items, plan.chunk, plan.look_back},
+      std::vector<int64_t>{plan.batch, plan.items, plan.chunk, plan.look_back,
+                           plan.phases},
       heads);
   return {folded[0], folded[1], folded[2]};
 }
 
+// The kept items' keys and values before those of every chunk.
+FoldedHeads WithKept(const torch::Tensor& qkv, int64_t heads,
+                     const AttentionPlan& plan, const FoldedHeads& near) {
+  const int64_t width = qkv.size(-1) / 3;
+  const int64_t rows = plan.batch * plan.kept;
+  const auto parts =
+      qkv.gather(1, plan.kept_index.unsqueeze(-1).expand({-1, -1, 3 * width}))
+          .view({rows, 3, heads, width / heads});
+  const auto at = plan.kept_index.flatten();
+  const RopeTables turns = {plan.turns.k.cos.index_select(0, at),
+                            plan.turns.k.sin.index_select(0, at)};
+  const auto before = [&](const torch::Tensor& kept, const torch::Tensor& chunks) {
+    const auto each =
+        kept.view({plan.batch, 1, plan.kept, heads, width / heads})
+            .expand({-1, plan.chunks(), -1, -1, -1});
+    return at::cat({each.flatten(0, 1), chunks}, 1);
+  };
+  return {near.q, before(ApplyRope(parts.select(1, 1), turns), near.k),
+          before(parts.select(1, 2).contiguous(), near.v)};
+}
+
+}  // namespace
+
+FoldedHeads FoldHeads(const torch::Tensor& qkv, int64_t heads,
+                      const AttentionPlan& plan) {
+  const FoldedHeads near = NearHeads(qkv, heads, plan);
+  return plan.kept == 0 ? near : WithKept(qkv, heads, plan, near);
+}
+
 torch::Tensor UnfoldQueries(const torch::Tensor& folded,
                             const AttentionPlan& plan) {
-  return folded
-      .reshape({plan.batch, plan.chunks() * plan.chunk,
-                folded.size(2) * folded.size(3)})
+  const int64_t ranks = plan.phase_chunks() * plan.chunk;
+  const int64_t width = folded.size(2) * folded.size(3);
+  return folded.reshape({plan.batch, plan.phases, ranks, width})
+      .transpose(1, 2)
+      .reshape({plan.batch, ranks * plan.phases, width})
       .narrow(1, 0, plan.items);
 }
 

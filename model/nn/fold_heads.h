@@ -1,7 +1,7 @@
 #pragma once
 // FoldHeads: from the joint projection to what attention reads. Splits q, k and
 // v, turns q and k by their positions, and folds items into the chunks of the
-// plan, keys with their look-back. Differentiable. Thread-safe.
+// plan, keys with the kept ones and their look-back. Differentiable. Thread-safe.
 
 #include <torch/torch.h>
 
@@ -11,7 +11,7 @@ namespace strata {
 
 struct FoldedHeads {
   torch::Tensor q;  // [batch * chunks, chunk, H, K]
-  torch::Tensor k;  // [batch * chunks, look_back + chunk, H, K]
+  torch::Tensor k;  // [batch * chunks, keys, H, K]
   torch::Tensor v;  // as k
 };
 

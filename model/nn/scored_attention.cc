@@ -4,6 +4,32 @@
 
 namespace strata {
 
+namespace {
+
+// Query's item minus key's of the chunks of a plan: [chunk, keys], or one for each
+// chunk where the plan keeps items.
+torch::Tensor Distances(const AttentionPlan& plan, const torch::Device& device) {
+  const auto count = [&](int64_t begin, int64_t end) {
+    return torch::arange(begin, end,
+                         torch::TensorOptions().dtype(torch::kLong).device(device));
+  };
+  // Near key s of a chunk is item s - look_back of it.
+  const auto near = (count(plan.look_back, plan.near_keys()).unsqueeze(1) -
+                     count(0, plan.near_keys()).unsqueeze(0)) *
+                    plan.phases;
+  if (plan.kept == 0) return near;
+  const auto queries =
+      count(0, plan.chunks() * plan.chunk).view({1, plan.chunks(), plan.chunk, 1});
+  const auto kept =
+      queries - plan.kept_index.view({plan.batch, 1, 1, plan.kept});
+  const int64_t rows = plan.batch * plan.chunks();
+  return at::cat({kept.reshape({rows, plan.chunk, plan.kept}),
+                  near.expand({rows, -1, -1})},
+                 2);
+}
+
+}  // namespace
+
 torch::Tensor ScoredAttention::Weights(const torch::Tensor& q,
                                        const torch::Tensor& k,
                                        const torch::Tensor& mask,
@@ -35,10 +61,7 @@ torch::Tensor ScoredAttention::Attend(const torch::Tensor& q,
                                       const AttentionPlan& plan,
                                       ScoreTermImpl& term,
                                       AttentionWatcher* watcher) {
-  // Key slot s of a chunk is item s - look_back of it.
-  const auto at = torch::TensorOptions().dtype(torch::kLong).device(q.device());
-  const auto distance = torch::arange(plan.look_back, plan.keys(), at).unsqueeze(1) -
-                        torch::arange(plan.keys(), at).unsqueeze(0);
+  const auto distance = Distances(plan, q.device());
   const auto weights =
       Weights(q, k, plan.causal ? distance >= 0 : plan.mask, distance, term);
   if (watcher != nullptr) watcher->OnWeights(plan, 0, weights);

@@ -17,7 +17,7 @@
 #include "absl/strings/str_replace.h"
 #include "model/model_config.h"
 #include "model/presets.h"
-#include "model/scope_mask.h"
+#include "model/scope_rule.h"
 #include "model/tree_nodes.h"
 
 namespace strata {
@@ -40,9 +40,8 @@ double MeanKeys(const LevelConfig& level, Scope scope, int64_t items) {
   double keys = 0;
   for (int64_t i = 0; i < items; ++i) {
     const bool tree = scope == Scope::kTree;
-    const KeyRange seen = VisibleKeys(scope, i, items, level.window,
-                                      tree ? level.leaf : level.block);
-    keys += static_cast<double>(seen.end - seen.begin);
+    const VisibleKeys seen = KeysSeen(SpecOf(level, scope), i, items);
+    keys += static_cast<double>(seen.kept.count() + seen.recent.count());
     if (!tree) continue;
     const auto nodes = VisibleTreeNodes(i / level.leaf, level.tree_height);
     keys += static_cast<double>(nodes.size() * level.summaries);

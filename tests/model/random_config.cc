@@ -30,24 +30,32 @@ class Draws {
 LevelConfig DrawLevel(Draws* draw, bool top) {
   LevelConfig level;
   level.heads = draw->In(1, 3);
-  level.dim = 2 * level.heads * draw->In(2, 5);
+  // Of four elements a norm may be next to nothing, and division by it makes float's
+  // rounding large.
+  level.dim = std::max(6, 2 * level.heads * draw->In(2, 5));
   level.ff_mult = draw->In(1, 2);
   level.enc_layers = draw->In(0, 2);
   level.dec_layers = draw->In(0, 2);
   if (top) {
-    level.enc_scope = draw->Of({Scope::kFull, Scope::kWindow});
-    level.dec_scope = draw->Of({Scope::kFull, Scope::kWindow, Scope::kTree});
+    level.enc_scope = draw->Of({Scope::kFull, Scope::kWindow, Scope::kDilated,
+                                Scope::kStrided, Scope::kGlobalLocal});
+    level.dec_scope = draw->Of({Scope::kFull, Scope::kWindow, Scope::kTree,
+                                Scope::kDilated, Scope::kStrided,
+                                Scope::kGlobalLocal});
   } else {
     level.enc_scope = draw->Of({Scope::kFull, Scope::kWindow, Scope::kBlock,
-                                Scope::kBidirBlock});
+                                Scope::kBidirBlock, Scope::kDilated,
+                                Scope::kStrided, Scope::kGlobalLocal});
     level.dec_scope = draw->Of({Scope::kFull, Scope::kWindow, Scope::kBlock,
-                                Scope::kWindow, Scope::kTree});
+                                Scope::kWindow, Scope::kTree, Scope::kDilated,
+                                Scope::kStrided, Scope::kGlobalLocal});
     level.block = draw->In(2, 5);
     level.pool = draw->Of({PoolKind::kAttention, PoolKind::kMean,
                            PoolKind::kLast, PoolKind::kConcat});
     level.bridge = draw->Of({BridgeKind::kLinear, BridgeKind::kRepeat});
   }
   level.window = draw->In(2, 9);
+  SetScopeParameters(draw->In(1, 6), &level);
   if (level.dec_scope == Scope::kTree) {
     level.leaf = draw->In(2, 5);
     level.summaries = draw->In(1, 3);
@@ -73,13 +81,12 @@ void CutRaggedUnits(bool routed, ModelConfig* config) {
   bytes.pool = PoolKind::kLast;
 }
 
-// The most bytes of the past that every prediction sees: 0 where there is a blind
-// spot next to it.
+}  // namespace
+
 int64_t WidestReach(const ModelConfig& config) {
-  constexpr int64_t kBytes = 1200;  // 4 layers of 9 units of 5 x 5 bytes, and more
-  const auto seen = Availability(config, kBytes);
-  int64_t reach = kBytes;
-  for (int64_t t = 0; t < kBytes; ++t) {
+  const auto seen = Availability(config, kWidestReach);
+  int64_t reach = kWidestReach;
+  for (int64_t t = 0; t < kWidestReach; ++t) {
     for (int64_t j = t - 1; j >= std::max<int64_t>(0, t - reach); --j) {
       if (!seen[t][j]) reach = t - j - 1;
     }
@@ -87,7 +94,15 @@ int64_t WidestReach(const ModelConfig& config) {
   return reach;
 }
 
-}  // namespace
+void SetScopeParameters(int size, LevelConfig* level) {
+  int* const values[] = {&level->dilation, &level->stride, &level->global_items};
+  for (size_t i = 0; i < ScopeParameters().size(); ++i) {
+    const ScopeParameter& parameter = ScopeParameters()[i];
+    const bool used = RuleOf(level->enc_scope).parameter == parameter.value ||
+                      RuleOf(level->dec_scope).parameter == parameter.value;
+    *values[i] = used ? std::max(size, parameter.least) : 0;
+  }
+}
 
 ModelConfig RandomConfig(uint64_t seed) {
   for (uint64_t attempt = 0;; ++attempt) {

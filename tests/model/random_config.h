@@ -13,6 +13,14 @@ namespace strata::testing {
 
 ModelConfig RandomConfig(uint64_t seed);
 
+// The most bytes of the past that every prediction sees, of so many: 0 where there is
+// a blind spot next to it. More than four layers of nine units of 5 x 5 bytes.
+inline constexpr int64_t kWidestReach = 1200;
+int64_t WidestReach(const ModelConfig& config);
+
+// Gives what a level's scopes need beside window and block: `size`, or the least.
+void SetScopeParameters(int size, LevelConfig* level);
+
 // How many the suites draw: seeds 1 to this. The long tests are the same sources
 // compiled with more.
 #ifdef STRATA_RANDOM_CONFIGS

@@ -33,13 +33,21 @@ def gelu(x):
     return x / 2 * (1 + jnp.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
 
 
-def visible(scope, n, window, block):
+def visible(c, scope, n):
+    window = c["window"]
     i, j = np.arange(n)[:, None], np.arange(n)[None, :]
     if scope == "full":
         return j <= i
     if scope == "window":
         return (j <= i) & (i - j < window)
-    same_block = i // block == j // block
+    if scope == "dilated":
+        hops, rest = np.divmod(i - j, c["dilation"])
+        return (j <= i) & (rest == 0) & (hops < window)
+    if scope == "strided":
+        return (j <= i) & ((i - j < window) | ((j + 1) % c["stride"] == 0))
+    if scope == "global_local":
+        return (j <= i) & ((i - j < window) | (j < c["global_items"]))
+    same_block = i // c["block"] == j // c["block"]
     return same_block if scope == "bidir_block" else same_block & (j <= i)
 
 
@@ -174,7 +182,7 @@ def layer(w, prefix, x, c, scope):
     if scope == "tree":
         mixed = tree_mixed(w, prefix + "attn.", c, q, k, v)
     else:
-        mask = visible(scope, n, c["window"], c["block"])
+        mask = visible(c, scope, n)
         mixed = mixed_by(
             positioned_scores(w, prefix + "attn.", c, scope, q, k), v, mask)
     x = x + mixed.reshape(batch, n, d) @ w[prefix + "attn.out.weight"].T

@@ -15,6 +15,7 @@
 #include "model/train/grad_norm.h"
 #include "model/train/language_loss.h"
 #include "tests/model/position_config.h"
+#include "tests/model/scope_config.h"
 #include "tests/model/small_presets.h"
 #include "tests/parity/reference.h"
 
@@ -113,14 +114,17 @@ TEST_P(ParityTest, WeightsAfterOneAndTenOptimizerSteps) {
   ExpectWeights(reference_.after_10);
 }
 
-// Presets, a model with n-gram heads, and one of every position scheme but the
-// default.
+// Presets, a model with n-gram heads, one of every position scheme but the default,
+// and one of every scope with parameters.
 std::vector<std::string> Models() {
   std::vector<std::string> names(std::begin(kSmallPresets),
                                  std::end(kSmallPresets));
   names.push_back("ngram");
   for (const PositionScheme* scheme : OtherPositionSchemes()) {
     names.push_back(std::string("position-") + scheme->name);
+  }
+  for (const Scope scope : ParameterScopes()) {
+    names.push_back(std::string("scope-") + RuleOf(scope).name);
   }
   return names;
 }

@@ -64,6 +64,15 @@ for scheme, span in {"none": 0, "alibi": 0, "xpos": 1100, "sinusoidal": 0,
         level(enc_layers=1, window=6, **size, **keys)]
 
 
+# Every scope that keeps or leaves out single items: in a decoder over an encoder with
+# a window, and in an encoder.
+for scope, keys in {"dilated": {"dilation": 2}, "strided": {"stride": 4},
+                    "global_local": {"global_items": 2}}.items():
+    CONFIGS["scope-" + scope] = [
+        level(16, enc_layers=1, dec_scope=scope, window=4, block=3, **keys),
+        level(24, enc_layers=1, enc_scope=scope, window=2, **keys)]
+
+
 # How many n-gram heads the model has, and what weight training gives each.
 NGRAM_HEADS = {"ngram": 2}
 NGRAM_WEIGHT = 0.2

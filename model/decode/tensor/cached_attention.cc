@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <map>
 
+#include "model/decode/tensor/past_keys.h"
+#include "model/decode/tensor/query_mask.h"
 #include "model/nn/scored_attention.h"
-#include "model/scope_mask.h"
 
 namespace strata {
 namespace {
@@ -14,21 +15,16 @@ torch::Tensor Upload(const std::vector<int64_t>& values,
   return torch::tensor(values, torch::kLong).to(device);
 }
 
-KeyRange Visible(const ScopeSpec& spec, int64_t position) {
-  return VisibleKeys(spec.scope, position, position + 1, spec.window,
-                     spec.block);
-}
-
-int64_t Past(const ScopeSpec& spec, const CachedRow& row) {
-  return row.begin - Visible(spec, row.begin).begin;
-}
-
 // Rows that attend together have equal keys. Single items are sorted by the
 // magnitude of their past, above one cache line of slots.
 int64_t GroupKey(const ScopeSpec& spec, const CachedRow& row) {
   if (row.count > 1) return -1 - row.offset;
   int64_t magnitude = 0;
-  for (int64_t past = Past(spec, row) / 64; past > 0; past /= 2) ++magnitude;
+  const VisibleKeys seen = KeysSeen(spec, row.begin, row.begin + 1);
+  for (int64_t past = (seen.kept.count() + seen.recent.count() - 1) / 64; past > 0;
+       past /= 2) {
+    ++magnitude;
+  }
   return magnitude;
 }
 
@@ -55,7 +51,7 @@ CachedAttention::CachedAttention(const ScopeSpec& spec, int64_t heads,
   for (const auto& [key, group] : members) {
     groups_.push_back(MakeGroup(spec, group, device));
   }
-  PlanWrites(rows, device);
+  PlanWrites(spec, rows, device);
 }
 
 CachedAttention::Group CachedAttention::MakeGroup(
@@ -65,50 +61,43 @@ CachedAttention::Group CachedAttention::MakeGroup(
   group.batch = static_cast<int64_t>(rows.size());
   group.count = rows[0].count;
   group.all = group.batch * group.count == items_;
-  std::vector<int64_t> items, caches, slots, past, begins, queries, firsts;
+  std::vector<int64_t> items, queries;
+  PastKeys past;
   for (const CachedRow& row : rows) {
-    caches.push_back(row.cache);
-    slots.push_back(row.slots);
-    past.push_back(Past(spec, row));
-    begins.push_back(row.begin);
-    group.past = std::max(group.past, past.back());
+    past.AddRow(spec, row.begin, row.count, row.cache, row.slots);
     for (int64_t j = 0; j < row.count; ++j) {
       items.push_back(row.offset + j);
       queries.push_back(row.begin + j);
-      firsts.push_back(Visible(spec, row.begin + j).begin);
     }
   }
-  const auto column = [&](const std::vector<int64_t>& values) {
-    return Upload(values, device).view({group.batch, -1});
-  };
+  group.past = past.longest();
   group.items = Upload(items, device);
-  // Cached keys are right-aligned, so that position = begin - distance.
-  const auto distance = torch::arange(group.past, 0, -1, torch::kLong)
-                            .to(device)
-                            .unsqueeze(0);
-  const auto cached = distance <= column(past);
-  const auto position = column(begins) - distance;
-  const auto slot = at::remainder(position, column(slots));
-  group.gather = at::where(cached, column(caches) + slot, 0).flatten();
-  group.stride = at::where(cached, column(slots), 0).flatten();
-  group.query = column(queries);
-  group.key = at::cat({at::where(cached, position, -1), group.query}, 1)
-                  .unsqueeze(1);
-  group.mask = ((group.key >= column(firsts).unsqueeze(2)) &
-                (group.key <= group.query.unsqueeze(2)))
-                   .unsqueeze(1);
+  const PastKeys::Tensors cached = past.Make(device);
+  group.gather = cached.key_row;
+  group.stride = cached.slots;
+  group.query = Upload(queries, device).view({group.batch, -1});
+  group.key = at::cat({cached.position, group.query}, 1).unsqueeze(1);
+  group.mask = QueryMask(spec, queries, group.key);
   return group;
 }
 
-// Of more new items than slots, the last ones stay.
-void CachedAttention::PlanWrites(const std::vector<CachedRow>& rows,
+// Of new items that share a slot, the last one stays.
+void CachedAttention::PlanWrites(const ScopeSpec& spec,
+                                 const std::vector<CachedRow>& rows,
                                  const torch::Device& device) {
+  const auto slot_of = RuleOf(spec.scope).slot;
   std::vector<int64_t> items, targets, strides;
+  std::vector<bool> taken;
   for (const CachedRow& row : rows) {
-    for (int64_t j = std::max<int64_t>(0, row.count - row.slots);
-         j < row.count; ++j) {
+    taken.assign(row.count > 1 ? row.slots : 0, false);
+    for (int64_t j = row.count - 1; j >= 0; --j) {
+      const int64_t slot = slot_of(spec, row.begin + j, 1).slot;
+      if (row.count > 1) {
+        if (taken[slot]) continue;
+        taken[slot] = true;
+      }
       items.push_back(row.offset + j);
-      targets.push_back(row.cache + (row.begin + j) % row.slots);
+      targets.push_back(row.cache + slot);
       strides.push_back(row.slots);
     }
   }

@@ -1,6 +1,6 @@
 #pragma once
 // CachedAttention: how one stack of layers attends in one ragged step. New items
-// see the cached keys of their sequence that model/scope_mask.h shows, and one
+// see the cached keys of their sequence that model/scope_rule.h shows, and one
 // another. Made once per stack and step; its layers share index tensors, masks
 // and angles.
 //
@@ -13,10 +13,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "model/model_config.h"
-#include "model/nn/attention_plan.h"
 #include "model/nn/score_term.h"
 #include "model/nn/turn_tables.h"
+#include "model/scope_rule.h"
 
 namespace strata {
 
@@ -24,8 +23,7 @@ namespace strata {
 struct CachedRow {
   int64_t cache = 0;  // first pool row of the stack: [layers][K, V][slots]
   int64_t slots = 0;
-  int64_t begin = 0;   // position of the first new item: it lies in slot
-                       // begin % slots
+  int64_t begin = 0;   // position of the first new item
   int64_t count = 0;   // new items
   int64_t offset = 0;  // rows [offset, offset + count) of the batch
 };
@@ -58,7 +56,7 @@ class CachedAttention {
   };
   Group MakeGroup(const ScopeSpec& spec, const std::vector<CachedRow>& rows,
                   const torch::Device& device) const;
-  void PlanWrites(const std::vector<CachedRow>& rows,
+  void PlanWrites(const ScopeSpec& spec, const std::vector<CachedRow>& rows,
                   const torch::Device& device);
   torch::Tensor AttendGroup(const Group& group, const torch::Tensor& q,
                             const torch::Tensor& k, const torch::Tensor& v,

@@ -33,10 +33,8 @@ std::vector<int64_t> OriginRows(const LevelConfig& level,
   return rows;
 }
 
-// A stack's caches are [layers][K, V][slots]. Where the slots differ neither
-// cache has wrapped (model/decode/cpu_sequence.h), so items keep theirs; a tree's
-// leaf is a ring at any size, but of the same slots, and its nodes' slots do not
-// depend on the capacity either.
+// A stack's caches are [layers][K, V][slots]. No item's slot depends on the capacity
+// (model/scope_rule.h), nor a tree node's.
 void CopyCaches(int layers, int64_t from, int64_t from_slots, int64_t to,
                 int64_t to_slots, torch::Tensor* rows) {
   const int64_t dim = rows->size(1);

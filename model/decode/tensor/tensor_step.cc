@@ -71,8 +71,7 @@ torch::Tensor TensorStep::RunStack(int l, Stack stack, const torch::Tensor& z) {
     return RunTree(l, z, rows);
   }
   const CachedAttention attention(
-      {encodes ? config.enc_scope : config.dec_scope, config.window,
-       config.block},
+      SpecOf(config, encodes ? config.enc_scope : config.dec_scope),
       config.heads, rows, model_->turns(l));
   auto x = Enter(l, rows, z);
   for (int i = 0; i < layers; ++i) {

@@ -5,6 +5,7 @@
 
 #include "tests/model/position_config.h"
 #include "tests/model/random_config.h"
+#include "tests/model/scope_config.h"
 
 namespace strata {
 namespace {
@@ -60,6 +61,36 @@ void AddPositions(std::vector<NamedConfig>* configs) {
     std::string name = config.architecture;
     std::replace(name.begin(), name.end(), '-', '_');
     configs->push_back({name, config});
+  }
+}
+
+// Each alone, with the widest cache a vector does not fill, and in three levels; and
+// with positions that weigh distances.
+void AddScopes(std::vector<NamedConfig>* configs) {
+  for (const Scope scope : testing::ParameterScopes()) {
+    const std::string name = RuleOf(scope).name;
+    LevelConfig flat = MakeLevel(24, 2, 1, Scope::kWindow, 2, scope, 19, 0);
+    testing::SetScopeParameters(5, &flat);
+    ModelConfig alone = Make({flat});
+    alone.reach = testing::WidestReach(alone);
+    configs->push_back({name, alone});
+    for (const char* scheme : {"alibi", "shaw", "distance-aware"}) {
+      ModelConfig other = testing::ScopeConfig(scope);
+      for (LevelConfig& level : other.levels) {
+        level.position = FindPositionScheme(scheme);
+        if (level.position->max_span > 0) level.position_span = 9;
+      }
+      configs->push_back({name + "_" + (scheme[0] == 'd' ? "factor" : scheme),
+                          other});
+    }
+    configs->push_back({name + "_three", testing::ScopeConfig(scope)});
+    ModelConfig words = Make({MakeLevel(20, 2, 1, Scope::kWindow, 1, scope, 7, 6),
+                              MakeLevel(24, 2, 0, Scope::kFull, 2, Scope::kFull, 0, 0)});
+    words.levels[0].block_rule = BlockRule::kSpacelike;
+    words.levels[0].block_min = 2;
+    words.levels[0].pool = PoolKind::kLast;
+    testing::SetScopeParameters(3, &words.levels[0]);
+    configs->push_back({name + "_words", words});
   }
 }
 
@@ -119,6 +150,7 @@ std::vector<NamedConfig> SmallConfigs() {
   configs.back().config.ngram_heads = 3;
   AddTrees(&configs);
   AddPositions(&configs);
+  AddScopes(&configs);
   for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {
     configs.push_back(
         {"random_" + std::to_string(seed), testing::RandomConfig(seed)});

@@ -13,8 +13,8 @@ struct NamedConfig {
   ModelConfig config;
 };
 // Every kind of level, small: block, block-literal, flat, windowed flat, three
-// levels, no encoder, blocks that are no power of two, every pool, bridge and position
-// scheme; the tree scope at the only level, above and below another one, with and
+// levels, no encoder, blocks that are no power of two, every pool, bridge, position
+// scheme and scope; the tree scope at the only level, above and below another one, with and
 // without a cap, leaves that are no power of two; and kRandomConfigs random ones.
 // With preset_configs.cc: the presets at their smallest size instead.
 std::vector<NamedConfig> SmallConfigs();

@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "model/base/random.h"
-#include "model/scope_mask.h"
 #include "tests/model/decode/naive_math.h"
 #include "tests/model/decode/naive_position.h"
 #include "tests/model/decode/naive_tree.h"
+#include "tests/model/naive_scope.h"
 
 namespace strata {
 namespace {
@@ -101,10 +101,6 @@ class Naive {
       NaiveTree tree(level, config_.rope_theta, w_, p, qkv);
       const bool in_tree = scope == Scope::kTree;
       for (size_t i = 0; i < x->size(); ++i) {
-        const KeyRange seen =
-            in_tree ? KeyRange()
-                    : VisibleKeys(scope, i, x->size(), level.window,
-                                  level.block);
         std::vector<double> joined;
         for (int h = 0; h < level.heads; ++h) {
           std::vector<double> q = Part(qkv[i], h * width, width);
@@ -115,7 +111,8 @@ class Naive {
             tree.See(i, h, &keys, &values);
             out = AttendOne(q, keys, values);
           } else {
-            for (int64_t j = seen.begin; j < seen.end; ++j) {
+            for (size_t j = 0; j < x->size(); ++j) {
+              if (!testing::NaiveSees(SpecOf(level, scope), i, j)) continue;
               scores.push_back(NaiveScore(
                   level, config_.rope_theta, scope, h, i, j, q,
                   Part(qkv[j], d + h * width, width), Under(p + "attn.")));

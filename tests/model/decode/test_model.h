@@ -1,7 +1,7 @@
 #pragma once
 // Random weights, and the model of model/README.md computed the
 // slow way: everything from scratch, in double, loop by loop, with nothing
-// shared with the decoder but the config and the masks.
+// shared with the decoder but the config.
 
 #include <map>
 #include <string>

@@ -99,6 +99,12 @@ TEST(ModelConfigJson, EqualityLooksAtEveryField) {
         c->levels[0].position = FindPositionScheme("alibi");
       },
       [](ModelConfig* c) { c->levels[0].position_span = 3; },
+      [](ModelConfig* c) { c->levels[0].dec_scope = Scope::kDilated; },
+      [](ModelConfig* c) { c->levels[0].dec_scope = Scope::kStrided; },
+      [](ModelConfig* c) { c->levels[0].enc_scope = Scope::kGlobalLocal; },
+      [](ModelConfig* c) { c->levels[0].dilation = 2; },
+      [](ModelConfig* c) { c->levels[1].stride = 2; },
+      [](ModelConfig* c) { c->levels[0].global_items = 1; },
       [](ModelConfig* c) { c->vocab = 1; },
       [](ModelConfig* c) { c->dropout = 0.2; },
       [](ModelConfig* c) { c->rope_theta = 1; },
@@ -234,6 +240,42 @@ TEST(ValidateModelConfig, NamesTheFieldTheValueAndTheLimit) {
   }
 }
 
+TEST(ValidateModelConfig, AScopeHasWhatItNeedsAndNothingElse) {
+  const std::vector<BadConfig> cases = {
+      {[](ModelConfig* c) { c->levels[0].dilation = 2; },
+       "levels[0].dilation: is 2; must be in [0, 0]"},
+      {[](ModelConfig* c) { c->levels[0].stride = 8; },
+       "levels[0].stride: is 8; must be in [0, 0]"},
+      {[](ModelConfig* c) { c->levels[1].global_items = 1; },
+       "levels[1].global_items: is 1; must be in [0, 0]"},
+      {[](ModelConfig* c) { c->levels[0].dec_scope = Scope::kDilated; },
+       "levels[0].dilation: is 0; must be in [2, 65536]"},
+      {[](ModelConfig* c) {
+         c->levels[0].dec_scope = Scope::kDilated;
+         c->levels[0].dilation = 65536;
+         c->levels[0].window = 300;
+       },
+       "levels[0].dilation: is 65536; its window spans 19595265 items"},
+      {[](ModelConfig* c) {
+         c->levels[1].dec_scope = Scope::kStrided;
+         c->levels[1].window = 4;
+         c->levels[1].stride = 1;
+       },
+       "levels[1].stride: is 1; must be in [2, 65536]"},
+      {[](ModelConfig* c) { c->levels[0].enc_scope = Scope::kGlobalLocal; },
+       "levels[0].global_items: is 0; must be in [1, 65536]"},
+      {[](ModelConfig* c) { c->levels[1].dec_scope = Scope::kGlobalLocal; },
+       "levels[1].window: is 0; must be in [1"},
+  };
+  for (const BadConfig& bad : cases) {
+    ModelConfig config = PresetConfig("block").value();
+    bad.edit(&config);
+    const absl::Status status = ValidateModelConfig(config);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bad.message;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(bad.message));
+  }
+}
+
 TEST(ValidateModelConfig, SaysWhatRaggedUnitsNeed) {
   const std::vector<BadConfig> cases = {
       {[](ModelConfig* c) { c->levels[0].block_min = 1; },
@@ -247,9 +289,9 @@ TEST(ValidateModelConfig, SaysWhatRaggedUnitsNeed) {
       {[](ModelConfig* c) { c->levels[0].pool = PoolKind::kMean; },
        "levels[0].pool: must be last where block_rule is not fixed"},
       {[](ModelConfig* c) { c->levels[0].enc_scope = Scope::kBidirBlock; },
-       "levels[0].enc_scope: must be full or window"},
+       "levels[0].enc_scope: is bidir_block; must not be of blocks"},
       {[](ModelConfig* c) { c->levels[0].dec_scope = Scope::kBlock; },
-       "levels[0].dec_scope: must be full or window"},
+       "levels[0].dec_scope: is block; must not be of blocks"},
       {[](ModelConfig* c) { c->levels[0].block_rule = BlockRule::kFixed; },
        "levels[0].block_min: must be 0 where block_rule is fixed"},
       {[](ModelConfig* c) {

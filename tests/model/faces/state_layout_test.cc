@@ -8,14 +8,20 @@ namespace strata {
 namespace {
 
 TEST(CacheSlots, FollowTheScope) {
-  EXPECT_EQ(CacheSlots(Scope::kFull, 0, 0, 4096), 4096);
-  EXPECT_EQ(CacheSlots(Scope::kFull, 0, 0, 4097), 4112);
-  EXPECT_EQ(CacheSlots(Scope::kWindow, 32, 8, 4096), 32);
-  EXPECT_EQ(CacheSlots(Scope::kWindow, 33, 8, 4096), 48);
-  EXPECT_EQ(CacheSlots(Scope::kWindow, 4096, 8, 5), 16);
-  EXPECT_EQ(CacheSlots(Scope::kBlock, 0, 8, 4096), 16);
-  EXPECT_EQ(CacheSlots(Scope::kBidirBlock, 0, 8, 4096), 0);
-  EXPECT_EQ(CacheSlots(Scope::kFull, 0, 0, 0), 0);
+  EXPECT_EQ(CacheSlots({Scope::kFull}, 4096), 4096);
+  EXPECT_EQ(CacheSlots({Scope::kFull}, 4097), 4112);
+  EXPECT_EQ(CacheSlots({Scope::kWindow, 32, 8}, 4096), 32);
+  EXPECT_EQ(CacheSlots({Scope::kWindow, 33, 8}, 4096), 48);
+  EXPECT_EQ(CacheSlots({Scope::kWindow, 4096, 8}, 5), 16);
+  EXPECT_EQ(CacheSlots({Scope::kBlock, 0, 8}, 4096), 16);
+  EXPECT_EQ(CacheSlots({Scope::kBidirBlock, 0, 8}, 4096), 0);
+  EXPECT_EQ(CacheSlots({Scope::kFull}, 0), 0);
+  // Three rings of 32.
+  EXPECT_EQ(CacheSlots({Scope::kDilated, 32, 0, 3}, 4096), 96);
+  // Of 32 items 28 share a ring; 512 stay.
+  EXPECT_EQ(CacheSlots({Scope::kStrided, 32, 0, 0, 8}, 4096), 28 + 512 + 4);
+  EXPECT_EQ(CacheSlots({Scope::kGlobalLocal, 60, 0, 0, 0, 4}, 4096), 64);
+  EXPECT_EQ(CacheSlots({Scope::kGlobalLocal, 60, 0, 0, 0, 4}, 17), 32);
 }
 
 TEST(StateBytes, IsAHandCountOfTheSmallBlockModel) {
@@ -92,6 +98,16 @@ TEST(StateBytes, GrowsWithCapacityOnlyWhereAScopeDoes) {
   config.levels[1].dec_scope = Scope::kWindow;
   config.levels[1].window = 64;
   EXPECT_EQ(StateBytes(config, 4096), StateBytes(config, 8192));
+  for (const Scope scope : {Scope::kDilated, Scope::kGlobalLocal}) {
+    config.levels[1].dec_scope = scope;
+    config.levels[1].dilation = config.levels[1].global_items = 4;
+    EXPECT_EQ(StateBytes(config, 4096), StateBytes(config, 8192));
+  }
+  config.levels[1].dec_scope = Scope::kStrided;
+  config.levels[1].stride = 16;
+  // 512 units more, one slot for sixteen of them.
+  EXPECT_EQ(StateBytes(config, 8192) - StateBytes(config, 4096),
+            int64_t{4} * 2 * 2 * 32 * 128);
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 
 #include "model/nn/fold_heads.h"
 #include "model/nn/full_attention.h"
-#include "model/scope_mask.h"
+#include "tests/model/naive_scope.h"
 
 namespace strata {
 namespace {
@@ -27,13 +27,19 @@ torch::Tensor NaiveMask(const ScopeSpec& spec, int64_t n,
                           torch::kDouble);
   for (int64_t b = 0; b < kBatch; ++b) {
     for (int64_t i = 0; i < n; ++i) {
-      const KeyRange keys =
-          VisibleKeys(spec.scope, i, n, spec.window, spec.block);
-      for (int64_t j = keys.begin; j < keys.end; ++j) {
+      int64_t start = 0;  // of the document
+      for (int64_t j = 0; segments.defined() && j < i; ++j) {
+        if (segments[b][j].item<int64_t>() != segments[b][i].item<int64_t>()) {
+          start = j + 1;
+        }
+      }
+      for (int64_t j = start; j < n; ++j) {
         const bool same = !segments.defined() ||
                           segments[b][i].item<int64_t>() ==
                               segments[b][j].item<int64_t>();
-        if (same) mask[b][0][i][j] = 0.0;
+        if (same && testing::NaiveSees(spec, i - start, j - start)) {
+          mask[b][0][i][j] = 0.0;
+        }
       }
     }
   }
@@ -114,16 +120,30 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"window_20", {Scope::kWindow, 20, 0}},
                       Case{"window_100", {Scope::kWindow, 100, 0}},
                       Case{"block_6", {Scope::kBlock, 0, 6}},
-                      Case{"bidir_6", {Scope::kBidirBlock, 0, 6}}),
+                      Case{"bidir_6", {Scope::kBidirBlock, 0, 6}},
+                      Case{"dilated_4_by_3", {Scope::kDilated, 4, 0, 3}},
+                      Case{"dilated_1_by_2", {Scope::kDilated, 1, 0, 2}},
+                      Case{"dilated_20_by_2", {Scope::kDilated, 20, 0, 2}},
+                      Case{"strided_5_by_4", {Scope::kStrided, 5, 0, 0, 4}},
+                      Case{"strided_1_by_7", {Scope::kStrided, 1, 0, 0, 7}},
+                      Case{"strided_20_by_2", {Scope::kStrided, 20, 0, 0, 2}},
+                      Case{"global_3_window_5", {Scope::kGlobalLocal, 5, 0, 0, 0, 3}},
+                      Case{"global_30_window_2",
+                           {Scope::kGlobalLocal, 2, 0, 0, 0, 30}}),
     [](const auto& info) { return info.param.name; });
 
 TEST(AttentionPlanTest, AWindowNeverCostsTheSquareOfTheLength) {
   RopeCache cache(kHeadDim, 10000.0);
   const auto f32 = torch::TensorOptions().dtype(torch::kFloat);
   const int64_t n = 100000;
-  const auto plan = MakeAttentionPlan({Scope::kWindow, 32, 0}, 1, n, {},
-                                      cache.Get(n, f32), f32);
-  EXPECT_LE(plan.mask.numel(), 64 * (n + 32));
+  const auto turns = cache.Get(n, f32);
+  const auto size = [&](const ScopeSpec& spec) {
+    return MakeAttentionPlan(spec, 1, n, {}, turns, f32).mask.numel();
+  };
+  EXPECT_LE(size({Scope::kWindow, 32, 0}), 64 * (n + 32));
+  EXPECT_LE(size({Scope::kDilated, 32, 0, 4}), 64 * (n + 4 * 32));
+  EXPECT_LE(size({Scope::kGlobalLocal, 32, 0, 0, 0, 8}), (64 + 8) * (n + 32));
+  EXPECT_LE(size({Scope::kStrided, 32, 0, 0, 1000}), (64 + 100) * (n + 32));
 }
 
 TEST(FullAttentionTest, SurvivesScoresThatWouldOverflowExp) {

@@ -11,6 +11,7 @@
 #include "model/presets.h"
 #include "tests/model/position_config.h"
 #include "tests/model/random_config.h"
+#include "tests/model/scope_config.h"
 #include "tests/model/small_presets.h"
 
 namespace strata::testing {
@@ -18,6 +19,7 @@ namespace {
 
 constexpr char kRandom[] = "random-";
 constexpr char kPosition[] = "position-";
+constexpr char kScope[] = "scope-";
 
 // One thread: the models are tiny, and threads that spin at barriers make the
 // suite ten times slower on a busy machine.
@@ -59,6 +61,9 @@ std::vector<std::string> TestedModels() {
   for (const PositionScheme* scheme : OtherPositionSchemes()) {
     names.push_back(absl::StrCat(kPosition, scheme->name));
   }
+  for (const Scope scope : ParameterScopes()) {
+    names.push_back(absl::StrCat(kScope, RuleOf(scope).name));
+  }
   for (uint64_t seed = 1; seed <= kRandomConfigs; ++seed) {
     names.push_back(absl::StrCat(kRandom, seed));
   }
@@ -73,6 +78,9 @@ ModelConfig TestedConfig(const std::string& name) {
   }
   if (absl::StartsWith(name, kPosition)) {
     return PositionConfig(*FindPositionScheme(name.substr(strlen(kPosition))));
+  }
+  for (const Scope scope : ParameterScopes()) {
+    if (name == absl::StrCat(kScope, RuleOf(scope).name)) return ScopeConfig(scope);
   }
   return name == "three-levels" ? ThreeLevels() : PresetConfig(name).value();
 }

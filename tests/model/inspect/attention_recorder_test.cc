@@ -8,7 +8,7 @@
 
 #include "model/nn/attention_layer.h"
 #include "model/nn/explicit_attention.h"
-#include "model/scope_mask.h"
+#include "tests/model/naive_scope.h"
 
 namespace strata {
 namespace {
@@ -41,11 +41,12 @@ std::vector<double> Turned(const torch::Tensor& qkv, int64_t item, int part,
 
 // softmax over the keys that the scope shows.
 std::vector<double> NaiveRow(const torch::Tensor& qkv, int64_t head,
-                             int64_t query, KeyRange seen) {
+                             int64_t query, const ScopeSpec& spec) {
   const auto q = Turned(qkv, query, 0, head);
   std::vector<double> row(static_cast<size_t>(qkv.size(0)), 0.0);
   double sum = 0;
-  for (int64_t j = seen.begin; j < seen.end; ++j) {
+  for (int64_t j = 0; j < qkv.size(0); ++j) {
+    if (!testing::NaiveSees(spec, query, j)) continue;
     const auto k = Turned(qkv, j, 1, head);
     double dot = 0;
     for (size_t m = 0; m < k.size(); ++m) dot += q[m] * k[m];
@@ -97,10 +98,10 @@ TEST_P(AttentionRecorderTest, EachWeightIsThatOfItsKey) {
   EXPECT_EQ(maps[1].head, 2);
   for (const AttentionMap& map : maps) {
     for (int64_t i = 0; i < kItems; ++i) {
-      const auto seen = VisibleKeys(spec.scope, i, kItems, spec.window, spec.block);
-      const auto expected = NaiveRow(qkv, map.head, i, seen);
+      const auto expected = NaiveRow(qkv, map.head, i, spec);
       const AttentionRow& row = map.rows[static_cast<size_t>(i)];
-      EXPECT_EQ(static_cast<int64_t>(row.links.size()), seen.end - seen.begin);
+      EXPECT_EQ(static_cast<int64_t>(row.links.size()),
+                testing::NaiveCount(spec, i, kItems));
       for (const AttentionLink& link : row.links) {
         EXPECT_NEAR(link.weight, expected[static_cast<size_t>(link.key)], 1e-6);
       }
@@ -112,7 +113,10 @@ INSTANTIATE_TEST_SUITE_P(
     Scopes, AttentionRecorderTest,
     ::testing::Values(ScopeSpec{Scope::kFull, 0, 0}, ScopeSpec{Scope::kWindow, 5, 0},
                       ScopeSpec{Scope::kWindow, 64, 0}, ScopeSpec{Scope::kBlock, 0, 8},
-                      ScopeSpec{Scope::kBidirBlock, 0, 8}));
+                      ScopeSpec{Scope::kBidirBlock, 0, 8},
+                      ScopeSpec{Scope::kDilated, 3, 0, 2},
+                      ScopeSpec{Scope::kStrided, 3, 0, 0, 5},
+                      ScopeSpec{Scope::kGlobalLocal, 3, 0, 0, 0, 2}));
 
 TEST(RecordedRowTest, KeepsTheHeaviestAndSumsTheRest) {
   AttentionPlan plan;

@@ -1,0 +1,44 @@
+#pragma once
+// SlotSight: where the items of a step lie in their sequences' caches, and which slots
+// each of them sees, as their scope's rule says (model/scope_rule.h). Made once per
+// stack of layers; its layers and heads share it. Single owner thread.
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "model/decode/kernels.h"
+#include "model/scope_rule.h"
+
+namespace strata {
+
+class SlotSight {
+ public:
+  void Clear();
+  // The next item of the batch.
+  void Add(const ScopeSpec& spec, int64_t item);
+
+  int64_t slot(int64_t row) const { return seen_[row].slot; }
+  // What the item sees in ascending order of slots: the runs, each of items in
+  // ascending order; and the ranges that they fill, none next to another.
+  absl::Span<const SlotRun> runs(int64_t row) const {
+    return absl::MakeConstSpan(runs_).subspan(seen_[row].first_run,
+                                              seen_[row].runs);
+  }
+  absl::Span<const SlotRange> ranges(int64_t row) const {
+    return absl::MakeConstSpan(ranges_).subspan(seen_[row].first_range,
+                                                seen_[row].ranges);
+  }
+
+ private:
+  struct Seen {
+    int64_t slot = 0;
+    int64_t first_run = 0, runs = 0;
+    int64_t first_range = 0, ranges = 0;
+  };
+  std::vector<Seen> seen_;
+  std::vector<SlotRun> runs_;
+  std::vector<SlotRange> ranges_;
+};
+
+}  // namespace strata

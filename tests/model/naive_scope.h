@@ -1,0 +1,43 @@
+#pragma once
+// What a scope shows, straight from its definition, pair by pair: shares nothing with
+// the rules (model/scope_rule.h). The tree has tests of its own.
+
+#include <cstdint>
+
+#include "model/model_config.h"
+
+namespace strata::testing {
+
+inline bool NaiveSees(const ScopeSpec& spec, int64_t query, int64_t key) {
+  const int64_t distance = query - key;
+  if (spec.scope == Scope::kBidirBlock) {
+    return query / spec.block == key / spec.block;
+  }
+  if (distance < 0) return false;
+  switch (spec.scope) {
+    case Scope::kFull:
+      return true;
+    case Scope::kWindow:
+      return distance < spec.window;
+    case Scope::kBlock:
+      return query / spec.block == key / spec.block;
+    case Scope::kDilated:
+      return distance % spec.dilation == 0 &&
+             distance / spec.dilation < spec.window;
+    case Scope::kStrided:
+      return distance < spec.window || key % spec.stride == spec.stride - 1;
+    case Scope::kGlobalLocal:
+      return distance < spec.window || key < spec.global_items;
+    default:
+      return false;
+  }
+}
+
+// Keys of items [0, n).
+inline int64_t NaiveCount(const ScopeSpec& spec, int64_t query, int64_t n) {
+  int64_t count = 0;
+  for (int64_t key = 0; key < n; ++key) count += NaiveSees(spec, query, key);
+  return count;
+}
+
+}  // namespace strata::testing
