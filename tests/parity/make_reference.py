@@ -22,6 +22,7 @@ from reference_configs import (CONFIGS, NGRAM_HEADS, NGRAM_WEIGHT, VOCAB, items,
 
 jax.config.update("jax_enable_x64", True)
 
+RATIO_WEIGHT = 0.03
 LR, BETA1, BETA2, EPSILON, DECAY, CLIP = 1e-3, 0.9, 0.95, 1e-8, 0.1, 1.0
 
 
@@ -337,9 +338,16 @@ def forward(w, levels, x, cuts):
     return seen
 
 
+def ratio(w, c, h, offsets):
+    """How far units are from their mean length; the first item has no say."""
+    ends = jnp.mean(offsets[:, 2:] == 0)
+    p, n = jnp.mean(router_p(w, 0, h)[:, 1:]), c["block_mean"]
+    return n / (n - 1) * ((n - 1) * ends * p + (1 - ends) * (1 - p))
+
+
 def loss(w, levels, x, mask, cuts):
-    """Mean of -ln p over the trained items, and with a weight that of each n-gram
-    head; the last item is not fed."""
+    """Mean of -ln p over the trained items, and with weights that of each n-gram
+    head and the ratio of a router's units; the last item is not fed."""
     seen = forward(w, levels, x[:, :-1], cuts)
     total = 0.0
     for head in range(ngram_heads(w) + 1):
@@ -348,7 +356,10 @@ def loss(w, levels, x, mask, cuts):
         log_p = jax.nn.log_softmax(seen[name][:, :n])
         chosen = jnp.take_along_axis(log_p, x[:, head:, None], -1)[..., 0]
         total -= (NGRAM_WEIGHT if head else 1) * jnp.sum(chosen * mask[:, head:])
-    return total / mask.sum()
+    total = total / mask.sum()
+    if levels[0].get("block_rule") == "router":
+        total += RATIO_WEIGHT * ratio(w, levels[0], seen["level.0.h"], cuts[2])
+    return total
 
 
 # --- training and the file ---------------------------------------------------

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "model/hierarchy/item_loss.h"
 #include "model/presets.h"
 #include "tests/model/hierarchy/fixture.h"
 
@@ -30,7 +31,9 @@ TEST(RouterTest, SmoothedIsItsRecurrence) {
       s = mine * o.select(1, j) + (1 - mine) * s;
       EXPECT_LT((found.select(1, j) - s).abs().max().item<double>(), 1e-14);
     }
-    if (contexts > 4) EXPECT_TRUE(found[1][4].equal(o[1][4]));
+    if (contexts > 4) {
+      EXPECT_TRUE(found[1][4].equal(o[1][4]));
+    }
   }
 }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/hierarchy/item_loss.h"
 #include "model/items.h"
 #include "tests/model/hierarchy/fixture.h"
 #include "tests/model/naive_scope.h"

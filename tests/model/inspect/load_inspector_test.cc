@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "model/chat_template.h"
+#include "model/hierarchy/item_loss.h"
 #include "model/hierarchy/weights.h"
 #include "model/version_dir.h"
 #include "tests/model/hierarchy/fixture.h"
