@@ -80,6 +80,10 @@ const std::vector<Flag>& Table() {
        "A worker steps at most so many together."},
       {"prefill-chunk", Count{&F::prefill_chunk, 1, 8192}, "512", "items a step",
        "Prompt items that a worker reads before other streams step again."},
+      {"phase-wait", Count{&F::phase_wait, 0, 4096}, "15", "steps",
+       "A new stream waits with its second byte for at most so many steps until it "
+       "completes blocks together with those that run: upper levels then run once a "
+       "block for all of them. Blocks that are longer are not waited for; 0: none."},
       {"max-queued-requests", Count{&F::max_queued_requests, 1, kMaxCount}, "1024",
        "requests",
        "More are refused with RESOURCE_EXHAUSTED; calls of Classify, Embed and Inspect "

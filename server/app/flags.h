@@ -34,6 +34,7 @@ struct Flags {
   MonotonicDuration keep_ended_jobs{};    // 0: for ever
   int64_t max_batch = 0;
   int64_t prefill_chunk = 0;
+  int64_t phase_wait = 0;
   int64_t max_queued_requests = 0;
   int64_t max_queued_bytes = 0;
   int64_t state_memory = 0;  // 0: half of what the process may use

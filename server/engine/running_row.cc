@@ -21,6 +21,8 @@ RunningRow::RunningRow(EngineCore* core, LiveRequestPtr live,
       scoring_(live_->request.kind == EngineRequest::Kind::kScore),
       // The last item of a scored text predicts nothing that is asked for.
       to_read_(live_->prompt_items - (scoring_ ? 1 : 0)),
+      phase_period_(PhasePeriod(live_->request.version->weights->config(),
+                                core->options().phase_wait)),
       output_(live_->request.stop),
       started_(started) {}
 
@@ -66,6 +68,7 @@ StepRow RunningRow::Prepare(int64_t items) {
   feeding_ = items;
   if (prefill_remaining() == 0) {
     row.items = all.last(1);
+    joined_ = true;
   } else {
     row.items = all.subspan(read_, items);
     if (!scoring_ && items < prefill_remaining()) return row;

@@ -14,6 +14,7 @@
 #include "server/engine/engine_core.h"
 #include "server/engine/live_request.h"
 #include "server/engine/output_assembler.h"
+#include "server/engine/phase.h"
 #include "server/engine/prefix_reuse.h"
 
 namespace strata {
@@ -34,6 +35,10 @@ class RunningRow {
     return reuse_.UntilKeep(read_, prefill_remaining());
   }
   RequestPhase phase() const;
+  // REQUIRES: its prompt is read.
+  PhasedRow phased() const {
+    return {generator_, sequence_->size(), phase_period_, joined_};
+  }
 
   // The ending that is due at this step boundary: cancelled, cut, expired, or
   // nothing left to do. Sends what a time limit leaves of the output.
@@ -67,6 +72,8 @@ class RunningRow {
   int64_t read_ = 0;  // or found in a snapshot
   int64_t feeding_ = 0;  // items of the step in progress
   int64_t generated_ = 0;
+  const int64_t phase_period_;
+  bool joined_ = false;  // it has decoded an item behind its prompt's first one
   std::vector<float> logits_;
   std::vector<double> scores_;
   OutputAssembler output_;

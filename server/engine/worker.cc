@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "model/base/log.h"
+#include "server/engine/phase.h"
 #include "server/engine/scheduler.h"
 
 namespace strata {
@@ -91,8 +92,9 @@ void Worker::EndDueRows() {
 void Worker::StepRows() {
   std::vector<int64_t> remaining;
   for (const auto& row : rows_) remaining.push_back(row->prefill_wanted());
-  const std::vector<int64_t> plan =
+  std::vector<int64_t> plan =
       PlanStep(remaining, core_->options().prefill_items_per_step, turn_++);
+  HoldForPhase(&plan);
   std::vector<Generator*> generators;  // in order of their first row
   std::vector<std::vector<size_t>> groups;
   for (size_t i = 0; i < rows_.size(); ++i) {
@@ -110,6 +112,20 @@ void Worker::StepRows() {
     StepVersion(generators[g], groups[g], plan);
   }
   SweepEndedRows();
+}
+
+void Worker::HoldForPhase(std::vector<int64_t>* plan) {
+  std::vector<PhasedRow> decoding;
+  std::vector<size_t> rows;
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    if (rows_[i]->prefill_remaining() > 0) continue;
+    decoding.push_back(rows_[i]->phased());
+    rows.push_back(i);
+  }
+  const std::vector<bool> held = HeldForPhase(decoding);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (held[i]) (*plan)[rows[i]] = 0;
+  }
 }
 
 void Worker::StepVersion(Generator* generator, const std::vector<size_t>& rows,

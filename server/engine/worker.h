@@ -27,6 +27,8 @@ class Worker {
   void Begin(LiveRequestPtr live);
   void EndDueRows();
   void StepRows();
+  // Decoding rows that wait for their phase sit out.
+  void HoldForPhase(std::vector<int64_t>* plan);
   // One Step call for the rows of one version.
   void StepVersion(Generator* generator, const std::vector<size_t>& rows,
                    const std::vector<int64_t>& plan);

@@ -88,6 +88,7 @@ class FakeSequence final : public Sequence {
 struct FakeModelOptions {
   int64_t max_context = 4096;
   int64_t bytes_per_item = 8;
+  int block = 0;  // of a level of bytes below; 0: there is none
   // As on devices of their own: a worker has no use for another's sequences.
   bool workers_apart = false;
   // The only item that may follow; null: the hash decides.
@@ -107,6 +108,9 @@ class FakeModel final : public LoadedModel {
     config_.architecture = "flat";
     config_.max_context = options_.max_context;
     config_.levels.push_back({.dim = 8, .heads = 1, .dec_layers = 1});
+    if (options_.block == 0) return;
+    config_.levels.insert(config_.levels.begin(), config_.levels[0]);
+    config_.levels[0].block = options_.block;
   }
   ~FakeModel() override {
     STRATA_CHECK(live_bytes == 0);
