@@ -12,25 +12,47 @@ void SlotSight::Clear() {
 
 void SlotSight::Add(const ScopeSpec& spec, int64_t item) {
   Seen seen;
-  seen.slot = RuleOf(spec.scope).slot(spec, item, 1).slot;
-  seen.first_run = static_cast<int64_t>(runs_.size());
-  seen.first_range = static_cast<int64_t>(ranges_.size());
+  seen.first_run = static_cast<int32_t>(runs_.size());
   const VisibleKeys keys = KeysSeen(spec, item, item + 1);
   AddSlotRuns(spec, keys.kept, &runs_);
   AddSlotRuns(spec, keys.recent, &runs_);
-  seen.runs = static_cast<int64_t>(runs_.size()) - seen.first_run;
-  std::sort(runs_.begin() + seen.first_run, runs_.end(),
-            [](const SlotRun& a, const SlotRun& b) { return a.slot < b.slot; });
-  for (const SlotRun& run :
-       absl::MakeConstSpan(runs_).subspan(seen.first_run)) {
-    if (seen.ranges > 0 && ranges_.back().end == run.slot) {
+  seen.runs = static_cast<int32_t>(runs_.size()) - seen.first_run;
+  // A causal scope: the item itself is the last of the recent ones.
+  seen.slot = static_cast<int32_t>(runs_.back().slot + runs_.back().count - 1);
+  const auto first = runs_.begin() + seen.first_run;
+  const auto by_slot = [](const SlotRun& a, const SlotRun& b) {
+    return a.slot < b.slot;
+  };
+  if (!std::is_sorted(first, runs_.end(), by_slot)) {
+    std::sort(first, runs_.end(), by_slot);
+  }
+  AddRanges(&seen);
+  seen_.push_back(seen);
+}
+
+// Those of the item before where they are the same, as in a ring that is full.
+void SlotSight::AddRanges(Seen* seen) {
+  const auto first = static_cast<int32_t>(ranges_.size());
+  for (int32_t i = seen->first_run; i < seen->first_run + seen->runs; ++i) {
+    const SlotRun& run = runs_[i];
+    if (static_cast<int32_t>(ranges_.size()) > first &&
+        ranges_.back().end == run.slot) {
       ranges_.back().end += run.count;
     } else {
       ranges_.push_back({run.slot, run.slot + run.count});
-      ++seen.ranges;
     }
   }
-  seen_.push_back(seen);
+  seen->first_range = first;
+  seen->ranges = static_cast<int32_t>(ranges_.size()) - first;
+  if (seen_.empty() || seen_.back().ranges != seen->ranges) return;
+  const auto same = [](const SlotRange& a, const SlotRange& b) {
+    return a.begin == b.begin && a.end == b.end;
+  };
+  if (std::equal(ranges_.begin() + first, ranges_.end(),
+                 ranges_.begin() + seen_.back().first_range, same)) {
+    ranges_.resize(first);
+    seen->first_range = seen_.back().first_range;
+  }
 }
 
 }  // namespace strata

@@ -19,8 +19,8 @@ class SlotSight {
   void Add(const ScopeSpec& spec, int64_t item);
 
   int64_t slot(int64_t row) const { return seen_[row].slot; }
-  // What the item sees in ascending order of slots: the runs, each of items in
-  // ascending order; and the ranges that they fill, none next to another.
+  // What the item sees, in ascending order of slots: the runs, each of
+  // items in ascending order; and the ranges that they fill, none next to another.
   absl::Span<const SlotRun> runs(int64_t row) const {
     return absl::MakeConstSpan(runs_).subspan(seen_[row].first_run,
                                               seen_[row].runs);
@@ -31,11 +31,14 @@ class SlotSight {
   }
 
  private:
+  // Small: every head reads them all, beside its keys and values.
   struct Seen {
-    int64_t slot = 0;
-    int64_t first_run = 0, runs = 0;
-    int64_t first_range = 0, ranges = 0;
+    int32_t slot = 0;
+    int32_t first_run = 0, runs = 0;
+    int32_t first_range = 0, ranges = 0;
   };
+  void AddRanges(Seen* seen);
+
   std::vector<Seen> seen_;
   std::vector<SlotRun> runs_;
   std::vector<SlotRange> ranges_;
