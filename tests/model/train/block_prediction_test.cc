@@ -30,6 +30,14 @@ using testing::TempDir;
 using testing::TinyConfig;
 using testing::TinyRun;
 
+// Threads that wait for one another take minutes on a busy machine.
+class OneThread : public ::testing::Environment {
+ public:
+  void SetUp() override { at::set_num_threads(1); }
+};
+const auto* const kOneThread =
+    ::testing::AddGlobalTestEnvironment(new OneThread);
+
 // [rows, n] of text, each row another part of it.
 torch::Tensor TextRows(int64_t rows, int64_t n) {
   const std::string text = SampleText(static_cast<size_t>(rows * n));
