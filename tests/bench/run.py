@@ -17,7 +17,7 @@ def arguments():
     parser.add_argument("--bin", type=pathlib.Path, required=True)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=pathlib.Path)
-    parser.add_argument("--only", choices=["turns"])
+    parser.add_argument("--only", choices=["turns", "phases"])
     return parser.parse_args()
 
 
@@ -113,6 +113,33 @@ def turns(binaries, models, threads, quick):
     return figures
 
 
+def phases(binaries, models, threads, quick):
+    """Streams that come one after another, each as the last one ends, where new ones
+    wait for the phase of those that run and where not: medians, in turns."""
+    servers = {"apart": Server(binaries, models, threads, ["--phase-wait", "0"]),
+               "aligned": Server(binaries, models, threads)}
+    seen = {}
+    for _ in range(1 if quick else 5):
+        for streams in (8, 64):
+            for way, server in servers.items():
+                output = subprocess.run(
+                    [str(binaries / "strata"), "--server", server.address, "bench",
+                     "--model", "bench-block-10m", "--concurrency", str(streams),
+                     "--requests", str(3 * streams), "--prompt-bytes", "510",
+                     "--max-tokens", "100", "--json"],
+                    stdout=subprocess.PIPE, check=True).stdout
+                report = json.loads(output.splitlines()[-1])
+                name = f"phases/{streams}/{way}"
+                for key, value in (
+                        (name, report["tokens_per_second"]),
+                        (name + "/first", report["ttft_seconds"]["p50"] * 1e6),
+                        (name + "/p99", report["inter_token_seconds"]["p99"] * 1e6)):
+                    seen.setdefault(key, []).append(value)
+    for server in servers.values():
+        server.close()
+    return {name: statistics.median(values) for name, values in seen.items()}
+
+
 def host(threads, roofs):
     cpu = pathlib.Path("/proc/cpuinfo").read_text()
     flags = set(re.search(r"flags\s*:(.*)", cpu).group(1).split())
@@ -151,6 +178,10 @@ def rows_of(figures):
     for name in (n for n in figures if n.startswith("turn2")):
         again = name.replace("kept", "again")
         add(name, "us", again if again != name else None)
+    for name in (n for n in figures if n.startswith("phases")):
+        apart = name.replace("aligned", "apart")
+        unit = "us" if name.endswith(("first", "p99")) else "bytes/s"
+        add(name, unit, apart if apart != name else None)
     return rows
 
 
@@ -179,7 +210,10 @@ def main():
                                             environment, options.quick))
             figures.update(streamed(options.bin, models, environment,
                                     options.quick))
-        figures.update(turns(options.bin, models, threads, options.quick))
+        if options.only in (None, "turns"):
+            figures.update(turns(options.bin, models, threads, options.quick))
+        if options.only in (None, "phases"):
+            figures.update(phases(options.bin, models, threads, options.quick))
     rows = rows_of(figures)
     for row in rows:
         ratio = (f"{row['ratio']:8.3g}x {row['baseline']}"

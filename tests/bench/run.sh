@@ -2,9 +2,10 @@
 # Builds and runs the benchmarks; prints a table of ratios, each of two things
 # measured side by side in this one run.
 #
-#   tests/bench/run.sh [--quick] [--only turns] [--json FILE]
+#   tests/bench/run.sh [--quick] [--only turns|phases] [--json FILE]
 #
 #   --only turns the time to the first byte of a second turn of a chat, alone
+#   --only phases  streams that wait for a common phase and those that do not, alone
 #   --quick      shorter runs: for a look, not for a claim
 #   --json FILE  {"host": {…}, "rows": [{"name", "value", "unit", "baseline",
 #                "ratio", "target", "met"}]}
