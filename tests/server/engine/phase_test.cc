@@ -1,9 +1,13 @@
 #include "server/engine/phase.h"
 
+#include <algorithm>
+#include <set>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/base/random.h"
 #include "model/presets.h"
+#include "tests/server/engine/engine_fixture.h"
 
 namespace strata {
 namespace {
@@ -79,6 +83,35 @@ TEST(HeldForPhaseTest, NobodyWaitsLongAndAllWhoRunAreInPhase) {
       rows.erase(rows.begin() + static_cast<long>(gone));
       waited.erase(waited.begin() + static_cast<long>(gone));
     }
+  }
+}
+
+// Prompts of two items or more are read in one step, so a row that feeds one item
+// decodes.
+TEST_F(EngineTest, StreamsCompleteTheirBlocksTogether) {
+  for (const int64_t wait : {0, 7}) {
+    std::set<std::set<int64_t>> phases;  // of the rows of each step
+    FakeModelOptions options;
+    options.block = 8;
+    options.on_step = [&](absl::Span<const StepRow> rows) {
+      std::set<int64_t> of_step;
+      for (const StepRow& row : rows) {
+        if (row.items.size() == 1) of_step.insert(row.sequence->size() % 8);
+      }
+      phases.insert(of_step);
+      return absl::OkStatus();
+    };
+    Use(std::move(options), {.phase_wait = wait});
+    std::vector<std::shared_ptr<RecordingSink>> sinks;
+    for (int i = 0; i < 20; ++i) {
+      sinks.push_back(Submit(Request(absl::StrCat(i), 5 + i, std::string(i, 'x'))));
+    }
+    for (const auto& sink : sinks) EXPECT_TRUE(sink->Wait().status.ok());
+    const bool together =
+        std::all_of(phases.begin(), phases.end(),
+                    [](const auto& of_step) { return of_step.size() <= 1; });
+    EXPECT_EQ(together, wait == 7);
+    engine.reset();
   }
 }
 
