@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Trains every generative preset of one size on the same text and compares them:
-# held-out bits per byte, at equal bytes and at equal training compute, training and
+# bits per byte of held-out text, at equal bytes (in rows as long as those of training,
+# and in longer pieces of another book) and at equal training compute, training and
 # decoding speed, state. Prints a Markdown table.
 #
 #   tests/bench/compare.sh [--size 1m|10m] [--megabytes N]
@@ -21,5 +22,5 @@ cd "$here/../.."
 
 build=build/release
 [ -f "$build/build.ninja" ] || cmake --preset release >/dev/null
-cmake --build "$build" --target preset_facts strata-server strata >&2
+cmake --build "$build" --target preset_facts strata-server strata make_model >&2
 exec python3 "$here/compare.py" --bin "$build/bin" "$@"

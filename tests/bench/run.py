@@ -120,13 +120,13 @@ def phases(binaries, models, threads, quick):
                "aligned": Server(binaries, models, threads)}
     seen = {}
     for _ in range(1 if quick else 5):
-        for streams in (8, 64):
+        for streams in (4, 16, 64):
             for way, server in servers.items():
                 output = subprocess.run(
                     [str(binaries / "strata"), "--server", server.address, "bench",
                      "--model", "bench-block-10m", "--concurrency", str(streams),
-                     "--requests", str(3 * streams), "--prompt-bytes", "510",
-                     "--max-tokens", "100", "--json"],
+                     "--requests", str(3 * streams), "--prompt-bytes", "40",
+                     "--max-tokens", "301", "--json"],
                     stdout=subprocess.PIPE, check=True).stdout
                 report = json.loads(output.splitlines()[-1])
                 name = f"phases/{streams}/{way}"
