@@ -1,9 +1,15 @@
 // Decoding without a server: bytes/s of a batched step by model, context and
 // streams, and of the whole engine by workers. Google Benchmark; run.sh drives
 // it. STRATA_BENCH_MODELS names a folder with bench-PRESET/1/ version folders.
+//
+//   decode_bench [FLAGS]
+//                [decode/PRESET/CONTEXT/STREAMS | prefill/PRESET/CONTEXT | kernel_peak]…
+//
+// Without rows to measure: those of block-10m and flat-10m, and the engine's.
 
 #include <benchmark/benchmark.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <map>
@@ -11,9 +17,13 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 #include "model/base/log.h"
 #include "model/base/random.h"
+#include "model/decode/kernels.h"
 #include "model/decode/load_model.h"
+#include "model/decode/thread_pool.h"
 #include "model/generator.h"
 #include "server/engine/engine.h"
 
@@ -122,6 +132,26 @@ void BM_Prefill(benchmark::State& state, const std::string& preset,
   state.SetItemsProcessed(state.iterations() * context);
 }
 
+// Operations/s of the executor's own matrix kernel, from the caches: a roof for what is
+// made of it, which a library's product need not reach.
+void BM_KernelPeak(benchmark::State& state) {
+  constexpr int64_t kRows = 128, kIn = 512, kPanels = 8;
+  auto pool = ThreadPool(Threads());
+  const auto& matmul = SelectKernels<float>().matmul;
+  const std::vector<float> x(kRows * kIn, 0.5f), w(kPanels * kIn * kPanel, 0.25f);
+  std::vector<std::vector<float>> y(Threads());
+  for (auto& out : y) out.resize(kRows * kPanels * kPanel);
+  for (auto _ : state) {
+    pool.ParallelFor(Threads(), [&](int thread, int64_t) {
+      matmul(x.data(), kIn, kRows, w.data(), kIn, kPanels, y[thread].data(),
+             kPanels * kPanel, Epilogue::kStore);
+    });
+  }
+  state.counters["flops"] = benchmark::Counter(
+      2.0 * Threads() * kRows * kIn * kPanels * kPanel * state.iterations(),
+      benchmark::Counter::kIsRate);
+}
+
 // Counts what it is given; blocks until all requests are done.
 class CountingSink : public RequestSink {
  public:
@@ -179,21 +209,44 @@ void BM_Engine(benchmark::State& state, const std::string& preset,
   state.counters["cpu_us"] = 1e6 / CLOCKS_PER_SEC * (std::clock() - before) / items;
 }
 
+void RegisterDecode(const std::string& preset, int64_t context, int64_t streams) {
+  const std::string name = "decode/" + preset + "/context" +
+                           std::to_string(context) + "/streams" +
+                           std::to_string(streams);
+  benchmark::RegisterBenchmark(name.c_str(), BM_Decode, preset, context, streams)
+      ->UseRealTime();
+}
+
+void RegisterPrefill(const std::string& preset, int64_t context) {
+  const std::string name = "prefill/" + preset + "/context" + std::to_string(context);
+  benchmark::RegisterBenchmark(name.c_str(), BM_Prefill, preset, context)
+      ->UseRealTime();
+}
+
+// False where `row` names none.
+bool RegisterRow(const std::string& row) {
+  if (row == "kernel_peak") {
+    benchmark::RegisterBenchmark("kernel_peak", BM_KernelPeak)->UseRealTime();
+    return true;
+  }
+  const std::vector<std::string> parts = absl::StrSplit(row, '/');
+  int64_t context = 0, streams = 0;
+  if (parts.size() < 3 || !absl::SimpleAtoi(parts[2], &context)) return false;
+  if (parts[0] == "prefill" && parts.size() == 3) {
+    RegisterPrefill(parts[1], context);
+    return true;
+  }
+  if (parts[0] != "decode" || parts.size() != 4) return false;
+  if (!absl::SimpleAtoi(parts[3], &streams)) return false;
+  RegisterDecode(parts[1], context, streams);
+  return true;
+}
+
 void RegisterAll() {
   for (const std::string preset : {"block-10m", "flat-10m"}) {
     for (const int64_t context : {512, 4096}) {
-      for (const int64_t streams : {1, 8, 64}) {
-        const std::string name = "decode/" + preset + "/context" +
-                                 std::to_string(context) + "/streams" +
-                                 std::to_string(streams);
-        benchmark::RegisterBenchmark(name.c_str(), BM_Decode, preset, context,
-                                     streams)
-            ->UseRealTime();
-      }
-      const std::string name =
-          "prefill/" + preset + "/context" + std::to_string(context);
-      benchmark::RegisterBenchmark(name.c_str(), BM_Prefill, preset, context)
-          ->UseRealTime();
+      for (const int64_t streams : {1, 8, 64}) RegisterDecode(preset, context, streams);
+      RegisterPrefill(preset, context);
     }
   }
   for (const int workers : {1, 2}) {
@@ -207,9 +260,13 @@ void RegisterAll() {
 }  // namespace strata
 
 int main(int argc, char** argv) {
-  strata::RegisterAll();
   benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  for (int i = 1; i < argc; ++i) {
+    if (strata::RegisterRow(argv[i])) continue;
+    std::fprintf(stderr, "decode_bench: %s is no row\n", argv[i]);
+    return 2;
+  }
+  if (argc == 1) strata::RegisterAll();
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

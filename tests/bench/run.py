@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 
+import targets
 from server import Server
 
 
@@ -17,7 +18,7 @@ def arguments():
     parser.add_argument("--bin", type=pathlib.Path, required=True)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=pathlib.Path)
-    parser.add_argument("--only", choices=["turns", "phases"])
+    parser.add_argument("--only", choices=["turns", "phases", "targets"])
     return parser.parse_args()
 
 
@@ -191,7 +192,10 @@ def main():
     environment = {"STRATA_BENCH_THREADS": str(threads),
                    "STRATA_BENCH_QUICK": "1" if options.quick else "0"}
     with tempfile.TemporaryDirectory() as models:
-        for preset in ("block-10m", "flat-10m"):
+        wanted = {"block-10m", "flat-10m"}
+        if options.only == "targets":
+            wanted = targets.PRESETS
+        for preset in wanted:
             # A preset's own name is reserved in a repository.
             subprocess.run([str(options.bin / "make_model"), preset,
                             f"{models}/bench-{preset}/1"], check=True)
@@ -201,6 +205,10 @@ def main():
                                  environment, options.quick)
         header = host(threads, roofs)
         print(json.dumps(header, indent=2))
+        if options.only == "targets":
+            targets.show(targets.measure(google_benchmark, options.bin, environment,
+                                         options.quick, roofs))
+            return
         figures = {}
         if options.only is None:
             figures.update(google_benchmark(options.bin / "decode_bench", [],

@@ -2,10 +2,12 @@
 # Builds and runs the benchmarks; prints a table of ratios, each of two things
 # measured side by side in this one run.
 #
-#   tests/bench/run.sh [--quick] [--only turns|phases] [--json FILE]
+#   tests/bench/run.sh [--quick] [--only turns|phases|targets] [--json FILE]
 #
 #   --only turns the time to the first byte of a second turn of a chat, alone
 #   --only phases  streams that wait for a common phase and those that do not, alone
+#   --only targets what a decoder should reach, beside what it does, alone: minutes, and
+#                  some 12 GB of memory
 #   --quick      shorter runs: for a look, not for a claim
 #   --json FILE  {"host": {…}, "rows": [{"name", "value", "unit", "baseline",
 #                "ratio", "target", "met"}]}
@@ -16,5 +18,5 @@ cd "$here/../.."
 build=build/release
 [ -f "$build/build.ninja" ] || cmake --preset release >/dev/null
 cmake --build "$build" --target \
-  make_model decode_bench train_bench strata-server strata >&2
+  make_model decode_bench preset_facts train_bench strata-server strata >&2
 exec python3 "$here/run.py" --bin "$build/bin" "$@"

@@ -2,14 +2,18 @@
 // backward, clipping, AdamW; rows of 512 bytes, batch 8), and the roofs beside
 // it: fp32 matrix-multiply peak and read bandwidth. Google Benchmark; run.sh
 // drives it.
+//
+//   train_bench [FLAGS] [train/PRESET]…     without: block-10m and flat-10m
 
 #include <benchmark/benchmark.h>
 #include <torch/torch.h>
 
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "model/base/log.h"
 #include "model/base/random.h"
@@ -118,15 +122,24 @@ int main(int argc, char** argv) {
                                strata::BM_MatrixMultiplyPeak)->UseRealTime();
   benchmark::RegisterBenchmark("read_bandwidth", strata::BM_ReadBandwidth)
       ->UseRealTime();
-  for (const std::string preset : {"block-10m", "flat-10m"}) {
+  benchmark::Initialize(&argc, argv);
+  std::vector<std::string> presets;
+  for (int i = 1; i < argc; ++i) {
+    const std::string row = argv[i];
+    if (row.rfind("train/", 0) != 0) {
+      std::fprintf(stderr, "train_bench: %s is no row\n", argv[i]);
+      return 2;
+    }
+    presets.push_back(row.substr(6));
+  }
+  if (presets.empty()) presets = {"block-10m", "flat-10m"};
+  for (const std::string& preset : presets) {
     benchmark::RegisterBenchmark(("train/" + preset).c_str(), BM_Training,
                                  preset, steps)
         ->UseManualTime()
         ->Iterations(1)
         ->Unit(benchmark::kSecond);
   }
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

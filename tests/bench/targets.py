@@ -1,0 +1,102 @@
+"""What a decoder that makes the hierarchy pay should reach, beside what it does: shares
+of the machine's roofs and ratios of presets, all of one run. See run.sh --only targets.
+
+A roof is the larger of bytes / read bandwidth and operations / matrix-multiply peak (of
+LibTorch and of the executor's own kernel, the better one), measured in the run: of a step, the weights once and each stream's keys and values, fp32. Operations
+are those of a whole pass by formula; a prefill leaves out what no logit needs.
+"""
+import json
+import subprocess
+
+LONG = 65536 - 256  # the longest context that leaves room to step in
+
+
+def rows(contexts_of_pairs):
+    return [f"decode/{preset}/{context}/{streams}"
+            for preset, context, streams in contexts_of_pairs]
+
+
+DECODE = [("flat-25m", 64, 1), ("flat-25m", 512, 8), ("flat-25m", 512, 32),
+          ("flat-25m", 8192, 1), ("block-45m", 8192, 1), ("flat-45m", 8192, 1),
+          ("block-45m", 8192, 16), ("flat-45m", 8192, 16), ("block-45m", 64, 1),
+          ("tree-1m", 1024, 1), ("tree-1m", LONG, 1),
+          ("three-level-1m", 1024, 1), ("three-level-1m", LONG, 1)]
+PREFILL = [("flat-25m", 512), ("flat-25m", 4096), ("block-45m", 4096)]
+TRAIN = ["flat-25m", "block-45m"]
+PRESETS = sorted({row[0] for row in DECODE + PREFILL} | set(TRAIN))
+
+
+def facts(binaries, preset, context):
+    output = subprocess.run([str(binaries / "preset_facts"), str(context),
+                             str(context), preset],
+                            stdout=subprocess.PIPE, check=True).stdout
+    return json.loads(output)
+
+
+def decode_name(preset, context, streams):
+    return f"decode/{preset}/context{context}/streams{streams}"
+
+
+def share_of_roof(binaries, figures, roofs, preset, context, streams):
+    """Of the flat presets: each step reads all weights and all keys and values."""
+    known = facts(binaries, preset, context)
+    moved = 4 * known["parameters"] + streams * known["state_bytes"]
+    operations = streams * (2 * known["parameters"] + known["state_bytes"] / 2)
+    roof = max(moved / roofs["read_bandwidth"],
+               operations / roofs["matrix_multiply_peak"])
+    return roof * figures[decode_name(preset, context, streams)] / streams
+
+
+def measure(benchmark, binaries, environment, quick, roofs):
+    """(what, value, target, whether a smaller value is better) of each row."""
+    names = ["kernel_peak"] + rows(DECODE) + [f"prefill/{preset}/{context}" for preset, context in PREFILL]
+    figures = benchmark(binaries / "decode_bench", names, environment, quick)
+    # LibTorch's product is not the best there is on every machine.
+    library = roofs["matrix_multiply_peak"]
+    peak = max(library, figures["kernel_peak"])
+    roofs = {**roofs, "matrix_multiply_peak": peak}
+    print(f"matrix multiply: LibTorch {library / 1e9:.0f} GFLOP/s, own kernel "
+          f"{figures['kernel_peak'] / 1e9:.0f}")
+    figures.update(benchmark(binaries / "train_bench",
+                             [f"train/{preset}" for preset in TRAIN],
+                             environment, quick))
+
+    def ratio(above, below):
+        return figures[decode_name(*above)] / figures[decode_name(*below)]
+
+    def share_of_peak(peak, name, preset, sequence, passes=1):
+        operations = passes * facts(binaries, preset, sequence)["flops_per_byte"]
+        return figures[name] * operations / peak
+
+    table = []
+    for context, streams, target in ((64, 1, .8), (512, 8, .7), (512, 32, .6),
+                                     (8192, 1, .6)):
+        table.append((f"flat-25m, context {context}, {streams} streams: share of the "
+                      "roof", share_of_roof(binaries, figures, roofs, "flat-25m",
+                                            context, streams), target, False))
+    for streams, target in ((1, 8), (16, 20)):
+        table.append((f"block-45m over flat-45m, context 8192, {streams} streams",
+                      ratio(("block-45m", 8192, streams), ("flat-45m", 8192, streams)),
+                      target, False))
+    table.append(("block-45m, context 8192 over 64",
+                  ratio(("block-45m", 8192, 1), ("block-45m", 64, 1)), .8, False))
+    for (preset, context), target in zip(PREFILL, (.65, .55, .45)):
+        table.append((f"{preset}, prefill of {context}: share of the peak",
+                      share_of_peak(peak, f"prefill/{preset}/context{context}", preset,
+                                    context), target, False))
+    for preset in ("tree-1m", "three-level-1m"):
+        table.append((f"{preset}, cost of a byte at context 64k over 1k",
+                      ratio((preset, 1024, 1), (preset, LONG, 1)), 1.1, True))
+    for preset, target in zip(TRAIN, (.7, .55)):
+        for whose, roof in (("the peak", peak), ("LibTorch's product", library)):
+            table.append((f"{preset}, training: share of {whose}",
+                          share_of_peak(roof, f"train/{preset}", preset, 512, 3),
+                          target, False))
+    return table
+
+
+def show(table):
+    for what, value, target, least in table:
+        met = value <= target if least else value >= target
+        print(f"{what:58}{value:8.2f}   target {'<=' if least else '>='} {target:<5}"
+              f"{'met' if met else 'missed'}")
