@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <thread>
 
+#include "client/arrivals.h"
 #include "client/generate_stream.h"
 #include "client/status.h"
 #include "model/base/clock.h"
@@ -27,10 +29,24 @@ v1::GenerateRequest MakeRequest(const LoadOptions& options, uint64_t number) {
   return request;
 }
 
+void SleepFor(double seconds) {
+  if (seconds > 0) std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+}
+
 // One stream's arrivals.
 class Timer {
  public:
-  explicit Timer(LoadReport* report) : report_(report), sent_(Now()), last_(sent_) {}
+  Timer(MonotonicTime due, LoadReport* report) : report_(report), sent_(due), last_(due) {}
+
+  bool started() const { return started_; }
+  // Whether the goals were kept.
+  bool Good(const LoadOptions& options) const {
+    const auto kept = [](const Percentiles& seen, double goal) {
+      return goal == 0 || seen.Mean() <= goal;
+    };
+    return kept(report_->ttft, options.ttft_goal) &&
+           kept(report_->inter_token, options.inter_token_goal);
+  }
 
   void OnEvent(const v1::GenerateResponse& event) {
     const MonotonicTime now = Now();
@@ -64,17 +80,32 @@ class Timer {
   bool started_ = false;
 };
 
-void RunOne(Connection* connection, const v1::GenerateRequest& request, LoadReport* report) {
+// Whether request `number` goes away at its first byte.
+bool GoesAway(const LoadOptions& options, uint64_t number) {
+  constexpr uint64_t kStream = 0x63616e63656c;
+  return RandomUniform(options.seed, kStream, number) < options.cancel;
+}
+
+void RunOne(Connection* connection, const LoadOptions& options, uint64_t number,
+            MonotonicTime due, LoadReport* report) {
   grpc::ClientContext call;
-  LoadReport mine;  // a failed request leaves no timings
-  Timer timer(&mine);
-  const absl::Status status =
-      StreamGenerate(connection, &call, request, [&](const v1::GenerateResponse& event) {
+  LoadReport mine;  // a failed or cancelled request leaves no timings
+  Timer timer(due, &mine);
+  const bool goes_away = GoesAway(options, number);
+  bool cancelled = false;
+  const absl::Status status = StreamGenerate(
+      connection, &call, MakeRequest(options, number), [&](const v1::GenerateResponse& event) {
         timer.OnEvent(event);
-        return absl::OkStatus();
+        SleepFor(options.read_delay);
+        cancelled = goes_away && timer.started() && !event.has_finished();
+        return cancelled ? absl::CancelledError("as the load asks") : absl::OkStatus();
       });
   if (status.ok()) {
     ++mine.completed;
+    mine.good += timer.Good(options);
+  } else if (cancelled) {
+    mine = LoadReport();
+    ++mine.cancelled;
   } else {
     mine = LoadReport();
     ++mine.failed;
@@ -90,13 +121,23 @@ LoadReport RunAll(const std::vector<std::unique_ptr<Connection>>& connections,
                   const std::function<void(int64_t)>& on_progress) {
   std::atomic<int64_t> next{0};
   std::atomic<int64_t> done{0};
+  const std::vector<double> arrivals =
+      options.rate > 0 ? PoissonArrivals(options.rate, total, options.seed)
+                       : std::vector<double>();
+  const MonotonicTime start = Clock::System()->Now();
   std::vector<LoadReport> reports(static_cast<size_t>(options.concurrency));
   std::vector<std::thread> threads;
   for (int i = 0; i < options.concurrency; ++i) {
     threads.emplace_back([&, i] {
       Connection* connection = connections[static_cast<size_t>(i / kStreamsPerSocket)].get();
       for (int64_t number = next++; number < total; number = next++) {
-        RunOne(connection, MakeRequest(options, first + static_cast<uint64_t>(number)),
+        MonotonicTime due = Clock::System()->Now();
+        if (!arrivals.empty()) {
+          due = start + std::chrono::duration_cast<MonotonicDuration>(std::chrono::duration<double>(
+                            arrivals[static_cast<size_t>(number)]));
+          std::this_thread::sleep_until(due);
+        }
+        RunOne(connection, options, first + static_cast<uint64_t>(number), due,
                &reports[static_cast<size_t>(i)]);
         on_progress(++done);
       }
@@ -113,6 +154,8 @@ LoadReport RunAll(const std::vector<std::unique_ptr<Connection>>& connections,
 void LoadReport::Merge(const LoadReport& other) {
   completed += other.completed;
   failed += other.failed;
+  cancelled += other.cancelled;
+  good += other.good;
   for (const auto& [code, count] : other.errors) errors[code] += count;
   if (first_error.empty()) first_error = other.first_error;
   prompt_tokens += other.prompt_tokens;
@@ -139,6 +182,7 @@ LoadReport RunLoad(const LoadOptions& options, const std::function<void(int64_t)
   }
   LoadOptions warmup = options;
   warmup.max_tokens = std::min(options.max_tokens, kWarmupTokens);
+  warmup.rate = warmup.cancel = 0;
   const auto total = static_cast<uint64_t>(options.requests);
   RunAll(connections, warmup, options.warmup, total, [](int64_t) {});
   const MonotonicTime start = Clock::System()->Now();

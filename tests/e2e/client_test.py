@@ -135,3 +135,23 @@ def test_bench(serve):
                             "--prompt-bytes", "32", "--max-tokens", "32",
                             "--json").stdout)[-1]
     assert json.dumps(result)
+
+
+def test_bench_of_an_open_loop(serve):
+    server = serve()
+    bench = ["bench", "--model", "tiny", "--prompt-bytes", "32", "--json"]
+    report = json_lines(cli(server, *bench, "--rate", "40", "--requests", "20",
+                            "--max-tokens", "16", "--ttft-goal", "1000").stdout)[-1]
+    assert report["completed"] == 20 and report["concurrency"] == 20
+    # Twenty at forty a second take as long whatever the server does.
+    assert report["seconds"] > 0.2
+    assert report["goodput_requests_per_second"] == report["requests_per_second"]
+    report = json_lines(cli(server, *bench, "--requests", "12", "--concurrency", "4",
+                            "--max-tokens", "400", "--cancel", "1").stdout)[-1]
+    assert report["cancelled"] == 12 and report["failed"] == 0
+    report = json_lines(cli(server, *bench, "--requests", "1", "--max-tokens", "4",
+                            "--read-delay", "0.1", "--ttft-goal", "1e-9").stdout)[-1]
+    assert report["goodput_requests_per_second"] == 0 and report["seconds"] > 0.2
+    for option, value in (("--rate", "-1"), ("--cancel", "1.5")):
+        refused = cli(server, *bench, option, value, check=False)
+        assert refused.returncode == 2 and option.encode() in refused.stderr
