@@ -5,6 +5,8 @@
 namespace strata {
 namespace {
 
+constexpr int64_t kSharedPart = 4;  // one in so many items of a step
+
 // Equal parts for `rows`, in rounds: each round divides what is left among those
 // that still want more. A round either uses up the budget but for less than one
 // item a row, or satisfies a row, so there are at most rows.size() + 1.
@@ -24,6 +26,18 @@ int64_t ShareEvenly(absl::Span<const int64_t> want, std::vector<size_t> rows,
   return budget;
 }
 
+// All of the budget to the row that wants least, then to the next.
+void ServeShortest(absl::Span<const int64_t> want, std::vector<size_t> rows,
+                   int64_t budget, std::vector<int64_t>* given) {
+  std::stable_sort(rows.begin(), rows.end(),
+                   [&](size_t a, size_t b) { return want[a] < want[b]; });
+  for (const size_t row : rows) {
+    const int64_t more = std::min(budget, want[row] - (*given)[row]);
+    (*given)[row] += more;
+    budget -= more;
+  }
+}
+
 }  // namespace
 
 std::vector<int64_t> PlanStep(absl::Span<const int64_t> prefill_remaining,
@@ -38,8 +52,8 @@ std::vector<int64_t> PlanStep(absl::Span<const int64_t> prefill_remaining,
     }
   }
   if (prompts.empty()) return plan;
-  int64_t rest =
-      ShareEvenly(prefill_remaining, prompts, prefill_items, &plan);
+  const int64_t shared = (prefill_items + kSharedPart - 1) / kSharedPart;
+  int64_t rest = ShareEvenly(prefill_remaining, prompts, shared, &plan);
   const size_t first = static_cast<size_t>(turn) % prompts.size();
   for (size_t i = 0; i < prompts.size() && rest > 0; ++i) {
     const size_t row = prompts[(first + i) % prompts.size()];
@@ -47,6 +61,7 @@ std::vector<int64_t> PlanStep(absl::Span<const int64_t> prefill_remaining,
     ++plan[row];
     --rest;
   }
+  ServeShortest(prefill_remaining, prompts, prefill_items - shared + rest, &plan);
   return plan;
 }
 

@@ -3,11 +3,15 @@
 // what the next step feeds comes out, so that every rule is a unit test.
 //
 //   - Every decoding row takes part in every step, with one item.
-//   - Prompts share `prefill_items` a step by max-min fairness: each gets an
-//     equal part, a short one takes what it needs, the rest goes to the longer.
-//     So a long prompt delays a short one by a constant factor, not by its length.
-//   - What does not divide evenly goes to the rows from `turn` on, one item
-//     each; more prompts than items advance in turns.
+//   - Prompts get `prefill_items` a step. A quarter they share by max-min fairness:
+//     each gets an equal part, a short one takes what it needs, the rest goes to the
+//     longer. So every prompt advances, whoever comes. What does not divide evenly goes
+//     to the rows from `turn` on, one item each; more prompts than items advance in
+//     turns.
+//   - The other three quarters go to the prompt with the least left to read, then to the
+//     next; of equal ones to the first row. Prompts that come together are thus read
+//     one after another and not all of them late: eight equal ones of a whole step are
+//     done after 2, 3, .. 8 and 8 steps, where sharing all would end each after 8.
 
 #include <cstdint>
 #include <vector>

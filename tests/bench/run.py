@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 
+import served
 import targets
 from server import Server
 
@@ -194,7 +195,7 @@ def main():
     with tempfile.TemporaryDirectory() as models:
         wanted = {"block-10m", "flat-10m"}
         if options.only == "targets":
-            wanted = targets.PRESETS
+            wanted = {*targets.PRESETS, served.MODEL}
         for preset in wanted:
             # A preset's own name is reserved in a repository.
             subprocess.run([str(options.bin / "make_model"), preset,
@@ -208,6 +209,7 @@ def main():
         if options.only == "targets":
             targets.show(targets.measure(google_benchmark, options.bin, environment,
                                          options.quick, roofs))
+            targets.show(served.measure(options.bin, models, threads, options.quick))
             return
         figures = {}
         if options.only is None:

@@ -1,0 +1,121 @@
+"""What a server should reach as its clients see it, beside what it does: rows of
+run.sh --only targets that need a whole server. All on block-10m, medians in turns."""
+import json
+import pathlib
+import statistics
+import subprocess
+import tempfile
+import threading
+
+from server import Server
+
+MODEL = "block-10m"
+
+
+def bench(binaries, server, **options):
+    flags = [word for name, value in options.items()
+             for word in (f"--{name.replace('_', '-')}", str(value))]
+    output = subprocess.run(
+        [str(binaries / "strata"), "--server", server.address, "bench", "--model",
+         f"bench-{MODEL}", "--json", *flags], stdout=subprocess.PIPE, check=True).stdout
+    return json.loads(output.splitlines()[-1])
+
+
+def first_bytes(binaries, models, threads, rounds):
+    """Time to the first byte of 8 clients, 512 bytes in and 128 out, over that of a
+    lone one: all at once, and in a closed loop."""
+    server = Server(binaries, models, threads)
+    seen = {"lone": [], "at once": [], "closed": []}
+    shape = dict(prompt_bytes=512, max_tokens=128)
+    for i in range(rounds):
+        for way, load in (("lone", dict(concurrency=1, requests=8)),
+                          ("at once", dict(concurrency=8, requests=8, warmup=0)),
+                          ("closed", dict(concurrency=8, requests=64))):
+            report = bench(binaries, server, **shape, **load, seed=100 * i + len(seen[way]))
+            seen[way].append(report["ttft_seconds"]["p50"])
+    server.close()
+    middle = {way: statistics.median(values) for way, values in seen.items()}
+    return middle["at once"] / middle["lone"], middle["closed"] / middle["lone"]
+
+
+def used_server(binaries, models, threads, rounds):
+    """A lone client's speed on a server that has served 1000 others over that on a
+    fresh one."""
+    used, fresh = (Server(binaries, models, threads) for _ in range(2))
+    bench(binaries, used, concurrency=16, requests=1000, prompt_bytes=64, max_tokens=16)
+    lone = dict(concurrency=1, requests=4, prompt_bytes=64, max_tokens=256)
+    ratios = []
+    for i in range(rounds):
+        speeds = [bench(binaries, server, **lone, seed=i)["tokens_per_second"]
+                  for server in (used, fresh)]
+        ratios.append(speeds[0] / speeds[1])
+    used.close()
+    fresh.close()
+    return statistics.median(ratios)
+
+
+class Training:
+    """A job that trains beside what is measured; its items a second."""
+
+    def __init__(self, binaries, server, text):
+        self.command = [str(binaries / "strata"), "--server", server.address]
+        self.rates = []
+        self.process = subprocess.Popen(
+            [*self.command, "train", "--base", "block-1m", "--data", text, "--name",
+             "beside", "--steps", "100000", "--eval-every", "100000", "--watch", "--json"],
+            stdout=subprocess.PIPE, text=True)
+        self.learning = threading.Event()
+        threading.Thread(target=self._read, daemon=True).start()
+        self.learning.wait(60)
+
+    def _read(self):
+        for line in self.process.stdout:
+            event = json.loads(line)
+            if event.get("type") != "metrics":
+                continue
+            self.rates.append(event["progress"]["tokens_per_second"])
+            self.learning.set()
+
+    def rate_since(self, count):
+        return statistics.median(self.rates[count:] or self.rates[-1:])
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def beside_training(binaries, models, threads, rounds):
+    """Inter-token p99 of a lone stream while a job trains over alone, and the job's
+    speed meanwhile over its own alone."""
+    server = Server(binaries, models, threads, ["--trainer-threads", str(threads)])
+    with tempfile.TemporaryDirectory() as folder:
+        text = pathlib.Path(folder) / "text"
+        text.write_text("a text to train on, whatever it says. " * 20000)
+        lone = dict(concurrency=1, requests=4, prompt_bytes=64, max_tokens=256)
+
+        def p99():
+            return statistics.median(
+                bench(binaries, server, **lone)["inter_token_seconds"]["p99"]
+                for _ in range(rounds))
+
+        alone = p99()
+        job = Training(binaries, server, text)
+        threading.Event().wait(8)
+        undisturbed, seen = job.rate_since(0), len(job.rates)
+        beside = p99()
+        kept = job.rate_since(seen) / undisturbed
+        job.stop()
+    server.close()
+    return beside / alone, kept
+
+
+def measure(binaries, models, threads, quick):
+    rounds = 2 if quick else 7
+    at_once, closed = first_bytes(binaries, models, threads, rounds)
+    beside, kept = beside_training(binaries, models, threads, rounds)
+    used = used_server(binaries, models, threads, 3 if quick else 20)
+    who = f"{MODEL}, 8 clients, first byte over a lone one's: "
+    return [(who + "at once", at_once, 5, True), (who + "closed loop", closed, 3, True),
+            (f"{MODEL}, a lone client on a used server over a fresh one", used, .97, False),
+            (f"{MODEL}, p99 between bytes beside training over alone", beside, 1.25, True),
+            ("the training's own speed meanwhile", kept, .10, False)]
