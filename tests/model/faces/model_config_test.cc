@@ -193,6 +193,16 @@ struct BadConfig {
   const char* message;
 };
 
+void ExpectRefused(const char* preset, const std::vector<BadConfig>& cases) {
+  for (const BadConfig& bad : cases) {
+    ModelConfig config = PresetConfig(preset).value();
+    bad.edit(&config);
+    const absl::Status status = ValidateModelConfig(config);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bad.message;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(bad.message));
+  }
+}
+
 TEST(ValidateModelConfig, NamesTheFieldTheValueAndTheLimit) {
   const std::vector<BadConfig> cases = {
       {[](ModelConfig* c) { c->architecture = ""; }, "architecture: "},
@@ -231,13 +241,7 @@ TEST(ValidateModelConfig, NamesTheFieldTheValueAndTheLimit) {
       {[](ModelConfig* c) { c->levels[1].bridge = BridgeKind::kRepeat; },
        "levels[1].bridge: the top level has no level above"},
   };
-  for (const BadConfig& bad : cases) {
-    ModelConfig config = PresetConfig("block").value();
-    bad.edit(&config);
-    const absl::Status status = ValidateModelConfig(config);
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bad.message;
-    EXPECT_THAT(std::string(status.message()), HasSubstr(bad.message));
-  }
+  ExpectRefused("block", cases);
 }
 
 TEST(ValidateModelConfig, AScopeHasWhatItNeedsAndNothingElse) {
@@ -267,13 +271,7 @@ TEST(ValidateModelConfig, AScopeHasWhatItNeedsAndNothingElse) {
       {[](ModelConfig* c) { c->levels[1].dec_scope = Scope::kGlobalLocal; },
        "levels[1].window: is 0; must be in [1"},
   };
-  for (const BadConfig& bad : cases) {
-    ModelConfig config = PresetConfig("block").value();
-    bad.edit(&config);
-    const absl::Status status = ValidateModelConfig(config);
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bad.message;
-    EXPECT_THAT(std::string(status.message()), HasSubstr(bad.message));
-  }
+  ExpectRefused("block", cases);
 }
 
 TEST(ValidateModelConfig, SaysWhatRaggedUnitsNeed) {
@@ -304,12 +302,7 @@ TEST(ValidateModelConfig, SaysWhatRaggedUnitsNeed) {
        },
        "levels[0].block_rule: must be fixed in a model of more than two levels"},
   };
-  for (const BadConfig& bad : cases) {
-    ModelConfig config = PresetConfig("spacebyte").value();
-    bad.edit(&config);
-    const absl::Status status = ValidateModelConfig(config);
-    EXPECT_THAT(std::string(status.message()), HasSubstr(bad.message));
-  }
+  ExpectRefused("spacebyte", cases);
 }
 
 TEST(MaxItems, CountsTheShortestUnits) {
