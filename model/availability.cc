@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/decoder_places.h"
 #include "model/key_unions.h"
 #include "model/scope_rule.h"
 #include "model/tree_availability.h"
@@ -69,13 +70,12 @@ class ShadowModel {
 
   // One layer: a query joins every key that the scope shows it, and itself
   // (the residual).
-  ItemSets Attend(const ItemSets& items, Scope scope,
+  ItemSets Attend(const ItemSets& items, const ScopeSpec& spec,
                   const LevelConfig& level) const {
-    if (scope == Scope::kTree) {
+    if (spec.scope == Scope::kTree) {
       return TreeUnions(items, TreeOf(level), faults_.tree_node_early);
     }
     const int64_t n = static_cast<int64_t>(items.size());
-    const ScopeSpec spec = SpecOf(level, scope);
     KeyUnions recent(&items, words_), kept(&items, words_);
     ItemSets out;
     out.reserve(items.size());
@@ -88,10 +88,10 @@ class ShadowModel {
     return out;
   }
 
-  ItemSets Stack(ItemSets items, int layers, Scope scope,
+  ItemSets Stack(ItemSets items, int layers, const ScopeSpec& spec,
                  const LevelConfig& level) const {
     for (int layer = 0; layer < layers; ++layer) {
-      items = Attend(items, scope, level);
+      items = Attend(items, spec, level);
     }
     return items;
   }
@@ -115,10 +115,31 @@ class ShadowModel {
     return WaysToEnd(config_.levels[l], items).front();
   }
 
+  // The decoder's items: those with what o says about them, and prefixes between.
+  ItemSets WithPrefixes(const ItemSets& u, const ItemSets& o,
+                        const LevelConfig& level) const {
+    ItemSets all(DecoderPlaces(level, static_cast<int64_t>(u.size())), Empty());
+    for (int64_t i = 0; i < static_cast<int64_t>(u.size()); ++i) {
+      const int64_t place = DecoderPlace(level, i);
+      all[place] = u[i];
+      if (i % level.block != 0) continue;
+      for (int64_t r = 0; r <= PrefixItems(level); ++r) {
+        Join(OfUnit(o, i / level.block), &all[place - r]);
+      }
+    }
+    return all;
+  }
+
+  const ByteSet& OfUnit(const ItemSets& o, int64_t unit) const {
+    const int64_t shifted = unit + (faults_.no_block_shift ? 1 : 0);
+    return o[std::min(shifted, static_cast<int64_t>(o.size()) - 1)];
+  }
+
   ItemSets Level(size_t l, const ItemSets& z) const {
     const LevelConfig& level = config_.levels[l];
     const int64_t n = static_cast<int64_t>(z.size());
-    const ItemSets h = Stack(z, level.enc_layers, level.enc_scope, level);
+    const ItemSets h = Stack(z, level.enc_layers,
+                             SpecOf(level, level.enc_scope), level);
     const bool ahead = level.enc_scope == Scope::kBidirBlock;
     const ItemSets& skip = ahead && !faults_.skip_bidirectional ? z : h;
     ItemSets u(n + 1, Empty());
@@ -126,14 +147,22 @@ class ShadowModel {
     if (l + 1 < config_.levels.size()) {
       const Ends ends = EndsOfLevel(l, n);
       const ItemSets o = Level(l + 1, Pool(h, level, ends));
-      const int64_t last = static_cast<int64_t>(o.size()) - 1;
-      int64_t unit = faults_.no_block_shift ? 1 : 0;
-      for (int64_t i = 0; i <= n; ++i) {
-        if (i > 0 && ends[i - 1]) ++unit;
-        Join(o[std::min(unit, last)], &u[i]);
+      if (level.bridge == BridgeKind::kPrefix) {
+        u = WithPrefixes(u, o, level);
+      } else {
+        int64_t unit = 0;
+        for (int64_t i = 0; i <= n; ++i) {
+          if (i > 0 && ends[i - 1]) ++unit;
+          Join(OfUnit(o, unit), &u[i]);
+        }
       }
     }
-    return Stack(std::move(u), level.dec_layers, level.dec_scope, level);
+    u = Stack(std::move(u), level.dec_layers, DecoderSpec(level), level);
+    ItemSets c;
+    for (int64_t i = 0; i <= n; ++i) {
+      c.push_back(std::move(u[DecoderPlace(level, i)]));
+    }
+    return c;
   }
 
   const ModelConfig& config_;
@@ -149,8 +178,7 @@ bool Has(const ByteSet& set, int64_t byte) {
 // The scopes of a level's layers, in the order in which an item passes them.
 std::vector<ScopeSpec> LayerScopes(const LevelConfig& level) {
   std::vector<ScopeSpec> scopes(level.enc_layers, SpecOf(level, level.enc_scope));
-  scopes.resize(level.enc_layers + level.dec_layers,
-                SpecOf(level, level.dec_scope));
+  scopes.resize(level.enc_layers + level.dec_layers, DecoderSpec(level));
   return scopes;
 }
 

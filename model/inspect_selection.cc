@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/decoder_places.h"
 
 namespace strata {
 namespace {
@@ -71,10 +72,12 @@ absl::Status Check(const ModelConfig& config, const InspectOptions& options,
   return absl::OkStatus();
 }
 
-// Links of a level's stacks at most: a decoder has one position more than items.
+// Links of a level's stacks at most: a decoder has more positions than there are items.
 int64_t Links(const ModelConfig& config, const LevelSelection& selection,
               int64_t items, int top_k) {
-  const int64_t positions = MaxItems(config, selection.level, items) + 1;
+  const int64_t positions =
+      DecoderPlaces(config.levels[static_cast<size_t>(selection.level)],
+                    MaxItems(config, selection.level, items) + 1);
   const auto layers = static_cast<int64_t>(selection.encoder_layers.size() +
                                            selection.decoder_layers.size());
   return layers * static_cast<int64_t>(selection.heads.size()) * positions *

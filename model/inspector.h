@@ -5,7 +5,9 @@
 // thread-safe.
 //
 // A position of an encoder is an item. Position p of a decoder has read item p - 1
-// (position 0 the learned start alone) and predicts item p.
+// (position 0 the learned start alone) and predicts item p. Where the bridge is
+// `prefix`, the items that stand before a block are positions between those, which
+// predict nothing (model/decoder_places.h).
 
 #include <cstdint>
 #include <functional>
@@ -23,9 +25,9 @@
 namespace strata {
 
 struct AttendedKey {
-  enum class Kind { kItem, kStart, kNode };
+  enum class Kind { kItem, kStart, kNode, kPrefix };
   Kind kind = Kind::kItem;
-  ByteRange bytes;  // of the text
+  ByteRange bytes;  // of the text; of a prefix, all before its block
   int height = 0;   // of a node
 };
 

@@ -19,12 +19,13 @@ constexpr int64_t kMaxContext = int64_t{1} << 24;
 constexpr int kMaxLevels = 4;
 constexpr int kMaxUnitBytes = 1024;  // bounds the availability pass
 constexpr int kMaxTreeHeight = 24;
+constexpr int kMaxPrefix = 16;
 
 auto Fields(const LevelConfig& l) {
   return std::tie(l.dim, l.heads, l.ff_mult, l.enc_layers, l.enc_scope,
                   l.dec_layers, l.dec_scope, l.window, l.block, l.block_rule,
-                  l.block_min, l.block_mean, l.pool, l.bridge, l.position,
-                  l.position_span, l.dilation, l.stride, l.global_items,
+                  l.block_min, l.block_mean, l.pool, l.bridge, l.prefix,
+                  l.position, l.position_span, l.dilation, l.stride, l.global_items,
                   l.leaf, l.summaries, l.tree_height);
 }
 
@@ -104,6 +105,22 @@ absl::Status ValidateRaggedUnits(const LevelConfig& level,
   return absl::OkStatus();
 }
 
+absl::Status ValidatePrefix(const LevelConfig& level, const std::string& at) {
+  if (level.bridge != BridgeKind::kPrefix) {
+    return InRange(at + "prefix", level.prefix, 0, 0);
+  }
+  if (level.dec_scope != Scope::kBlock) {
+    return BadField(at + "dec_scope",
+                    absl::StrCat("is ", RuleOf(level.dec_scope).name,
+                                 "; must be block where bridge is prefix"));
+  }
+  if (level.dec_layers == 0) {
+    return BadField(at + "dec_layers",
+                    "is 0; must be at least 1 where bridge is prefix");
+  }
+  return InRange(at + "prefix", level.prefix, 1, kMaxPrefix);
+}
+
 absl::Status ValidateTree(const LevelConfig& level, const std::string& at,
                           int64_t item_bytes) {
   if (level.enc_scope == Scope::kTree) {
@@ -158,6 +175,7 @@ absl::Status ValidateLevel(const LevelConfig& level, const std::string& at,
   if (top && level.bridge != BridgeKind::kLinear) {
     return BadField(at + "bridge", "the top level has no level above");
   }
+  STRATA_RETURN_IF_ERROR(ValidatePrefix(level, at));
   const bool ragged = level.block_rule != BlockRule::kFixed;
   if (top && ragged) {
     return BadField(at + "block_rule", "must be fixed at the top level");

@@ -9,6 +9,7 @@
 //     u[i] = skip[i-1]      + bridge(o[i / block], i % block)
 //     c = norm(decoder(u))                         decoder scope
 //   skip = h where the encoder is causal, z itself where it is bidirectional.
+//   A bridge `prefix` speaks in items of the decoder's own: model/decoder_places.h.
 //
 // levels[0] is the byte level; the last level is the top and has no block. c[i] of
 // the byte level predicts item i and, through n-gram heads, the items after it.
@@ -42,6 +43,7 @@ enum class PoolKind {
 enum class BridgeKind {
   kLinear,  // a matrix of its own for each offset in the block
   kRepeat,  // one matrix: every offset gets the same
+  kPrefix,  // `prefix` vectors before the block: model/decoder_places.h
 };
 
 // What ends a unit of the level above: model/unit_rule.h.
@@ -72,6 +74,7 @@ struct LevelConfig {
   int block_mean = 0;  // items that training makes a router aim at; else 0
   PoolKind pool = PoolKind::kAttention;
   BridgeKind bridge = BridgeKind::kLinear;
+  int prefix = 0;      // m, vectors of a bridge that is `prefix`; else 0
   // How items tell where they lie; never null. Trees: only rope.
   const PositionScheme* position = &kRopePosition;
   int position_span = 0;  // items; 0 where the scheme has none
@@ -105,7 +108,16 @@ inline int64_t RouterItems(const LevelConfig& level) {
 }
 // Different contexts that a level's bridge makes for a block.
 inline int64_t BridgeRows(const LevelConfig& level) {
-  return level.bridge == BridgeKind::kRepeat ? 1 : level.block;
+  switch (level.bridge) {
+    case BridgeKind::kLinear: return level.block;
+    case BridgeKind::kRepeat: return 1;
+    case BridgeKind::kPrefix: return level.prefix;
+  }
+  return 0;
+}
+// Of these, what a sequence keeps for the items of the block that are to come.
+inline int64_t ContextRows(const LevelConfig& level) {
+  return level.bridge == BridgeKind::kPrefix ? 0 : BridgeRows(level);
 }
 
 inline constexpr int kMaxNgramHeads = 7;

@@ -28,7 +28,8 @@ constexpr Name<PoolKind> kPools[] = {{PoolKind::kAttention, "attention"},
                                      {PoolKind::kLast, "last"},
                                      {PoolKind::kConcat, "concat"}};
 constexpr Name<BridgeKind> kBridges[] = {{BridgeKind::kLinear, "linear"},
-                                         {BridgeKind::kRepeat, "repeat"}};
+                                         {BridgeKind::kRepeat, "repeat"},
+                                         {BridgeKind::kPrefix, "prefix"}};
 
 constexpr Name<BlockRule> kBlockRules[] = {{BlockRule::kFixed, "fixed"},
                                            {BlockRule::kSpacelike, "spacelike"},
@@ -109,6 +110,7 @@ LevelConfig ReadLevel(JsonObject* object) {
   GetOptional(object, "block_mean", &level.block_mean);
   GetOptional(object, "pool", kPools, &level.pool);
   GetOptional(object, "bridge", kBridges, &level.bridge);
+  GetOptional(object, "prefix", &level.prefix);
   GetOptional(object, "position", &level.position);
   GetOptional(object, "position_span", &level.position_span);
   GetOptional(object, "dilation", &level.dilation);
@@ -175,6 +177,7 @@ std::string ModelConfigToJson(const ModelConfig& config) {
     if (level.bridge != defaults.bridge) {
       out["bridge"] = NameOf(kBridges, level.bridge);
     }
+    add("prefix", level.prefix, defaults.prefix);
     if (level.position != defaults.position) {
       out["position"] = level.position->name;
     }

@@ -1,5 +1,7 @@
 #include "model/position_shape.h"
 
+#include "model/decoder_places.h"
+
 namespace strata {
 namespace {
 
@@ -51,7 +53,8 @@ DistanceRows DistanceRowsOf(const LevelConfig& level, Scope scope) {
 }
 
 int64_t ItemsHeld(const ModelConfig& config, int level) {
-  return MaxItems(config, level, config.max_context) + 1;
+  return DecoderPlaces(config.levels[level],
+                       MaxItems(config, level, config.max_context) + 1);
 }
 
 std::vector<double> ScaleRates(const LevelConfig& level) {

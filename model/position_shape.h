@@ -36,7 +36,8 @@ struct DistanceRows {
 };
 DistanceRows DistanceRowsOf(const LevelConfig& level, Scope scope);
 
-// Items that the level may hold, the decoder's position 0 included.
+// Places that the level's decoder may hold (model/decoder_places.h); its encoder holds
+// no more items.
 int64_t ItemsHeld(const ModelConfig& config, int level);
 // Per pair of a head, by how much the logarithm of its scale grows with an item; empty
 // where the scheme scales nothing.

@@ -79,6 +79,17 @@ ModelConfig Megabyte(LevelConfig bytes, LevelConfig global) {
   return Model("megabyte", {bytes, global});
 }
 
+// Ho et al. 2024: blocks of 4, as many layers in each model, and what the global one
+// says about a block enters before its bytes as two vectors.
+ModelConfig BlockTransformer(LevelConfig bytes, LevelConfig global) {
+  ModelConfig config = Megabyte(bytes, global);
+  config.architecture = "block-transformer";
+  config.levels[0].block = 4;
+  config.levels[0].bridge = BridgeKind::kPrefix;
+  config.levels[0].prefix = 2;
+  return config;
+}
+
 // Nawrot et al. 2021: one width throughout, groups of 4 averaged on the way up
 // and repeated on the way down (the paper groups by 2 to 4; 4 divides the rows of
 // training). The outer layers are windowed, which the paper's are not: at full
@@ -149,6 +160,10 @@ const std::vector<Preset>& Presets() {
       {"block-124m",
        Block(ByteLevel(384, 12, 2, 64), GlobalLevel(1024, 16, 9))},
       {"block-literal", BlockLiteral()},
+      {"block-transformer-1m",
+       BlockTransformer(ByteLevel(96, 3, 3, 0), GlobalLevel(128, 4, 3))},
+      {"block-transformer-10m",
+       BlockTransformer(ByteLevel(192, 6, 5, 0), GlobalLevel(384, 6, 5))},
       {"dynamic-1m", Dynamic(WithFeedForward(3, ByteLevel(128, 4, 1, 32)),
                              GlobalLevel(128, 4, 3))},
       {"dynamic-10m",
@@ -186,8 +201,9 @@ const std::vector<Preset>& Presets() {
 }
 
 // A family's name alone means its smallest size.
-constexpr const char* kFamilies[] = {"block", "dynamic", "flat", "hourglass", "megabyte",
-                                     "spacebyte", "three-level", "tree"};
+constexpr const char* kFamilies[] = {
+    "block",    "block-transformer", "dynamic",     "flat", "hourglass",
+    "megabyte", "spacebyte",         "three-level", "tree"};
 
 std::string FullName(absl::string_view name) {
   for (const char* family : kFamilies) {

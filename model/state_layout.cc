@@ -1,5 +1,7 @@
 #include "model/state_layout.h"
 
+#include "model/decoder_places.h"
+
 namespace strata {
 
 int64_t CacheSlots(const ScopeSpec& spec, int64_t max_items) {
@@ -20,21 +22,20 @@ StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
     const int64_t dim = level.dim;
     LevelLayout out;
     out.enc_items = MaxItems(config, static_cast<int>(l), capacity);
-    out.dec_items = out.enc_items + 1;
+    out.dec_items = DecoderPlaces(level, out.enc_items + 1);
     if (level.enc_layers > 0) {
       out.enc_slots = CacheSlots(SpecOf(level, level.enc_scope), out.enc_items);
     }
     if (level.dec_layers > 0) {
       out.dec_slots = level.dec_scope == Scope::kTree
                           ? TreeCacheSlots(TreeOf(level), out.dec_items)
-                          : CacheSlots(SpecOf(level, level.dec_scope),
-                                       out.dec_items);
+                          : CacheSlots(DecoderSpec(level), out.dec_items);
     }
     out.enc_offset = offset;
     out.dec_offset = out.enc_offset + level.enc_layers * 2 * out.enc_slots * dim;
     out.pool_offset = out.dec_offset + level.dec_layers * 2 * out.dec_slots * dim;
     out.context_offset = out.pool_offset + BufferedItems(level) * dim;
-    out.router_offset = out.context_offset + BridgeRows(level) * dim;
+    out.router_offset = out.context_offset + ContextRows(level) * dim;
     const int64_t end = out.router_offset + RouterItems(level) * dim;
     out.values = end - offset;
     offset = end;

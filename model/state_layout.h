@@ -8,8 +8,8 @@
 //               decoder caches  [dec_layers][K, V][dec_slots][dim]
 //               pool buffer     [block][dim]   items of the incomplete unit;
 //                               none where units are ragged
-//               context         [BridgeRows][dim]   bridge(o): one row per offset,
-//                               or one for all
+//               context         [ContextRows][dim]  bridge(o): one row per offset,
+//                               or one for all; none of a prefix
 //               router          [RouterItems][dim]  query of the last item, where a
 //                               router ends the units
 // The last three exist below the top only. The scope's rule says in which slot an
@@ -34,7 +34,7 @@ int64_t TreeCacheSlots(const TreeShape& tree, int64_t max_items);
 
 struct LevelLayout {
   int64_t enc_items = 0;  // most items the encoder sees: capacity / S_l
-  int64_t dec_items = 0;  // one more: u has n + 1 items
+  int64_t dec_items = 0;  // places that u[0..n] take: model/decoder_places.h
   int64_t enc_slots = 0;
   int64_t dec_slots = 0;
   int64_t enc_offset = 0;

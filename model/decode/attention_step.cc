@@ -97,13 +97,13 @@ template <typename T>
 void LevelStep<T>::Attend(const Job& job, int layer, bool wanted_only) {
   LevelScratch<T>& s = scratch_[job.level];
   const int64_t heads = level_config(job.level).heads;
-  const int64_t tasks = static_cast<int64_t>(s.rows.size()) * heads;
+  const int64_t tasks = static_cast<int64_t>(s.stack_rows.size()) * heads;
   const bool tree = job.stack == Stack::kDecoder && HasTree(job.level);
   if (tree) MakeNodes(job.level, layer);
   pool_->ParallelFor(tasks, [&](int thread, int64_t task) {
-    const LevelRow<CpuSequence<T>>& row = s.rows[task / heads];
+    const StackRow<CpuSequence<T>>& row = s.stack_rows[task / heads];
     const int head = static_cast<int>(task % heads);
-    const int64_t first_query = wanted_only ? row.count - row.wanted : 0;
+    const int64_t first_query = wanted_only ? row.first_wanted : 0;
     if (tree) {
       AttendTreeHead(job.level, layer, task / heads, head, first_query,
                      ThreadScratch(thread));
@@ -114,7 +114,8 @@ void LevelStep<T>::Attend(const Job& job, int layer, bool wanted_only) {
 }
 
 template <typename T>
-void LevelStep<T>::AttendHead(const Job& job, const LevelRow<CpuSequence<T>>& row, int layer,
+void LevelStep<T>::AttendHead(const Job& job,
+                              const StackRow<CpuSequence<T>>& row, int layer,
                               int head, int64_t first_query, T* scores) {
   const int l = job.level;
   const LevelConfig& level = level_config(l);
@@ -146,8 +147,7 @@ void LevelStep<T>::AttendHead(const Job& job, const LevelRow<CpuSequence<T>>& ro
     args.further = seen.data() + 1;
     args.further_count = static_cast<int64_t>(seen.size()) - 1;
     if (term != nullptr) {
-      FillTerms(*term, head, row.begin + j + job.first, slots.runs(item),
-                queries, &args);
+      FillTerms(*term, head, row.begin + j, slots.runs(item), queries, &args);
     }
     if (tile) {
       model_->kernels().attend_tile(args);

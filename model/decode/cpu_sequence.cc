@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "model/decode/kernels.h"
+#include "model/decoder_places.h"
 
 namespace strata {
 namespace {
@@ -21,10 +22,15 @@ void CopyCache(const CacheView<T>& from, const CacheView<T>& to,
   std::copy_n(from.values, chunks * from.chunk_stride, to.values);
 }
 
-// Of so many items; a tree has its leaf, then the nodes.
-int64_t SlotsInUse(const LevelConfig& level, Scope scope, int64_t items) {
-  return scope == Scope::kTree ? TreeCacheSlots(TreeOf(level), items)
-                               : CacheSlots(SpecOf(level, scope), items);
+// When so many items have been fed; a tree has its leaf, then the nodes.
+int64_t SlotsInUse(const LevelConfig& level, Stack stack, int64_t items) {
+  if (stack == Stack::kEncoder) {
+    return CacheSlots(SpecOf(level, level.enc_scope), items);
+  }
+  const int64_t places = DecoderPlaces(level, items + 1);
+  return level.dec_scope == Scope::kTree
+             ? TreeCacheSlots(TreeOf(level), places)
+             : CacheSlots(DecoderSpec(level), places);
 }
 
 }  // namespace
@@ -94,13 +100,10 @@ void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
       const int layers = encoder ? level.enc_layers : level.dec_layers;
       for (int i = 0; i < layers; ++i) {
         const CacheView<T> from = other.Cache(l, stack, i);
-        const int64_t used =
-            encoder ? SlotsInUse(level, level.enc_scope, items)
-                    : SlotsInUse(level, level.dec_scope, items + 1);
-        CopyCache(from, Cache(l, stack, i), used);
+        CopyCache(from, Cache(l, stack, i), SlotsInUse(level, stack, items));
       }
     }
-    const int64_t context = BridgeRows(level) * level.dim;
+    const int64_t context = ContextRows(level) * level.dim;
     const int64_t pending =
         std::min(progress_.levels[l].open.items, BufferedItems(level));
     std::copy_n(other.PoolBuffer(l), pending * level.dim, PoolBuffer(l));

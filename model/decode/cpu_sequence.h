@@ -61,7 +61,7 @@ class CpuSequence final : public Sequence {
   CacheView<T> HeadCache(int level, Stack stack, int layer, int head) const;
   // [block][dim]: items of the incomplete unit, where blocks are fixed.
   T* PoolBuffer(int level) const;
-  // [BridgeRows][dim]: what the level above says about each offset of the unit.
+  // [ContextRows][dim]: what the level above says about each offset of the unit.
   T* Context(int level) const;
   // [dim]: the router's query of the last item, where the level has one.
   T* RouterQuery(int level) const;

@@ -74,33 +74,35 @@ void LevelStep<T>::RunStack(const Job& job) {
   const LevelWeights<T>& w = model_->weights().levels[job.level];
   const auto& layers = job.stack == Stack::kEncoder ? w.enc : w.dec;
   const bool decoder = job.stack == Stack::kDecoder;
+  const LevelConfig& level = level_config(job.level);
+  s.stack_rows = StackRows(level, job.stack, s);
+  s.stack_count = decoder ? DecoderRows(level, s) : s.items;
   if (layers.empty()) {
     if (decoder) KeepWanted(job.level);
     return;
   }
-  const LevelConfig& level = level_config(job.level);
   const int64_t width = PaddedWidth(level.dim);
   const ScopeSpec spec =
-      SpecOf(level, decoder ? level.dec_scope : level.enc_scope);
+      decoder ? DecoderSpec(level) : SpecOf(level, level.enc_scope);
   const bool tree = decoder && HasTree(job.level);
   // A tree's items are turned by their offset in the leaf.
   const int64_t leaf =
       tree ? level.leaf : std::numeric_limits<int64_t>::max();
   s.slots.Clear();
-  for (const LevelRow<CpuSequence<T>>& row : s.rows) {
+  for (const StackRow<CpuSequence<T>>& row : s.stack_rows) {
     for (int64_t j = 0; j < row.count; ++j) {
-      const int64_t item = row.begin + j + job.first;
+      const int64_t item = row.begin + j;
       FillRope(job.level, row.offset + j, item % leaf);
       AddEntrance(job.level, item, s.x.data() + (row.offset + j) * width);
       if (!tree) s.slots.Add(spec, item);
     }
   }
   for (size_t i = 0; i < layers.size(); ++i) {
-    ProjectQkv(job.level, layers[i], s.x.data(), s.items);
+    ProjectQkv(job.level, layers[i], s.x.data(), s.stack_count);
     const bool last = decoder && i + 1 == layers.size();
     Attend(job, static_cast<int>(i), last);
     if (last) KeepWanted(job.level);
-    ProjectOut(job.level, layers[i], s.x.data(), last ? s.wanted : s.items);
+    ProjectOut(job.level, layers[i], s.x.data(), last ? s.wanted : s.stack_count);
   }
 }
 
@@ -109,16 +111,19 @@ void LevelStep<T>::RunStack(const Job& job) {
 template <typename T>
 void LevelStep<T>::KeepWanted(int l) {
   LevelScratch<T>& s = scratch_[l];
-  if (s.wanted == s.items) return;
-  const int64_t width = PaddedWidth(level_config(l).dim);
+  if (s.wanted == s.stack_count) return;
+  const LevelConfig& level = level_config(l);
+  const int64_t width = PaddedWidth(level.dim);
   int64_t to = 0;
-  for (const LevelRow<CpuSequence<T>>& row : s.rows) {
-    const int64_t from = row.offset + row.count - row.wanted;
-    for (AlignedBuffer<T>* rows : {&s.x, &s.att}) {
-      std::copy_n(rows->data() + from * width, row.wanted * width,
-                  rows->data() + to * width);
+  for (size_t i = 0; i < s.rows.size(); ++i) {
+    const LevelRow<CpuSequence<T>>& row = s.rows[i];
+    for (int64_t j = row.count - row.wanted; j < row.count; ++j, ++to) {
+      const int64_t from = s.stack_rows[i].Of(level, row, j);
+      for (AlignedBuffer<T>* rows : {&s.x, &s.att}) {
+        std::copy_n(rows->data() + from * width, width,
+                    rows->data() + to * width);
+      }
     }
-    to += row.wanted;
   }
 }
 

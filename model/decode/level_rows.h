@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "model/decoder_places.h"
 #include "model/items.h"
 #include "model/model_config.h"
 #include "model/unit_rule.h"
@@ -67,6 +68,50 @@ struct LevelBatch {
     items = wanted = 1;
   }
 };
+
+// A sequence's share of a stack's batch: places [begin, begin + count) of it, in the
+// rows [offset, offset + count) of its matrices. An encoder's places are its items.
+template <typename S>
+struct StackRow {
+  S* sequence = nullptr;
+  int64_t begin = 0;
+  int64_t count = 0;
+  int64_t offset = 0;
+  int64_t first_wanted = 0;  // in [0, count]: none before it is
+
+  // Of the decoder: where u of the item after item j of the level's row stands.
+  int64_t Of(const LevelConfig& level, const LevelRow<S>& row, int64_t j) const {
+    return offset + DecoderPlace(level, row.begin + 1 + j) - begin;
+  }
+};
+
+// In the order of the batch's rows.
+template <typename S>
+std::vector<StackRow<S>> StackRows(const LevelConfig& level, Stack stack,
+                                   const LevelBatch<S>& batch) {
+  std::vector<StackRow<S>> rows;
+  int64_t offset = 0;
+  for (const LevelRow<S>& from : batch.rows) {
+    StackRow<S> row{from.sequence, from.begin, from.count, offset, 0};
+    if (stack == Stack::kDecoder) {
+      row.begin = DecoderPlace(level, from.begin) + 1;
+      row.count = DecoderPlace(level, from.begin + from.count) + 1 - row.begin;
+      row.first_wanted =
+          from.wanted == 0
+              ? row.count
+              : row.Of(level, from, from.count - from.wanted) - offset;
+    }
+    rows.push_back(row);
+    offset += row.count;
+  }
+  return rows;
+}
+
+// Rows of the matrices of a decoder.
+template <typename S>
+int64_t DecoderRows(const LevelConfig& level, const LevelBatch<S>& batch) {
+  return batch.items + batch.units() * PrefixItems(level);
+}
 
 // Adds one row of `count` items to the batches of level `first` and of every level
 // that it reaches. `batch(l)` is the batch of level l; `takes(l, j, &open)` whether a

@@ -40,10 +40,14 @@ absl::Status LevelStep<T>::Prime(CpuSequence<T>* sequence) {
       const int64_t width = BridgeRows(level_config(l)) * dim;
       MatMul(above.norm.data(), PaddedWidth(level_config(l + 1).dim), 1,
              w.bridge, s.bridge.data(), PaddedWidth(width), Epilogue::kStore);
-      std::copy_n(s.bridge.data(), width, sequence->Context(l));
-      for (int64_t d = 0; d < dim; ++d) s.x.data()[d] += s.bridge.data()[d];
+      if (level_config(l).bridge == BridgeKind::kPrefix) {
+        AddPrefixes(l);
+      } else {
+        std::copy_n(s.bridge.data(), width, sequence->Context(l));
+        for (int64_t d = 0; d < dim; ++d) s.x.data()[d] += s.bridge.data()[d];
+      }
     }
-    RunStack({l, Stack::kDecoder, 1});
+    RunStack({l, Stack::kDecoder});
     Norm(l, s.x.data(), 1, w.norm, s.norm.data());
   }
   *sequence->mutable_progress() = Progress(model_->config());
@@ -73,8 +77,9 @@ absl::Status LevelStep<T>::Reserve() {
     const LevelConfig& level = level_config(l);
     const int64_t dim = PaddedWidth(level.dim);
     const int64_t unit_rows = s.units() * PoolItems(level);
-    const int64_t n = std::max(s.items, unit_rows);
-    ok = ok && s.x.Reserve(s.items * dim) && s.norm.Reserve(n * dim) &&
+    const int64_t decoded = DecoderRows(level, s);
+    const int64_t n = std::max(decoded, unit_rows);
+    ok = ok && s.x.Reserve(decoded * dim) && s.norm.Reserve(n * dim) &&
          s.qkv.Reserve(n * PaddedWidth(3 * level.dim)) &&
          s.att.Reserve(n * dim) &&
          s.ff.Reserve(n * PaddedWidth(level.ff_mult * level.dim)) &&
@@ -124,7 +129,7 @@ void LevelStep<T>::Advance(int l) {
   LevelScratch<T>& s = scratch_[l];
   const bool bidirectional = level.enc_scope == Scope::kBidirBlock;
   if (level.enc_layers > 0 && !bidirectional) {
-    RunStack({l, Stack::kEncoder, 0});
+    RunStack({l, Stack::kEncoder});
   }
   const bool routed = RouterItems(level) > 0;
   if (routed) Route(l);
@@ -139,9 +144,13 @@ void LevelStep<T>::Advance(int l) {
              PaddedWidth(BridgeRows(level) * level.dim), Epilogue::kStore);
       if (routed) SmoothContexts(l);
     }
-    AddContexts(l);
+    if (level.bridge == BridgeKind::kPrefix) {
+      AddPrefixes(l);
+    } else {
+      AddContexts(l);
+    }
   }
-  RunStack({l, Stack::kDecoder, 1});
+  RunStack({l, Stack::kDecoder});
   Norm(l, s.x.data(), s.wanted, model_->weights().levels[l].norm,
        s.norm.data());
 }

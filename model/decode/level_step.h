@@ -34,14 +34,18 @@ struct FeedRow {
 
 template <typename T>
 struct LevelScratch : LevelBatch<CpuSequence<T>> {
-  AlignedBuffer<T> x;       // [items][dim]: z, then h, then u, decoded in place
+  AlignedBuffer<T> x;       // [items][dim]: z, then h, then u, decoded in place; u
+                            // has DecoderRows
   AlignedBuffer<T> norm;    // [items or units * PoolItems][dim]; at the end the
                             // wanted contexts c
   AlignedBuffer<T> qkv;     // [...][3 dim]
   AlignedBuffer<T> att;     // [...][dim]; in the pool [units][PoolWidth]
   AlignedBuffer<T> ff;      // [...][ff_mult dim]
   AlignedBuffer<T> rope;    // [...][TurnTable::width]
-  SlotSight slots;          // of the items, where the scope is not a tree
+  // Of the stack that runs, and all their rows.
+  std::vector<StackRow<CpuSequence<T>>> stack_rows;
+  int64_t stack_count = 0;
+  SlotSight slots;          // of its places, where the scope is not a tree
   AlignedBuffer<T> units_x;  // [units * PoolItems][dim]
   AlignedBuffer<T> bridge;  // [units][BridgeRows * dim]
   // Of a router: per item whether it wishes to end a unit, and its probability.
@@ -73,7 +77,6 @@ class LevelStep {
   struct Job {  // a stack of layers over one batch of items
     int level = 0;
     Stack stack = Stack::kDecoder;
-    int64_t first = 0;  // index of item 0 of a row: 0 in encoders, 1 in decoders
   };
 
   int top() const { return static_cast<int>(scratch_.size()) - 1; }
@@ -98,6 +101,8 @@ class LevelStep {
   void MixLast(int l);
   void MixConcat(int l);
   void AddContexts(int l);
+  // prefix_step.cc
+  void AddPrefixes(int l);
   // router_step.cc
   void Route(int l);
   void SmoothContexts(int l);
@@ -120,8 +125,8 @@ class LevelStep {
   // `wanted_only`: of each row, the queries before the wanted ones only leave
   // their keys and values.
   void Attend(const Job& job, int layer, bool wanted_only);
-  void AttendHead(const Job& job, const LevelRow<CpuSequence<T>>& row, int layer, int head,
-                  int64_t first_query, T* scores);
+  void AttendHead(const Job& job, const StackRow<CpuSequence<T>>& row, int layer,
+                  int head, int64_t first_query, T* scores);
   AttendArgs<T> CacheArgs(int l, const CacheView<T>& cache, T* scores) const;
   void SetQuery(int l, int64_t row, int head, AttendArgs<T>* args);
 

@@ -1,5 +1,7 @@
 #include "model/hierarchy/level.h"
 
+#include "model/decoder_places.h"
+#include "model/hierarchy/prefix_items.h"
 #include "model/nn/score_term.h"
 #include "model/position_shape.h"
 
@@ -82,12 +84,17 @@ torch::Tensor LevelImpl::forward(const torch::Tensor& z,
       config_.enc_layers > 0 && config_.enc_scope == Scope::kBidirBlock;
   const bool skip_items = looks_ahead && !faults_.skip_bidirectional;
   auto u = Shift(skip_items ? z : h, segments);
-  if (!above.empty()) {
-    u = u + (router_.is_empty()
-                 ? FromAbove(h, segments, units, above, activations)
-                 : FromAboveRouted(h, segments, above, activations));
+  if (config_.bridge == BridgeKind::kPrefix) {
+    u = DecodeWithPrefixes(u, h, segments, above, activations);
+  } else {
+    if (!above.empty()) {
+      u = u + (router_.is_empty()
+                   ? FromAbove(h, segments, units, above, activations)
+                   : FromAboveRouted(h, segments, above, activations));
+    }
+    u = Decode(u, segments);
   }
-  auto c = norm_->forward(Decode(u, segments));
+  auto c = norm_->forward(u);
   if (!activations.empty()) {
     activations[0].h = h;
     activations[0].c = c;
@@ -108,7 +115,7 @@ torch::Tensor LevelImpl::Encode(const torch::Tensor& z,
                                 const torch::Tensor& index) {
   const int64_t n = z.size(1);
   if (n == 0) return z;
-  return RunStack(enc_, config_.enc_scope, z,
+  return RunStack(enc_, SpecOf(config_, config_.enc_scope), z,
                   segments.defined() ? segments.narrow(1, 0, n) : segments,
                   index);
 }
@@ -117,7 +124,18 @@ torch::Tensor LevelImpl::Decode(const torch::Tensor& u,
                                 const torch::Tensor& segments) {
   return config_.dec_scope == Scope::kTree
              ? RunTree(u, segments)
-             : RunStack(dec_, config_.dec_scope, u, segments, {});
+             : RunStack(dec_, DecoderSpec(config_), u, segments, {});
+}
+
+torch::Tensor LevelImpl::DecodeWithPrefixes(
+    const torch::Tensor& u, const torch::Tensor& h,
+    const torch::Tensor& segments, LevelSpan above,
+    absl::Span<LevelActivations> activations) {
+  const auto o =
+      Above(h, SegmentsAbove(segments, nullptr), nullptr, above, activations);
+  const auto y = Decode(WithPrefixes(config_, u, Bridge(o)),
+                        SegmentsOfPlaces(config_, segments));
+  return WithoutPrefixes(config_, y, u.size(1));
 }
 
 torch::Tensor LevelImpl::RunTree(const torch::Tensor& u,
@@ -136,11 +154,10 @@ torch::Tensor LevelImpl::RunTree(const torch::Tensor& u,
 }
 
 torch::Tensor LevelImpl::RunStack(const torch::nn::ModuleList& stack,
-                                  Scope scope, const torch::Tensor& x,
+                                  const ScopeSpec& spec, const torch::Tensor& x,
                                   const torch::Tensor& segments,
                                   const torch::Tensor& index) {
   if (stack->is_empty()) return x;
-  const ScopeSpec spec = SpecOf(config_, scope);
   const auto options = x.options().requires_grad(false);
   const AttentionPlan plan =
       MakeAttentionPlan(spec, x.size(0), x.size(1), segments,

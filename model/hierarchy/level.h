@@ -78,7 +78,7 @@ class LevelImpl : public torch::nn::Module {
 
  private:
   torch::Tensor Decode(const torch::Tensor& u, const torch::Tensor& segments);
-  torch::Tensor RunStack(const torch::nn::ModuleList& stack, Scope scope,
+  torch::Tensor RunStack(const torch::nn::ModuleList& stack, const ScopeSpec& spec,
                          const torch::Tensor& x, const torch::Tensor& segments,
                          const torch::Tensor& index);
   torch::Tensor RunTree(const torch::Tensor& u, const torch::Tensor& segments);
@@ -100,6 +100,10 @@ class LevelImpl : public torch::nn::Module {
   torch::Tensor PoolAll(const torch::Tensor& h, const RaggedUnits* units);
   torch::Tensor SegmentsAbove(const torch::Tensor& segments,
                               const RaggedUnits* units);
+  // The decoder over u, with what the levels above say before each block.
+  torch::Tensor DecodeWithPrefixes(const torch::Tensor& u, const torch::Tensor& h,
+                                   const torch::Tensor& segments, LevelSpan above,
+                                   absl::Span<LevelActivations> activations);
   // Each context of the level above to the items of its unit.
   torch::Tensor Spread(const torch::Tensor& o, int64_t contexts,
                        const RaggedUnits* units);

@@ -4,6 +4,7 @@
 #include <deque>
 #include <utility>
 
+#include "model/decoder_places.h"
 #include "model/inspect/attention_recorder.h"
 #include "model/inspect/level_items.h"
 #include "model/nn/attention_layer.h"
@@ -61,11 +62,26 @@ std::deque<WatchedLevel> WatchAll(const HierarchicalTransformer& model,
 }
 
 // What the positions of a stack over these items stand for.
-std::vector<AttendedKey> Positions(const LevelItems& items, bool encoder) {
+std::vector<AttendedKey> EncoderPositions(const LevelItems& items) {
   std::vector<AttendedKey> keys;
-  if (!encoder) keys.push_back({AttendedKey::Kind::kStart, {}, 0});
   for (const ByteRange& bytes : items.bytes) {
     keys.push_back({AttendedKey::Kind::kItem, bytes, 0});
+  }
+  return keys;
+}
+
+std::vector<AttendedKey> DecoderPositions(const LevelConfig& level,
+                                          const LevelItems& items) {
+  std::vector<AttendedKey> keys;
+  const auto contexts = static_cast<int64_t>(items.bytes.size()) + 1;
+  for (int64_t i = 0; i < contexts; ++i) {
+    AttendedKey read = {AttendedKey::Kind::kStart, {}, 0};
+    if (i > 0) {
+      read = {AttendedKey::Kind::kItem, items.bytes[static_cast<size_t>(i) - 1], 0};
+    }
+    const auto place = static_cast<size_t>(DecoderPlace(level, i));
+    keys.resize(place, {AttendedKey::Kind::kPrefix, {0, read.bytes.end}, 0});
+    keys.push_back(read);
   }
   return keys;
 }
@@ -91,7 +107,8 @@ InspectedStack MakeStack(const LevelConfig& level, const LevelItems& items,
   stack.encoder = encoder;
   stack.scope = encoder ? level.enc_scope : level.dec_scope;
   stack.layers = encoder ? level.enc_layers : level.dec_layers;
-  stack.keys = Positions(items, encoder);
+  stack.keys =
+      encoder ? EncoderPositions(items) : DecoderPositions(level, items);
   stack.positions = static_cast<int64_t>(stack.keys.size());
   if (stack.scope == Scope::kTree) AddNodes(TreeOf(level), &stack.keys);
   for (Watch& watch : *watches) watch.TakeInto(&stack.maps);

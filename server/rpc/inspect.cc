@@ -67,6 +67,7 @@ v1::KeyKind ToProto(AttendedKey::Kind kind) {
     case AttendedKey::Kind::kItem: return v1::KEY_KIND_ITEM;
     case AttendedKey::Kind::kStart: return v1::KEY_KIND_START;
     case AttendedKey::Kind::kNode: return v1::KEY_KIND_NODE;
+    case AttendedKey::Kind::kPrefix: return v1::KEY_KIND_PREFIX;
   }
   return v1::KEY_KIND_UNSPECIFIED;
 }

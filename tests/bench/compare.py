@@ -13,9 +13,9 @@ import tempfile
 from server import Server
 
 FAMILIES = {
-    "1m": ["flat", "block", "block-literal", "three-level", "hourglass",
-           "megabyte", "spacebyte", "dynamic", "tree"],
-    "10m": ["flat", "block", "three-level", "hourglass", "spacebyte",
+    "1m": ["flat", "block", "block-literal", "block-transformer", "three-level",
+           "hourglass", "megabyte", "spacebyte", "dynamic", "tree"],
+    "10m": ["flat", "block", "block-transformer", "three-level", "hourglass", "spacebyte",
             "dynamic", "tree"]}
 # What may follow a preset, as block+ngram: how its training differs.
 NGRAM_HEADS = 3

@@ -15,6 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_replace.h"
+#include "model/decoder_places.h"
 #include "model/model_config.h"
 #include "model/presets.h"
 #include "model/scope_rule.h"
@@ -36,11 +37,11 @@ double MeanItemBytes(const ModelConfig& config, size_t level) {
   return bytes;
 }
 
-double MeanKeys(const LevelConfig& level, Scope scope, int64_t items) {
+double MeanKeys(const LevelConfig& level, const ScopeSpec& spec, int64_t items) {
   double keys = 0;
   for (int64_t i = 0; i < items; ++i) {
-    const bool tree = scope == Scope::kTree;
-    const VisibleKeys seen = KeysSeen(SpecOf(level, scope), i, items);
+    const bool tree = spec.scope == Scope::kTree;
+    const VisibleKeys seen = KeysSeen(spec, i, items);
     keys += static_cast<double>(seen.kept.count() + seen.recent.count());
     if (!tree) continue;
     const auto nodes = VisibleTreeNodes(i / level.leaf, level.tree_height);
@@ -62,10 +63,16 @@ double FlopsPerByte(const ModelConfig& config, int64_t sequence) {
     if (l > 0) alone.ngram_heads = 0;
     const double matrices =
         static_cast<double>(ParameterCount(alone) - 2 * 260 * level.dim);
+    alone.levels[0].dec_layers = 0;
+    const double decoder =
+        matrices - static_cast<double>(ParameterCount(alone) - 2 * 260 * level.dim);
+    // What stands before a block passes the decoder, too.
+    const double places =
+        level.block == 0 ? 0 : static_cast<double>(PrefixItems(level)) / level.block;
     const double attended =
-        level.enc_layers * MeanKeys(level, level.enc_scope, items) +
-        level.dec_layers * MeanKeys(level, level.dec_scope, items);
-    flops += (2 * matrices + 4 * level.dim * attended) / bytes;
+        level.enc_layers * MeanKeys(level, SpecOf(level, level.enc_scope), items) +
+        level.dec_layers * (1 + places) * MeanKeys(level, DecoderSpec(level), items);
+    flops += (2 * (matrices + places * decoder) + 4 * level.dim * attended) / bytes;
   }
   return flops + 2.0 * config.vocab * config.levels[0].dim *
                      (1 + config.ngram_heads);

@@ -54,6 +54,12 @@ LevelConfig DrawLevel(Draws* draw, bool top) {
                            PoolKind::kLast, PoolKind::kConcat});
     level.bridge = draw->Of({BridgeKind::kLinear, BridgeKind::kRepeat});
   }
+  if (!top && draw->In(0, 4) == 0) {
+    level.bridge = BridgeKind::kPrefix;
+    level.prefix = draw->In(1, 4);
+    level.dec_scope = Scope::kBlock;
+    level.dec_layers = std::max(level.dec_layers, 1);
+  }
   level.window = draw->In(2, 9);
   SetScopeParameters(draw->In(1, 6), &level);
   if (level.dec_scope == Scope::kTree) {

@@ -5,7 +5,7 @@
 namespace strata::testing {
 
 inline constexpr const char* kSmallPresets[] = {
-    "block",     "block-literal", "dynamic",     "flat", "hourglass",
-    "megabyte", "spacebyte",     "three-level", "tree"};
+    "block",     "block-literal", "block-transformer", "dynamic",     "flat",
+    "hourglass", "megabyte",      "spacebyte",         "three-level", "tree"};
 
 }  // namespace strata::testing

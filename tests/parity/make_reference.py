@@ -255,6 +255,8 @@ def contexts(w, levels, l, z, seen, cuts=None):
         said = o @ w[f"level.{l}.bridge.weight"].T
         i, b = np.arange(n + 1)[None], np.arange(batch)[:, None]
         unit, offset = (i // c["block"], i % c["block"]) if cuts is None else cuts[1:]
+        if c.get("bridge") == "prefix":
+            return done(w, levels, l, with_prefixes(w, c, l, u, said), seen)
         if c.get("bridge") == "repeat":
             mine = said[b, unit]
             if routed:
@@ -263,9 +265,29 @@ def contexts(w, levels, l, z, seen, cuts=None):
         else:
             rows = said.reshape(batch, o.shape[1], c["block"], c["dim"])
             u = u + rows[b, unit, offset]
-    context = norm(stack(w, c, l, "dec", u), w[f"level.{l}.norm.weight"])
+    return done(w, levels, l, stack(w, c, l, "dec", u), seen)
+
+
+def done(w, levels, l, decoded, seen):
+    context = norm(decoded, w[f"level.{l}.norm.weight"])
     seen[f"level.{l}.c"] = context
     return context
+
+
+def with_prefixes(w, c, l, u, said):
+    """The decoder's contexts, where what is said of a block stands before it."""
+    m, b, d = c["prefix"], c["block"], c["dim"]
+    rows, mine = [], []
+    for i in range(u.shape[1]):
+        x = u[:, i]
+        if i % b == 0:
+            vectors = said[:, i // b].reshape(-1, m, d)
+            rows += [vectors[:, r] for r in range(m - 1)]
+            x = x + vectors[:, m - 1]
+        mine.append(len(rows))
+        rows.append(x)
+    wide = c | {"block": b + m - 1}
+    return stack(w, wide, l, "dec", jnp.stack(rows, 1))[:, np.array(mine)]
 
 
 def ngram_heads(w):

@@ -28,6 +28,10 @@ CONFIGS = {
     "megabyte": [
         level(16, dec_scope="block", block=4, pool="concat"),
         level(24)],
+    "block-transformer": [
+        level(16, dec_layers=2, dec_scope="block", block=4, pool="concat",
+              bridge="prefix", prefix=3),
+        level(24)],
     "spacebyte": [
         level(16, enc_layers=1, dec_scope="window", window=6, block=4,
               block_rule="spacelike", block_min=2, pool="last",
@@ -143,8 +147,8 @@ def shapes(levels, vocab, ngram_heads=0):
             rule = c.get("pool", "attention")
             found[p + "pool.norm.weight"] = (d,)
             found[p + "pool.out.weight"] = (u, b * d if rule == "concat" else d)
-            found[p + "bridge.weight"] = (
-                d if c.get("bridge") == "repeat" else b * d, u)
+            rows = {"repeat": 1, "prefix": c.get("prefix")}.get(c.get("bridge"), b)
+            found[p + "bridge.weight"] = (rows * d, u)
             if c.get("block_rule") == "router":
                 found[p + "router.weight"] = (2 * d, d)
             if rule == "attention":

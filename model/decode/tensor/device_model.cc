@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "model/decode/tensor/tensor_step.h"
+#include "model/decoder_places.h"
 #include "model/nn/torch_guard.h"
 #include "model/nn/tree_plan.h"
+#include "model/position_shape.h"
 
 namespace strata {
 namespace {
@@ -19,15 +21,17 @@ HierarchicalTransformer OnDevice(HierarchicalTransformer net,
   return net;
 }
 
-// What is there before item 0: position 0 of every decoder layer, and the
+// What is there before item 0: the places up to u[0] in every decoder layer, and the
 // contexts.
 std::vector<int64_t> OriginRows(const LevelConfig& level,
                                 const TensorSequence::Place& place) {
   std::vector<int64_t> rows;
   for (int part = 0; part < 2 * level.dec_layers; ++part) {
-    rows.push_back(place.decoder + part * place.dec_slots);
+    for (int64_t at = 0; at < DecoderPlaces(level, 1); ++at) {
+      rows.push_back(place.decoder + part * place.dec_slots + at);
+    }
   }
-  for (int64_t r = 0; r < BridgeRows(level); ++r) {
+  for (int64_t r = 0; r < ContextRows(level); ++r) {
     rows.push_back(place.context + r);
   }
   return rows;
@@ -55,7 +59,7 @@ void CopyLevel(const LevelConfig& level, const TensorSequence::Place& from,
              to.dec_slots, rows);
   // The pool buffer, and behind it the contexts and the router's query.
   const int64_t rest =
-      BufferedItems(level) + BridgeRows(level) + RouterItems(level);
+      BufferedItems(level) + ContextRows(level) + RouterItems(level);
   rows->narrow(0, to.pool, rest).copy_(rows->narrow(0, from.pool, rest));
 }
 
@@ -70,7 +74,7 @@ DeviceModel::DeviceModel(HierarchicalTransformer net,
   for (int l = 0; l < static_cast<int>(config_.levels.size()); ++l) {
     const LevelConfig& level = config_.levels[l];
     TurnCache cache(config_, l);
-    int64_t rows = MaxItems(config_, l, config_.max_context) + 1;
+    int64_t rows = ItemsHeld(config_, l);
     if (level.dec_scope == Scope::kTree) {
       rows = std::max(rows, TreeRopeRows(TreeOf(level)));
     }

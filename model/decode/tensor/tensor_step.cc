@@ -30,10 +30,14 @@ void TensorStep::Prime(TensorSequence* sequence) {
     auto u = net(l).start().unsqueeze(0);
     if (above.defined()) {
       const auto bridged = net(l).Bridge(above).view({-1, level(l).dim});
-      KeepContexts(l, bridged);
-      u = u + bridged.narrow(0, 0, 1);
+      if (level(l).bridge == BridgeKind::kPrefix) {
+        u = WithPrefixes(l, u, bridged);
+      } else {
+        KeepContexts(l, bridged);
+        u = u + bridged.narrow(0, 0, 1);
+      }
     }
-    above = net(l).Norm(RunStack(l, Stack::kDecoder, u));
+    above = net(l).Norm(Wanted(l, RunStack(l, Stack::kDecoder, u)));
   }
 }
 
@@ -50,28 +54,27 @@ torch::Tensor TensorStep::Embed(absl::Span<const TensorRow> rows) const {
 torch::Tensor TensorStep::Advance(int l, const torch::Tensor& z) {
   const bool looks_ahead = level(l).enc_scope == Scope::kBidirBlock;
   const auto h = looks_ahead ? z : RunStack(l, Stack::kEncoder, z);
-  const auto u = l < top() ? h + FromAbove(l, h) : h;
+  const auto u = l < top() ? FromAbove(l, h) : h;
   return net(l).Norm(Wanted(l, RunStack(l, Stack::kDecoder, u)));
 }
 
-// The decoder's u[i + 1] follows item i.
 torch::Tensor TensorStep::RunStack(int l, Stack stack, const torch::Tensor& z) {
   const bool encodes = stack == Stack::kEncoder;
   const LevelConfig& config = level(l);
   const int layers = encodes ? config.enc_layers : config.dec_layers;
   if (layers == 0) return z;
   std::vector<CachedRow> rows;
-  for (const auto& row : batches_[l].rows) {
+  for (const auto& row : StackRows(config, stack, batches_[l])) {
     const TensorSequence::Place& place = row.sequence->place(l);
     rows.push_back({encodes ? place.encoder : place.decoder,
-                    encodes ? place.enc_slots : place.dec_slots,
-                    row.begin + (encodes ? 0 : 1), row.count, row.offset});
+                    encodes ? place.enc_slots : place.dec_slots, row.begin,
+                    row.count, row.offset});
   }
   if (!encodes && config.dec_scope == Scope::kTree) {
     return RunTree(l, z, rows);
   }
   const CachedAttention attention(
-      SpecOf(config, encodes ? config.enc_scope : config.dec_scope),
+      encodes ? SpecOf(config, config.enc_scope) : DecoderSpec(config),
       config.heads, rows, model_->turns(l));
   auto x = Enter(l, rows, z);
   for (int i = 0; i < layers; ++i) {
@@ -120,6 +123,14 @@ torch::Tensor TensorStep::RunTree(int l, const torch::Tensor& z,
 }
 
 torch::Tensor TensorStep::FromAbove(int l, const torch::Tensor& h) {
+  const auto bridged = Bridged(l, h);
+  if (level(l).bridge == BridgeKind::kPrefix) return WithPrefixes(l, h, bridged);
+  const auto u = h + PickContexts(l, bridged);
+  KeepContexts(l, bridged);
+  return u;
+}
+
+torch::Tensor TensorStep::Bridged(int l, const torch::Tensor& h) {
   if (RouterItems(level(l)) > 0) Route(l, h);
   const Batch& batch = batches_[l];
   auto units = CollectUnits(l, h);
@@ -132,9 +143,7 @@ torch::Tensor TensorStep::FromAbove(int l, const torch::Tensor& h) {
     bridged = net(l).Bridge(contexts).view({-1, level(l).dim});
     if (RouterItems(level(l)) > 0) bridged = SmoothContexts(l, bridged);
   }
-  const auto picked = PickContexts(l, bridged);
-  KeepContexts(l, bridged);
-  return picked;
+  return bridged;
 }
 
 torch::Tensor TensorStep::CollectUnits(int l, const torch::Tensor& h) {
@@ -216,11 +225,14 @@ void TensorStep::KeepContexts(int l, const torch::Tensor& bridged) {
 }
 
 torch::Tensor TensorStep::Wanted(int l, const torch::Tensor& x) const {
-  if (batches_[l].wanted == batches_[l].items) return x;
+  const Batch& batch = batches_[l];
+  if (batch.wanted == DecoderRows(level(l), batch)) return x;
+  const auto places = StackRows(level(l), Stack::kDecoder, batch);
   std::vector<int64_t> wanted;
-  for (const auto& row : batches_[l].rows) {
+  for (size_t i = 0; i < places.size(); ++i) {
+    const auto& row = batch.rows[i];
     for (int64_t j = row.count - row.wanted; j < row.count; ++j) {
-      wanted.push_back(row.offset + j);
+      wanted.push_back(places[i].Of(level(l), row, j));
     }
   }
   return x.index_select(0, model_->Upload(wanted));

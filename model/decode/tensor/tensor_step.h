@@ -54,7 +54,7 @@ class TensorStep {
   torch::Tensor UnitPositions(int l) const;
   torch::Tensor RunTree(int l, const torch::Tensor& z,
                         const std::vector<CachedRow>& rows);
-  // h [items, D] -> what the level above says about each next item [items, D].
+  // u [DecoderRows, D] of h [items, D] and of what the level above says.
   torch::Tensor FromAbove(int l, const torch::Tensor& h);
   // tensor_router.cc: where a router ends units. Plans the levels above by h anew.
   void Route(int l, const torch::Tensor& h);
@@ -65,6 +65,12 @@ class TensorStep {
   // `bridged` [units * BridgeRows, D], undefined where there is no unit.
   torch::Tensor PickContexts(int l, const torch::Tensor& bridged);
   void KeepContexts(int l, const torch::Tensor& bridged);
+  // What the level above says about the units that h completes, as the rows of
+  // `bridged` above.
+  torch::Tensor Bridged(int l, const torch::Tensor& h);
+  // tensor_prefix.cc: skip [items, D] -> u [DecoderRows, D].
+  torch::Tensor WithPrefixes(int l, const torch::Tensor& skip,
+                             const torch::Tensor& bridged) const;
   torch::Tensor Wanted(int l, const torch::Tensor& x) const;
 
   DeviceModel* const model_;

@@ -94,6 +94,40 @@ void AddScopes(std::vector<NamedConfig>* configs) {
   }
 }
 
+// One vector before a block, and several; blocks that a cache line does not hold; on
+// nested levels, below a window; with every position scheme.
+void AddPrefixes(std::vector<NamedConfig>* configs) {
+  const auto with = [](int prefix, LevelConfig level) {
+    level.dec_scope = Scope::kBlock;
+    level.bridge = BridgeKind::kPrefix;
+    level.prefix = prefix;
+    return level;
+  };
+  const LevelConfig bytes =
+      MakeLevel(20, 2, 0, Scope::kWindow, 2, Scope::kBlock, 0, 5);
+  const LevelConfig top = MakeLevel(24, 2, 0, Scope::kFull, 1, Scope::kFull, 0, 0);
+  for (const int prefix : {1, 2, 4}) {
+    configs->push_back({"prefix_" + std::to_string(prefix),
+                        Make({with(prefix, bytes), top})});
+  }
+  LevelConfig wide = MakeLevel(16, 1, 1, Scope::kBidirBlock, 1, Scope::kBlock, 0, 15);
+  configs->push_back({"prefix_wide", Make({with(3, wide), top})});
+  LevelConfig middle = MakeLevel(18, 3, 1, Scope::kBlock, 1, Scope::kBlock, 0, 3);
+  configs->push_back({"prefix_nested", Make({with(2, bytes), with(3, middle), top})});
+  LevelConfig window = MakeLevel(16, 2, 1, Scope::kWindow, 1, Scope::kWindow, 6, 4);
+  configs->push_back({"prefix_above", Make({window, with(3, middle), top})});
+  for (const PositionScheme* scheme : testing::OtherPositionSchemes()) {
+    LevelConfig level = with(3, bytes);
+    level.position = scheme;
+    if (scheme->max_span > 0) {
+      level.position_span = scheme->log_scale != nullptr ? 110 : 4;
+    }
+    std::string name = std::string("prefix_") + scheme->name;
+    std::replace(name.begin(), name.end(), '-', '_');
+    configs->push_back({name, Make({level, top})});
+  }
+}
+
 }  // namespace
 
 std::vector<NamedConfig> SmallConfigs() {
@@ -151,6 +185,7 @@ std::vector<NamedConfig> SmallConfigs() {
   AddTrees(&configs);
   AddPositions(&configs);
   AddScopes(&configs);
+  AddPrefixes(&configs);
   for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {
     configs.push_back(
         {"random_" + std::to_string(seed), testing::RandomConfig(seed)});

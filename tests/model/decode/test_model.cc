@@ -42,7 +42,7 @@ class Naive {
     const LevelConfig& level = config_.levels[l];
     const std::string at = "level." + std::to_string(l) + ".";
     Rows h = z;
-    Stack(l, at + "enc.", level.enc_layers, level.enc_scope, &h);
+    Stack(l, at + "enc.", level.enc_layers, SpecOf(level, level.enc_scope), &h);
     const bool bidirectional =
         level.enc_layers > 0 && level.enc_scope == Scope::kBidirBlock;
     const Rows& skip = bidirectional ? z : h;
@@ -64,25 +64,41 @@ class Naive {
     }
     size_t unit = 0;
     Rows u;
+    std::vector<size_t> contexts;  // rows of u that predict
+    const bool prefix = level.bridge == BridgeKind::kPrefix;
     for (size_t i = 0; i <= z.size(); ++i) {
       std::vector<double> x = i == 0 ? w_.at(at + "start") : skip[i - 1];
-      if (!o.empty()) {
+      if (prefix && i % level.block == 0) {
+        const auto all = Times(w_.at(at + "bridge.weight"), o[i / level.block]);
+        for (int r = 0; r < level.prefix; ++r) {
+          const auto said = Part(all, r * level.dim, level.dim);
+          if (r + 1 < level.prefix) u.push_back(said);
+          if (r + 1 == level.prefix) naive::Add(&x, said);
+        }
+      } else if (!prefix && !o.empty()) {
         if (unit + 1 < begins.size() && begins[unit + 1] == i) ++unit;
         const auto all = Times(w_.at(at + "bridge.weight"), o[unit]);
         const size_t row =
             level.bridge == BridgeKind::kRepeat ? 0 : i - begins[unit];
         naive::Add(&x, Part(all, row * level.dim, level.dim));
       }
+      contexts.push_back(u.size());
       u.push_back(x);
     }
-    Stack(l, at + "dec.", level.dec_layers, level.dec_scope, &u);
-    for (auto& x : u) x = RmsNorm(x, w_.at(at + "norm.weight"));
-    return u;
+    ScopeSpec sees = SpecOf(level, level.dec_scope);
+    if (prefix) sees.block += level.prefix - 1;
+    Stack(l, at + "dec.", level.dec_layers, sees, &u);
+    Rows c;
+    for (const size_t i : contexts) {
+      c.push_back(RmsNorm(u[i], w_.at(at + "norm.weight")));
+    }
+    return c;
   }
 
  private:
-  void Stack(size_t l, const std::string& at, int layers, Scope scope,
-             Rows* x) const {
+  void Stack(size_t l, const std::string& at, int layers,
+             const ScopeSpec& spec, Rows* x) const {
+    const Scope scope = spec.scope;
     const LevelConfig& level = config_.levels[l];
     const size_t d = level.dim;
     const size_t width = d / level.heads;
@@ -112,7 +128,7 @@ class Naive {
             out = AttendOne(q, keys, values);
           } else {
             for (size_t j = 0; j < x->size(); ++j) {
-              if (!testing::NaiveSees(SpecOf(level, scope), i, j)) continue;
+              if (!testing::NaiveSees(spec, i, j)) continue;
               scores.push_back(NaiveScore(
                   level, config_.rope_theta, scope, h, i, j, q,
                   Part(qkv[j], d + h * width, width), Under(p + "attn.")));
@@ -300,7 +316,9 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
     const int64_t u = config.levels[l + 1].dim;
     const int64_t pooled =
         level.pool == PoolKind::kConcat ? level.block * d : d;
-    const int64_t rows = level.bridge == BridgeKind::kRepeat ? 1 : level.block;
+    const int64_t rows = level.bridge == BridgeKind::kRepeat   ? 1
+                         : level.bridge == BridgeKind::kPrefix ? level.prefix
+                                                               : level.block;
     Add(at + "pool.norm.weight", {d}, 1, 0.1);
     Add(at + "pool.out.weight", {u, pooled}, 0,
         2 / std::sqrt(double(pooled)));

@@ -67,7 +67,8 @@ void JoinRange(const Sets& items, KeyRange keys, std::vector<bool>* out) {
   }
 }
 
-Sets SlowAttend(const Sets& items, Scope scope, const LevelConfig& level) {
+Sets SlowAttend(const Sets& items, const ScopeSpec& spec, const LevelConfig& level) {
+  const Scope scope = spec.scope;
   const int64_t n = static_cast<int64_t>(items.size());
   Sets out = items;
   for (int64_t i = 0; scope == Scope::kTree && i < n; ++i) {
@@ -82,7 +83,7 @@ Sets SlowAttend(const Sets& items, Scope scope, const LevelConfig& level) {
   if (scope == Scope::kTree) return out;
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t j = 0; j < n; ++j) {
-      if (testing::NaiveSees(SpecOf(level, scope), i, j)) {
+      if (testing::NaiveSees(spec, i, j)) {
         JoinRange(items, {j, j + 1}, &out[i]);
       }
     }
@@ -94,12 +95,15 @@ Sets SlowLevel(const ModelConfig& config, size_t l, const Sets& z, size_t bytes)
   const LevelConfig& level = config.levels[l];
   Sets h = z;
   for (int i = 0; i < level.enc_layers; ++i) {
-    h = SlowAttend(h, level.enc_scope, level);
+    h = SlowAttend(h, SpecOf(level, level.enc_scope), level);
   }
   Sets u(z.size() + 1, std::vector<bool>(bytes, false));
   for (size_t i = 0; i < z.size(); ++i) {
     u[i + 1] = level.enc_scope == Scope::kBidirBlock ? z[i] : h[i];
   }
+  ScopeSpec sees = SpecOf(level, level.dec_scope);
+  std::vector<size_t> contexts;  // rows of u that predict
+  for (size_t i = 0; i < u.size(); ++i) contexts.push_back(i);
   if (l + 1 < config.levels.size()) {
     Sets units(z.size() / level.block, std::vector<bool>(bytes, false));
     for (size_t i = 0; i < units.size() * level.block; ++i) {
@@ -110,16 +114,27 @@ Sets SlowLevel(const ModelConfig& config, size_t l, const Sets& z, size_t bytes)
       }
     }
     const Sets o = SlowLevel(config, l + 1, units, bytes);
-    for (size_t i = 0; i < u.size(); ++i) {
+    const Sets skip = std::move(u);
+    u.clear();
+    contexts.clear();
+    for (size_t i = 0; i < skip.size(); ++i) {
+      const bool begins = i % level.block == 0;
+      const std::vector<bool>& said = o[i / level.block];
+      for (int r = 1; begins && r < level.prefix; ++r) u.push_back(said);
+      contexts.push_back(u.size());
+      u.push_back(skip[i]);
       for (size_t j = 0; j < bytes; ++j) {
-        if (o[i / level.block][j]) u[i][j] = true;
+        if (said[j] && (begins || level.prefix == 0)) u.back()[j] = true;
       }
     }
+    if (level.prefix > 1) sees.block += level.prefix - 1;
   }
   for (int i = 0; i < level.dec_layers; ++i) {
-    u = SlowAttend(u, level.dec_scope, level);
+    u = SlowAttend(u, sees, level);
   }
-  return u;
+  Sets c;
+  for (const size_t i : contexts) c.push_back(u[i]);
+  return c;
 }
 
 TEST(Availability, AgreesWithTheWalkWithoutShortcuts) {
@@ -128,7 +143,8 @@ TEST(Availability, AgreesWithTheWalkWithoutShortcuts) {
       PresetConfig("flat").value(), Config({Bytes(4), Bytes(3), Top(Scope::kFull, 1, 0)}),
       Config({Top(Scope::kWindow, 3, 5)}),
       Config({Bytes(8), Top(Scope::kWindow, 2, 2)}),
-      PresetConfig("tree").value(), Config({Bytes(4), Leafy(3, 0)})};
+      PresetConfig("tree").value(), Config({Bytes(4), Leafy(3, 0)}),
+      PresetConfig("block-transformer").value()};
   configs[0].levels[0].window = 3;
   configs.push_back(configs[1]);
   configs.back().levels[0].enc_scope = Scope::kBlock;

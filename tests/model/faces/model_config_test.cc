@@ -95,6 +95,7 @@ TEST(ModelConfigJson, EqualityLooksAtEveryField) {
       [](ModelConfig* c) { c->levels[0].block_mean = 2; },
       [](ModelConfig* c) { c->levels[0].pool = PoolKind::kLast; },
       [](ModelConfig* c) { c->levels[0].bridge = BridgeKind::kRepeat; },
+      [](ModelConfig* c) { c->levels[0].prefix = 1; },
       [](ModelConfig* c) {
         c->levels[0].position = FindPositionScheme("alibi");
       },
@@ -305,6 +306,31 @@ TEST(ValidateModelConfig, SaysWhatRaggedUnitsNeed) {
   ExpectRefused("spacebyte", cases);
 }
 
+TEST(ValidateModelConfig, SaysWhatAPrefixNeeds) {
+  const std::vector<BadConfig> cases = {
+      {[](ModelConfig* c) { c->levels[0].prefix = 0; },
+       "levels[0].prefix: is 0; must be in [1, 16]"},
+      {[](ModelConfig* c) { c->levels[0].prefix = 17; }, "levels[0].prefix: is 17"},
+      {[](ModelConfig* c) { c->levels[0].bridge = BridgeKind::kLinear; },
+       "levels[0].prefix: is 2; must be in [0, 0]"},
+      {[](ModelConfig* c) { c->levels[1].prefix = 2; },
+       "levels[1].prefix: is 2; must be in [0, 0]"},
+      {[](ModelConfig* c) { c->levels[1].bridge = BridgeKind::kPrefix; },
+       "levels[1].bridge: the top level has no level above"},
+      {[](ModelConfig* c) { c->levels[0].dec_scope = Scope::kFull; },
+       "levels[0].dec_scope: is full; must be block where bridge is prefix"},
+      {[](ModelConfig* c) { c->levels[0].dec_layers = 0; },
+       "levels[0].dec_layers: is 0; must be at least 1 where bridge is prefix"},
+      {[](ModelConfig* c) {
+         c->levels[0].block_rule = BlockRule::kSpacelike;
+         c->levels[0].block_min = 2;
+         c->levels[0].pool = PoolKind::kLast;
+       },
+       "levels[0].dec_scope: is block; must not be of blocks"},
+  };
+  ExpectRefused("block-transformer", cases);
+}
+
 TEST(MaxItems, CountsTheShortestUnits) {
   const ModelConfig words = PresetConfig("spacebyte").value();
   EXPECT_EQ(MaxItems(words, 0, 101), 101);
@@ -347,6 +373,10 @@ TEST(ParameterCount, MatchesAHandCount) {
   config.levels[0].bridge = BridgeKind::kRepeat;
   EXPECT_EQ(ParameterCount(config) - without_pool,
             3 * 4 * 4 - 4 - 3 * 4 * 4 + 4 * 4);
+  config.levels[0].bridge = BridgeKind::kPrefix;
+  config.levels[0].prefix = 2;
+  EXPECT_EQ(ParameterCount(config) - without_pool,
+            3 * 4 * 4 - 4 - 3 * 4 * 4 + 2 * 4 * 4);
 }
 
 }  // namespace

@@ -73,7 +73,7 @@ TEST(StateLayout, BuffersTileTheState) {
         EXPECT_EQ(out.pool_offset, at);
         at += BufferedItems(level) * level.dim;
         EXPECT_EQ(out.context_offset, at);
-        at += BridgeRows(level) * level.dim;
+        at += ContextRows(level) * level.dim;
         EXPECT_EQ(out.router_offset, at);
         at += RouterItems(level) * level.dim;
         EXPECT_EQ(out.enc_slots % kSlotMultiple, 0);
@@ -90,6 +90,20 @@ TEST(StateBytes, ABridgeThatRepeatsKeepsOneContext) {
   const int64_t linear = StateBytes(config, 100);
   config.levels[0].bridge = BridgeKind::kRepeat;
   EXPECT_EQ(linear - StateBytes(config, 100), int64_t{4} * 7 * 128);
+}
+
+TEST(StateBytes, APrefixIsInTheCacheOfItsBlock) {
+  ModelConfig config = PresetConfig("megabyte").value();
+  config.levels[0].block = 15;
+  const int64_t added = StateBytes(config, 100);
+  config.levels[0].bridge = BridgeKind::kPrefix;
+  config.levels[0].prefix = 2;  // a slot that there is room for
+  const LevelConfig& level = config.levels[0];
+  const int64_t contexts = int64_t{4} * 15 * level.dim;
+  EXPECT_EQ(added - StateBytes(config, 100), contexts);
+  config.levels[0].prefix = 3;  // 17 slots, 32 rounded up
+  EXPECT_EQ(added - StateBytes(config, 100),
+            contexts - int64_t{4} * level.dec_layers * 2 * 16 * level.dim);
 }
 
 TEST(StateBytes, GrowsWithCapacityOnlyWhereAScopeDoes) {

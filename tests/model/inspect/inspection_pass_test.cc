@@ -145,7 +145,8 @@ TEST_P(InspectionPassTest, KeysAreThoseThatTheScopeShows) {
             EXPECT_EQ(at, stack.keys[static_cast<size_t>(i)].bytes.end);
             continue;
           }
-          const ScopeSpec spec = SpecOf(config, stack.scope);
+          ScopeSpec spec = SpecOf(config, stack.scope);
+          if (!stack.encoder && config.prefix > 1) spec.block += config.prefix - 1;
           EXPECT_EQ(static_cast<int64_t>(row.links.size()),
                     std::min<int64_t>(kTopK,
                                       NaiveCount(spec, i, stack.positions)));
@@ -238,6 +239,22 @@ TEST(InspectionTest, RaggedUnitsAreNamedByTheirBytes) {
                                 static_cast<size_t>(bytes.end - bytes.begin)));
   }
   EXPECT_EQ(words, (std::vector<std::string>{"Hold ", "the ", "door."}));
+}
+
+TEST(InspectionTest, PrefixesStandForAllBeforeTheirBlock) {
+  ModelConfig config = TestedConfig("block-transformer");
+  config.levels[0].prefix = 3;
+  const auto pass = InspectPass(Model(config), Fed(5), Everything(config, 5), 4);
+  const InspectedStack& stack = pass.inspection.levels[0].stacks[0];
+  using Kind = AttendedKey::Kind;
+  std::vector<std::pair<Kind, int64_t>> keys;
+  for (const AttendedKey& key : stack.keys) keys.push_back({key.kind, key.bytes.end});
+  // A marker and five bytes in blocks of four, and the context behind them.
+  EXPECT_EQ(keys, (std::vector<std::pair<Kind, int64_t>>{
+                      {Kind::kPrefix, 0}, {Kind::kPrefix, 0}, {Kind::kStart, 0},
+                      {Kind::kItem, 0}, {Kind::kItem, 1}, {Kind::kItem, 2},
+                      {Kind::kPrefix, 3}, {Kind::kPrefix, 3}, {Kind::kItem, 3},
+                      {Kind::kItem, 4}, {Kind::kItem, 5}}));
 }
 
 TEST(InspectionTest, AShortTextHasNoUnits) {

@@ -151,7 +151,8 @@ TEST_P(BlockPredictionTest, ErrorsOfRowsAddUp) {
 
 INSTANTIATE_TEST_SUITE_P(Presets, BlockPredictionTest,
                          ::testing::Values("block", "block-literal",
-                                           "three-level", "hourglass",
+                                           "block-transformer", "three-level",
+                                           "hourglass",
                                            "megabyte", "spacebyte"),
                          [](const auto& info) {
                            std::string name = info.param;
