@@ -55,6 +55,7 @@ std::vector<Arc> StrongArcs(const Band& band, const Strip& strip) {
 
 std::string KeyName(const Band& band, const v1::InspectedKey& key) {
   if (key.kind() == v1::KEY_KIND_START) return "start";
+  if (key.kind() == v1::KEY_KIND_PREFIX) return absl::StrCat("prefix at ", key.end_byte());
   if (key.begin_byte() == key.end_byte()) return "marker";
   const std::string bytes =
       Snippet(*band.text, static_cast<size_t>(key.begin_byte()),

@@ -36,6 +36,10 @@ inline ColumnRange ColumnsOfItem(int level, const v1::ByteSpan& item) {
 
 inline ColumnRange ColumnsOfKey(int level, const v1::InspectedKey& key) {
   if (key.kind() == v1::KEY_KIND_START) return {0, 1};
+  if (key.kind() == v1::KEY_KIND_PREFIX) {  // at the last byte before its block
+    if (key.end_byte() == 0) return {0, 1};
+    return {key.end_byte() - 1 + kFirstByteColumn, key.end_byte() + kFirstByteColumn};
+  }
   ColumnRange range = ColumnsOfBytes(key.begin_byte(), key.end_byte(),
                                      level > 0 || key.kind() == v1::KEY_KIND_NODE);
   if (key.kind() == v1::KEY_KIND_NODE && key.begin_byte() == 0) range.begin = 0;

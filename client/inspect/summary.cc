@@ -80,6 +80,7 @@ std::vector<Link> Strongest(const v1::InspectedStack& stack) {
 }
 
 std::string Quoted(const std::string& text, const v1::InspectedKey& key) {
+  if (key.kind() == v1::KEY_KIND_PREFIX) return absl::StrCat("prefix at ", key.end_byte());
   const auto begin = static_cast<size_t>(key.begin_byte());
   const auto end = static_cast<size_t>(key.end_byte());
   if (begin == end) return key.kind() == v1::KEY_KIND_START ? "start" : "marker";

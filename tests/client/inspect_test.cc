@@ -137,6 +137,19 @@ TEST(SummaryTest, NamesTheStrongestLinksAndTheSurprise) {
   EXPECT_THAT(summary, HasSubstr("pool attention, 3 units; one item got 0.400"));
 }
 
+TEST(SummaryTest, APrefixIsNamedByWhereItsBlockBegins) {
+  const std::string text = "Twelve bytes";
+  v1::InspectResponse response = ToyInspection(text);
+  v1::InspectedKey* key = response.mutable_levels(0)->mutable_stacks(0)->mutable_keys(4);
+  key->set_kind(v1::KEY_KIND_PREFIX);
+  key->set_begin_byte(0);
+  key->set_end_byte(3);
+  EXPECT_THAT(InspectionSummary(text, response), HasSubstr("looks at  prefix at 3"));
+  const std::string svg = InspectionSvg(text, response);
+  EXPECT_EQ(Count(svg, "looks at prefix at 3"), 2u);
+  EXPECT_EQ(Count(svg, " looks at "), 2 * (14 + 4));
+}
+
 TEST(SummaryTest, NoByteReachesTheTerminalRaw) {
   const std::string text = EveryByte();
   EXPECT_FALSE(HasControlBytes(InspectionSummary(text, ToyInspection(text))));

@@ -11,7 +11,7 @@ TEXT = ("It was the best of times,\nit was the worst of times: caf\u00e9 <&> "
         "\"quotes\".\t\x07").encode() + b"\xff\xfe"
 SVG = "{http://www.w3.org/2000/svg}"
 BASES = {"tiny": None, "plain": None, "leafy": "tree-1m", "words": "spacebyte-1m",
-         "levels": "three-level-1m"}
+         "levels": "three-level-1m", "prefixed": "block-transformer-1m"}
 
 
 @pytest.fixture(scope="session")
@@ -84,8 +84,10 @@ def check_level(level, above, text):
     for stack in level["stacks"]:
         keys = stack["keys"]
         decoder = stack["kind"] == "DECODER"
-        assert stack["positions"] == len(level["items"]) + decoder
-        assert (keys[0]["kind"] == "START") == decoder
+        read = [key["kind"] for key in keys[:stack["positions"]]
+                if key["kind"] != "PREFIX"]
+        assert len(read) == len(level["items"]) + decoder
+        assert (read[0] == "START") == decoder
         nodes = keys[stack["positions"]:]
         assert all(key["kind"] == "NODE" for key in nodes)
         assert bool(nodes) == (stack["scope"] == "tree")
@@ -122,6 +124,9 @@ def test_every_shape_of_model_tells_what_it_saw(serve_inspect, tmp_path):
         levels = got["levels"]
         for level, above in zip(levels, levels[1:] + [None]):
             check_level(level, above, TEXT)
+    blocks = inspect(server, "prefixed").levels[0]
+    kinds = [key.kind for key in blocks.stacks[0].keys]
+    assert kinds.count(inspection.KEY_KIND_PREFIX) == len(blocks.items) // 4 + 1
     words = inspect(server, "words", b"Hold the door. Now")
     assert words.levels[0].pooling.ragged and words.levels[0].pooling.rule == "last"
     spans = [(i.begin_byte, i.end_byte) for i in words.levels[1].items]
