@@ -1,6 +1,7 @@
 #include "model/decode/tensor/cached_attention.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include "model/decode/tensor/past_keys.h"
@@ -10,17 +11,25 @@
 namespace strata {
 namespace {
 
+constexpr int64_t kFewItems = 16;
+
 torch::Tensor Upload(const std::vector<int64_t>& values,
                      const torch::Device& device) {
   return torch::tensor(values, torch::kLong).to(device);
 }
 
 // Rows that attend together have equal keys. Single items are sorted by the
-// magnitude of their past, above one cache line of slots.
+// magnitude of their past, above one cache line of slots. A few that see nothing
+// before them, as those that begin a block, by their number.
 int64_t GroupKey(const ScopeSpec& spec, const CachedRow& row) {
-  if (row.count > 1) return -1 - row.offset;
-  int64_t magnitude = 0;
   const VisibleKeys seen = KeysSeen(spec, row.begin, row.begin + 1);
+  if (row.count > 1) {
+    const bool alone = seen.kept.count() + seen.recent.count() == 1;
+    return alone && row.count <= kFewItems
+               ? std::numeric_limits<int64_t>::min() + row.count
+               : -1 - row.offset;
+  }
+  int64_t magnitude = 0;
   for (int64_t past = (seen.kept.count() + seen.recent.count() - 1) / 64; past > 0;
        past /= 2) {
     ++magnitude;

@@ -6,7 +6,8 @@
 //
 // Rows that feed one item attend together, padded to the longest past among
 // those of like length (within a factor of two); a row that feeds more, as a
-// prompt does, attends on its own. Thread-compatible.
+// prompt does, attends on its own, but for a few items that begin a block.
+// Thread-compatible.
 
 #include <torch/torch.h>
 
