@@ -138,7 +138,7 @@ class ShadowModel {
   ItemSets Level(size_t l, const ItemSets& z) const {
     const LevelConfig& level = config_.levels[l];
     const int64_t n = static_cast<int64_t>(z.size());
-    const ItemSets h = Stack(z, level.enc_layers,
+    const ItemSets h = Stack(z, EncoderRuns(level),
                              SpecOf(level, level.enc_scope), level);
     const bool ahead = level.enc_scope == Scope::kBidirBlock;
     const ItemSets& skip = ahead && !faults_.skip_bidirectional ? z : h;
@@ -157,7 +157,7 @@ class ShadowModel {
         }
       }
     }
-    u = Stack(std::move(u), level.dec_layers, DecoderSpec(level), level);
+    u = Stack(std::move(u), DecoderRuns(level), DecoderSpec(level), level);
     ItemSets c;
     for (int64_t i = 0; i <= n; ++i) {
       c.push_back(std::move(u[DecoderPlace(level, i)]));
@@ -177,8 +177,8 @@ bool Has(const ByteSet& set, int64_t byte) {
 
 // The scopes of a level's layers, in the order in which an item passes them.
 std::vector<ScopeSpec> LayerScopes(const LevelConfig& level) {
-  std::vector<ScopeSpec> scopes(level.enc_layers, SpecOf(level, level.enc_scope));
-  scopes.resize(level.enc_layers + level.dec_layers, DecoderSpec(level));
+  std::vector<ScopeSpec> scopes(EncoderRuns(level), SpecOf(level, level.enc_scope));
+  scopes.resize(EncoderRuns(level) + DecoderRuns(level), DecoderSpec(level));
   return scopes;
 }
 

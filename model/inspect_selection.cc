@@ -58,7 +58,7 @@ absl::Status Check(const ModelConfig& config, const InspectOptions& options,
   int heads = 0;
   for (const int l : levels) {
     const LevelConfig& level = config.levels[static_cast<size_t>(l)];
-    layers = std::max({layers, level.enc_layers, level.dec_layers});
+    layers = std::max({layers, EncoderRuns(level), DecoderRuns(level)});
     heads = std::max(heads, level.heads);
   }
   STRATA_RETURN_IF_ERROR(
@@ -100,8 +100,8 @@ absl::StatusOr<std::vector<LevelSelection>> SelectForInspection(
   int64_t links = 0;
   for (const int l : levels) {
     const LevelConfig& level = config.levels[static_cast<size_t>(l)];
-    selected.push_back({l, Those(layers, level.enc_layers),
-                        Those(layers, level.dec_layers),
+    selected.push_back({l, Those(layers, EncoderRuns(level)),
+                        Those(layers, DecoderRuns(level)),
                         options.heads.empty()
                             ? AllOf(level.heads)
                             : Those(options.heads, level.heads)});

@@ -17,7 +17,8 @@ inline constexpr int kMaxInspectChoices = 1024;       // of levels, layers, head
 
 struct InspectOptions {
   std::vector<int> levels;  // empty: all
-  std::vector<int> layers;  // of each stack, -1 the last; empty: the last
+  // Of each stack as it runs (EncoderRuns, DecoderRuns), -1 the last; empty: the last.
+  std::vector<int> layers;
   std::vector<int> heads;   // empty: all
   int top_k = kDefaultInspectTopK;
 };

@@ -50,7 +50,7 @@ struct AttentionMap {
 struct InspectedStack {
   bool encoder = false;
   Scope scope = Scope::kFull;
-  int layers = 0;                 // of the whole stack
+  int layers = 0;                 // of the whole stack, as it runs
   int64_t positions = 0;          // the first of the keys are also the queries
   std::vector<AttendedKey> keys;  // positions, then tree nodes, lowest first
   std::vector<AttentionMap> maps;  // by layer, then head

@@ -20,13 +20,14 @@ constexpr int kMaxLevels = 4;
 constexpr int kMaxUnitBytes = 1024;  // bounds the availability pass
 constexpr int kMaxTreeHeight = 24;
 constexpr int kMaxPrefix = 16;
+constexpr int kMaxLayers = 128;  // of a stack, each as often as it runs
 
 auto Fields(const LevelConfig& l) {
   return std::tie(l.dim, l.heads, l.ff_mult, l.enc_layers, l.enc_scope,
                   l.dec_layers, l.dec_scope, l.window, l.block, l.block_rule,
                   l.block_min, l.block_mean, l.pool, l.bridge, l.prefix,
                   l.position, l.position_span, l.dilation, l.stride, l.global_items,
-                  l.leaf, l.summaries, l.tree_height);
+                  l.leaf, l.summaries, l.tree_height, l.repeats);
 }
 
 auto Fields(const ModelConfig& c) {
@@ -161,8 +162,13 @@ absl::Status ValidateLevel(const LevelConfig& level, const std::string& at,
                            bool byte_level, bool top) {
   STRATA_RETURN_IF_ERROR(
       CheckWidths(at, level.dim, level.heads, level.ff_mult));
-  STRATA_RETURN_IF_ERROR(InRange(at + "enc_layers", level.enc_layers, 0, 128));
-  STRATA_RETURN_IF_ERROR(InRange(at + "dec_layers", level.dec_layers, 0, 128));
+  STRATA_RETURN_IF_ERROR(InRange(at + "enc_layers", level.enc_layers, 0,
+                                 kMaxLayers));
+  STRATA_RETURN_IF_ERROR(InRange(at + "dec_layers", level.dec_layers, 0,
+                                 kMaxLayers));
+  const int deeper = std::max({level.enc_layers, level.dec_layers, 1});
+  STRATA_RETURN_IF_ERROR(
+      InRange(at + "repeats", level.repeats, 1, kMaxLayers / deeper));
   if (top && level.block != 0) {
     return BadField(at + "block",
                     absl::StrCat("is ", level.block,
@@ -330,6 +336,8 @@ int64_t ParameterCount(const ModelConfig& config) {
     total += 2 * d;  // start, norm
     total += (level.enc_layers + level.dec_layers) * LayerParameters(level);
     total += level.dec_layers * TreeParameters(level);
+    total += RepeatRows(level, level.enc_layers) * d;
+    total += RepeatRows(level, level.dec_layers) * d;
     total += PositionParameters(LevelPositionTensors(level));
     total += level.enc_layers *
              PositionParameters(LayerPositionTensors(level, level.enc_scope));

@@ -68,7 +68,11 @@ struct LevelConfig {
   int window = 0;      // items; for the scopes of this level that have one
   int block = 0;       // items a unit of the level above covers, at most; 0 at the
                        // top
-  // The rest may be left out in JSON. Below the top only:
+  // The rest may be left out in JSON.
+  // How often a stack runs its layers, one after another, all times with the same
+  // weights (model/hierarchy/layer_stack.h).
+  int repeats = 1;
+  // Below the top only:
   BlockRule block_rule = BlockRule::kFixed;
   int block_min = 0;   // items it covers at least, where the rule is not fixed
   int block_mean = 0;  // items that training makes a router aim at; else 0
@@ -89,6 +93,18 @@ struct LevelConfig {
                         // that height is seen, so the state grows again
 };
 
+// Layers as a stack runs them. Run i has the weights of layer i % layers, and keys
+// and values of its own.
+inline int EncoderRuns(const LevelConfig& level) {
+  return level.repeats * level.enc_layers;
+}
+inline int DecoderRuns(const LevelConfig& level) {
+  return level.repeats * level.dec_layers;
+}
+// Vectors that a stack of so many layers adds, one at the entrance of each repeat.
+inline int64_t RepeatRows(const LevelConfig& level, int layers) {
+  return level.repeats > 1 && layers > 0 ? level.repeats : 0;
+}
 // Width of what a level's pool gives to its output matrix.
 inline int64_t PoolWidth(const LevelConfig& level) {
   return (level.pool == PoolKind::kConcat ? int64_t{level.block} : 1) *

@@ -105,6 +105,7 @@ LevelConfig ReadLevel(JsonObject* object) {
   GetName(object, "dec_scope", ScopeNames(), &level.dec_scope);
   object->Get("window", &level.window);
   object->Get("block", &level.block);
+  GetOptional(object, "repeats", &level.repeats);
   GetOptional(object, "block_rule", kBlockRules, &level.block_rule);
   GetOptional(object, "block_min", &level.block_min);
   GetOptional(object, "block_mean", &level.block_mean);
@@ -168,6 +169,7 @@ std::string ModelConfigToJson(const ModelConfig& config) {
     const auto add = [&](const char* name, int value, int otherwise) {
       if (value != otherwise) out[name] = value;
     };
+    add("repeats", level.repeats, defaults.repeats);
     if (level.block_rule != defaults.block_rule) {
       out["block_rule"] = NameOf(kBlockRules, level.block_rule);
     }

@@ -32,8 +32,8 @@ StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
                           : CacheSlots(DecoderSpec(level), out.dec_items);
     }
     out.enc_offset = offset;
-    out.dec_offset = out.enc_offset + level.enc_layers * 2 * out.enc_slots * dim;
-    out.pool_offset = out.dec_offset + level.dec_layers * 2 * out.dec_slots * dim;
+    out.dec_offset = out.enc_offset + EncoderRuns(level) * 2 * out.enc_slots * dim;
+    out.pool_offset = out.dec_offset + DecoderRuns(level) * 2 * out.dec_slots * dim;
     out.context_offset = out.pool_offset + BufferedItems(level) * dim;
     out.router_offset = out.context_offset + ContextRows(level) * dim;
     const int64_t end = out.router_offset + RouterItems(level) * dim;

@@ -4,8 +4,8 @@
 // they allocate). One flat array of `values` numbers per sequence; offsets
 // below count values from its start. Pure functions, thread-safe.
 //
-//   per level   encoder caches  [enc_layers][K, V][enc_slots][dim]
-//               decoder caches  [dec_layers][K, V][dec_slots][dim]
+//   per level   encoder caches  [EncoderRuns][K, V][enc_slots][dim]
+//               decoder caches  [DecoderRuns][K, V][dec_slots][dim]
 //               pool buffer     [block][dim]   items of the incomplete unit;
 //                               none where units are ragged
 //               context         [ContextRows][dim]  bridge(o): one row per offset,

@@ -46,9 +46,11 @@ class CpuModel final : public LoadedModel {
   const EntranceTable<T>* entrance(int level) const {
     return positions_[level].entrance.get();
   }
+  // `layer`: as the stack runs them.
   const ScoreTerm<T>* term(int level, Stack stack, int layer) const {
     const LevelPositions& of = positions_[level];
-    return (stack == Stack::kEncoder ? of.enc : of.dec)[layer].get();
+    const auto& terms = stack == Stack::kEncoder ? of.enc : of.dec;
+    return terms[layer % terms.size()].get();
   }
   // The state before the first item: position 0 of every level (u[0], which
   // depends on the weights alone) has been decoded.

@@ -97,7 +97,7 @@ void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
     const int64_t items = progress_.levels[l].items;
     for (const Stack stack : {Stack::kEncoder, Stack::kDecoder}) {
       const bool encoder = stack == Stack::kEncoder;
-      const int layers = encoder ? level.enc_layers : level.dec_layers;
+      const int layers = encoder ? EncoderRuns(level) : DecoderRuns(level);
       for (int i = 0; i < layers; ++i) {
         const CacheView<T> from = other.Cache(l, stack, i);
         CopyCache(from, Cache(l, stack, i), SlotsInUse(level, stack, items));

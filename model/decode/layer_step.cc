@@ -68,6 +68,18 @@ void LevelStep<T>::ProjectOut(int l, const LayerWeights<T>& w, T* x,
   MatMul(s.ff.data(), hidden, m, w.down, x, width, Epilogue::kAdd);
 }
 
+// At the entrance of a repeat.
+template <typename T>
+void LevelStep<T>::AddRepeat(int l, const std::vector<T>& rows, int repeat, T* x,
+                             int64_t m) {
+  if (rows.empty()) return;
+  const int64_t dim = level_config(l).dim;
+  const T* row = rows.data() + repeat * dim;
+  for (int64_t i = 0; i < m; ++i, x += PaddedWidth(dim)) {
+    for (int64_t d = 0; d < dim; ++d) x[d] += row[d];
+  }
+}
+
 template <typename T>
 void LevelStep<T>::RunStack(const Job& job) {
   LevelScratch<T>& s = scratch_[job.level];
@@ -97,12 +109,19 @@ void LevelStep<T>::RunStack(const Job& job) {
       if (!tree) s.slots.Add(spec, item);
     }
   }
-  for (size_t i = 0; i < layers.size(); ++i) {
-    ProjectQkv(job.level, layers[i], s.x.data(), s.stack_count);
-    const bool last = decoder && i + 1 == layers.size();
-    Attend(job, static_cast<int>(i), last);
+  const int own = static_cast<int>(layers.size());
+  const int runs = level.repeats * own;
+  const auto& repeat = decoder ? w.dec_repeat : w.enc_repeat;
+  for (int i = 0; i < runs; ++i) {
+    const LayerWeights<T>& layer = layers[i % own];
+    if (i % own == 0) {
+      AddRepeat(job.level, repeat, i / own, s.x.data(), s.stack_count);
+    }
+    ProjectQkv(job.level, layer, s.x.data(), s.stack_count);
+    const bool last = decoder && i + 1 == runs;
+    Attend(job, i, last);
     if (last) KeepWanted(job.level);
-    ProjectOut(job.level, layers[i], s.x.data(), last ? s.wanted : s.stack_count);
+    ProjectOut(job.level, layer, s.x.data(), last ? s.wanted : s.stack_count);
   }
 }
 
@@ -141,14 +160,18 @@ void LevelStep<T>::EncodeUnits(int l) {
       AddEntrance(l, first + j, s.units_x.data() + at * PaddedWidth(level.dim));
     }
   }
-  const auto& layers = model_->weights().levels[l].enc;
-  for (int i = 0; i < level.enc_layers; ++i) {
-    ProjectQkv(l, layers[i], s.units_x.data(), m);
+  const LevelWeights<T>& w = model_->weights().levels[l];
+  for (int i = 0; i < EncoderRuns(level); ++i) {
+    const LayerWeights<T>& layer = w.enc[i % level.enc_layers];
+    if (i % level.enc_layers == 0) {
+      AddRepeat(l, w.enc_repeat, i / level.enc_layers, s.units_x.data(), m);
+    }
+    ProjectQkv(l, layer, s.units_x.data(), m);
     pool_->ParallelFor(s.units() * level.heads, [&](int thread, int64_t task) {
       AttendUnit(l, i, task / level.heads, static_cast<int>(task % level.heads),
                  ThreadScratch(thread));
     });
-    ProjectOut(l, layers[i], s.units_x.data(), m);
+    ProjectOut(l, layer, s.units_x.data(), m);
   }
 }
 

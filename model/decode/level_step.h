@@ -107,6 +107,8 @@ class LevelStep {
   void Route(int l);
   void SmoothContexts(int l);
   void RunStack(const Job& job);
+  // `rows`: empty, or a vector for each repeat.
+  void AddRepeat(int l, const std::vector<T>& rows, int repeat, T* x, int64_t m);
   void KeepWanted(int l);
   void WriteLogits(absl::Span<const FeedRow<T>> rows);
 
@@ -122,6 +124,7 @@ class LevelStep {
   };
 
   void FillRope(int l, int64_t row, int64_t item);
+  // `layer`, here and below: as the stack runs them.
   // `wanted_only`: of each row, the queries before the wanted ones only leave
   // their keys and values.
   void Attend(const Job& job, int layer, bool wanted_only);
@@ -137,6 +140,10 @@ class LevelStep {
   }
   void PlanTree(int l);
   bool ReserveTree(int l);
+  const LayerWeights<T>& DecoderLayer(int l, int layer) const {
+    const auto& layers = model_->weights().levels[l].dec;
+    return layers[layer % layers.size()];
+  }
   void MakeNodes(int l, int layer);
   T* NodeKey(int l, int64_t made, int64_t j);
   // Vector j of a node of a row, made in this step or kept in its cache.

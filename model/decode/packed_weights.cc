@@ -173,6 +173,14 @@ std::vector<std::vector<T>> TakePosition(
 }
 
 template <typename T>
+std::vector<T> TakeRepeat(Taker<T>* take, const LevelConfig& level,
+                          const std::string& at, int layers) {
+  const int64_t rows = RepeatRows(level, layers);
+  if (rows == 0) return {};
+  return take->Take(at + "repeat", {rows, level.dim});
+}
+
+template <typename T>
 std::vector<LayerWeights<T>> TakeLayers(Taker<T>* take, const LevelConfig& level,
                                         const std::string& at, int layers,
                                         Scope scope) {
@@ -221,6 +229,8 @@ LevelWeights<T> TakeLevel(Taker<T>* take, const ModelConfig& config, int l) {
                        level.enc_scope);
   out.dec = TakeLayers(take, level, p + "dec.", level.dec_layers,
                        level.dec_scope);
+  out.enc_repeat = TakeRepeat(take, level, p + "enc.", level.enc_layers);
+  out.dec_repeat = TakeRepeat(take, level, p + "dec.", level.dec_layers);
   out.position = TakePosition(take, p, LevelPositionTensors(level));
   if (l + 1 == static_cast<int>(config.levels.size())) return out;
   const int64_t up = config.levels[l + 1].dim;

@@ -40,7 +40,8 @@ struct LayerWeights {
 template <typename T>
 struct LevelWeights {
   std::vector<T> start, norm;
-  std::vector<LayerWeights<T>> enc, dec;
+  std::vector<LayerWeights<T>> enc, dec;  // run i has those of i % size
+  std::vector<T> enc_repeat, dec_repeat;  // [RepeatRows][dim]
   std::vector<std::vector<T>> position;  // LevelPositionTensors
   // Below the top only; offset, query and kv of an attention pool.
   std::vector<T> pool_norm;

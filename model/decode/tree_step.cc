@@ -46,7 +46,7 @@ template <typename T>
 void LevelStep<T>::MakeNodes(int l, int layer) {
   const LevelConfig& level = level_config(l);
   LevelScratch<T>& s = scratch_[l];
-  const LayerWeights<T>& w = model_->weights().levels[l].dec[layer];
+  const LayerWeights<T>& w = DecoderLayer(l, layer);
   const int64_t width = PaddedWidth(level.dim);
   const int64_t rows_of_heights = TreeHeightRows(level.tree_height);
   for (int h = 0; h < s.growth.heights(); ++h) {
@@ -103,7 +103,7 @@ void LevelStep<T>::DrawNode(int l, int layer, int64_t made, int head,
                             T* scores) {
   const LevelConfig& level = level_config(l);
   LevelScratch<T>& s = scratch_[l];
-  const LayerWeights<T>& w = model_->weights().levels[l].dec[layer];
+  const LayerWeights<T>& w = DecoderLayer(l, layer);
   const int64_t width = level.dim / level.heads;
   const TreeGrowth::Made& node = s.growth.Get(made);
   const bool leaf = node.node.height == 0;

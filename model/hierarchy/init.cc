@@ -15,20 +15,21 @@ namespace {
 constexpr double kSmallStd = 0.02;
 constexpr double kMatrixGain = 0.55;  // 0.02 * sqrt(768)
 
-// Layers of the stack that "level.L.enc.I.…" or "level.L.dec.I.…" belongs to.
+// Layers, as they run, of the stack that "level.L.enc.I.…" or "level.L.dec.I.…"
+// belongs to.
 int StackLayers(const ModelConfig& config, const std::string& name) {
   const std::vector<std::string> parts = absl::StrSplit(name, '.');
   int level = 0;
   if (parts.size() < 3 || !absl::SimpleAtoi(parts[1], &level)) return 1;
   const LevelConfig& of = config.levels[level];
-  return std::max(1, parts[2] == "enc" ? of.enc_layers : of.dec_layers);
+  return std::max(1, parts[2] == "enc" ? EncoderRuns(of) : DecoderRuns(of));
 }
 
 double InitStd(absl::FunctionRef<int(const std::string&)> stack_layers,
                const std::string& name, const torch::Tensor& weight) {
   if (weight.dim() < 2 || absl::EndsWith(name, "pool.offset") ||
       absl::EndsWith(name, "position.rows") ||
-      absl::EndsWith(name, "position.key") ||
+      absl::EndsWith(name, "position.key") || absl::EndsWith(name, ".repeat") ||
       absl::StartsWith(name, "embedding.")) {
     return kSmallStd;
   }

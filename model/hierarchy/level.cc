@@ -2,24 +2,10 @@
 
 #include "model/decoder_places.h"
 #include "model/hierarchy/prefix_items.h"
-#include "model/nn/score_term.h"
 #include "model/position_shape.h"
 
 namespace strata {
 namespace {
-
-torch::nn::ModuleList MakeStack(int layers, const ModelConfig& config, int l,
-                                Scope scope) {
-  const LevelConfig& level = config.levels[l];
-  torch::nn::ModuleList stack;
-  for (int i = 0; i < layers; ++i) {
-    stack->push_back(TransformerLayer(
-        level.dim, level.heads, level.ff_mult, config.dropout,
-        scope == Scope::kTree ? TreeOf(level) : TreeShape(),
-        MakeScoreTermModule(level, scope, config.rope_theta)));
-  }
-  return stack;
-}
 
 // [B, n] of segments [B, n], n > 0: true where item i is its document's first.
 torch::Tensor DocumentBegins(const torch::Tensor& segments) {
@@ -55,10 +41,10 @@ LevelImpl::LevelImpl(const ModelConfig& config, int l, ShadowFaults faults)
       faults_(faults),
       turns_(config, l),
       start_(register_parameter("start", torch::zeros({config_.dim}))),
-      enc_(register_module("enc", MakeStack(config_.enc_layers, config, l,
-                                            config_.enc_scope))),
-      dec_(register_module("dec", MakeStack(config_.dec_layers, config, l,
-                                            config_.dec_scope))),
+      enc_(register_module("enc", LayerStack(config, l, config_.enc_layers,
+                                             config_.enc_scope))),
+      dec_(register_module("dec", LayerStack(config, l, config_.dec_layers,
+                                             config_.dec_scope))),
       norm_(register_module("norm", RmsNorm(config_.dim))) {
   if (!LevelPositionTensors(config_).empty()) {
     position_ = register_module("position",
@@ -102,20 +88,12 @@ torch::Tensor LevelImpl::forward(const torch::Tensor& z,
   return c;
 }
 
-TransformerLayerImpl& LevelImpl::encoder(int layer) {
-  return enc_->at<TransformerLayerImpl>(layer);
-}
-
-TransformerLayerImpl& LevelImpl::decoder(int layer) {
-  return dec_->at<TransformerLayerImpl>(layer);
-}
-
 torch::Tensor LevelImpl::Encode(const torch::Tensor& z,
                                 const torch::Tensor& segments,
                                 const torch::Tensor& index) {
   const int64_t n = z.size(1);
   if (n == 0) return z;
-  return RunStack(enc_, SpecOf(config_, config_.enc_scope), z,
+  return RunStack(*enc_, SpecOf(config_, config_.enc_scope), z,
                   segments.defined() ? segments.narrow(1, 0, n) : segments,
                   index);
 }
@@ -124,7 +102,7 @@ torch::Tensor LevelImpl::Decode(const torch::Tensor& u,
                                 const torch::Tensor& segments) {
   return config_.dec_scope == Scope::kTree
              ? RunTree(u, segments)
-             : RunStack(dec_, DecoderSpec(config_), u, segments, {});
+             : RunStack(*dec_, DecoderSpec(config_), u, segments, {});
 }
 
 torch::Tensor LevelImpl::DecodeWithPrefixes(
@@ -146,31 +124,30 @@ torch::Tensor LevelImpl::RunTree(const torch::Tensor& u,
       MakeTreePlan(tree, u.size(0), u.size(1), segments,
                    turns_.Get(TreeRopeRows(tree), options).q, options,
                    faults_.tree_node_early);
-  auto y = u;
-  for (const auto& layer : *dec_) {
-    y = layer->as<TransformerLayerImpl>()->forward(y, plan);
-  }
-  return y;
+  return dec_->Run(u, [&](int, TransformerLayerImpl& layer,
+                          const torch::Tensor& x) {
+    return layer.forward(x, plan);
+  });
 }
 
-torch::Tensor LevelImpl::RunStack(const torch::nn::ModuleList& stack,
-                                  const ScopeSpec& spec, const torch::Tensor& x,
+torch::Tensor LevelImpl::RunStack(LayerStackImpl& stack, const ScopeSpec& spec,
+                                  const torch::Tensor& x,
                                   const torch::Tensor& segments,
                                   const torch::Tensor& index) {
-  if (stack->is_empty()) return x;
+  if (stack.runs() == 0) return x;
   const auto options = x.options().requires_grad(false);
   const AttentionPlan plan =
       MakeAttentionPlan(spec, x.size(0), x.size(1), segments,
                         turns_.Get(x.size(1), options), options);
-  auto y = x;
+  auto entered = x;
   if (!position_.is_empty()) {
-    y = Enter(x, index.defined() ? index
-                                 : IndexInDocument(x.size(1), segments, options));
+    entered = Enter(x, index.defined() ? index
+                                       : IndexInDocument(x.size(1), segments, options));
   }
-  for (const auto& layer : *stack) {
-    y = layer->as<TransformerLayerImpl>()->forward(y, plan);
-  }
-  return y;
+  return stack.Run(entered, [&](int, TransformerLayerImpl& layer,
+                                const torch::Tensor& y) {
+    return layer.forward(y, plan);
+  });
 }
 
 torch::Tensor LevelImpl::Shift(const torch::Tensor& skip,

@@ -9,6 +9,7 @@
 
 #include "absl/types/span.h"
 #include "model/availability.h"
+#include "model/hierarchy/layer_stack.h"
 #include "model/hierarchy/ragged_units.h"
 #include "model/model_config.h"
 #include "model/nn/attention_plan.h"
@@ -17,7 +18,6 @@
 #include "model/nn/pooling_layer.h"
 #include "model/nn/rms_norm.h"
 #include "model/nn/router.h"
-#include "model/nn/transformer_layer.h"
 #include "model/nn/turn_tables.h"
 
 namespace strata {
@@ -60,8 +60,8 @@ class LevelImpl : public torch::nn::Module {
   torch::Tensor Enter(const torch::Tensor& x, const torch::Tensor& index) {
     return position_.is_empty() ? x : position_->forward(x, index);
   }
-  TransformerLayerImpl& encoder(int layer);
-  TransformerLayerImpl& decoder(int layer);
+  LayerStackImpl& encoder() { return *enc_; }
+  LayerStackImpl& decoder() { return *dec_; }
   // [units, PoolItems, D] -> [units, U].
   torch::Tensor Pool(const torch::Tensor& units) {
     return pool_->OfUnits(units);
@@ -78,7 +78,7 @@ class LevelImpl : public torch::nn::Module {
 
  private:
   torch::Tensor Decode(const torch::Tensor& u, const torch::Tensor& segments);
-  torch::Tensor RunStack(const torch::nn::ModuleList& stack, const ScopeSpec& spec,
+  torch::Tensor RunStack(LayerStackImpl& stack, const ScopeSpec& spec,
                          const torch::Tensor& x, const torch::Tensor& segments,
                          const torch::Tensor& index);
   torch::Tensor RunTree(const torch::Tensor& u, const torch::Tensor& segments);
@@ -113,8 +113,8 @@ class LevelImpl : public torch::nn::Module {
   TurnCache turns_;
   torch::Tensor start_;  // [D]
   EntrancePositions position_{nullptr};
-  torch::nn::ModuleList enc_;
-  torch::nn::ModuleList dec_;
+  LayerStack enc_;
+  LayerStack dec_;
   PoolingLayer pool_{nullptr};
   Linear bridge_{nullptr};
   Router router_{nullptr};

@@ -1,7 +1,9 @@
 #include "model/inspect/inspection_pass.h"
 
+#include <algorithm>
 #include <cmath>
 #include <deque>
+#include <map>
 #include <utility>
 
 #include "model/decoder_places.h"
@@ -13,50 +15,83 @@
 namespace strata {
 namespace {
 
-// A recorder on one layer, off it again when it goes.
-class Watch {
+// A recorder for each run of one layer that is asked for, off the layer again when it
+// goes. A layer runs as often as its level repeats.
+class Watch final : public AttentionWatcher {
  public:
-  Watch(AttentionLayerImpl& layer, int number, const std::vector<int>& heads,
-        int top_k)
-      : layer_(layer), number_(number), recorder_(heads, top_k) {
-    layer_.Watch(&recorder_);
+  explicit Watch(AttentionLayerImpl& layer) : layer_(layer) {
+    layer_.Watch(this);
   }
-  ~Watch() { layer_.Watch(nullptr); }
+  ~Watch() override { layer_.Watch(nullptr); }
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
 
+  // `number`: of the layer in its stack, in that run.
+  void Add(int repeat, int number, const std::vector<int>& heads, int top_k) {
+    recorders_.try_emplace(repeat, number, AttentionRecorder(heads, top_k));
+  }
+  void OnWeights(const AttentionPlan& plan, int64_t first,
+                 const torch::Tensor& weights) override {
+    if (AttentionRecorder* const recorder = RecorderOf(first)) {
+      recorder->OnWeights(plan, first, weights);
+    }
+  }
+  void OnTreeWeights(const TreePlan& plan, int64_t first,
+                     const torch::Tensor& weights) override {
+    if (AttentionRecorder* const recorder = RecorderOf(first)) {
+      recorder->OnTreeWeights(plan, first, weights);
+    }
+  }
   void TakeInto(std::vector<AttentionMap>* maps) {
-    for (AttentionMap& map : recorder_.Take(number_)) {
-      maps->push_back(std::move(map));
+    for (auto& [repeat, of] : recorders_) {
+      for (AttentionMap& map : of.second.Take(of.first)) {
+        maps->push_back(std::move(map));
+      }
     }
   }
 
  private:
+  // Weights come in order of `first`: with query 0 a run begins.
+  AttentionRecorder* RecorderOf(int64_t first) {
+    if (first == 0) ++repeat_;
+    const auto found = recorders_.find(repeat_);
+    return found == recorders_.end() ? nullptr : &found->second.second;
+  }
+
   AttentionLayerImpl& layer_;
-  const int number_;
-  AttentionRecorder recorder_;
+  int repeat_ = -1;
+  std::map<int, std::pair<int, AttentionRecorder>> recorders_;  // by repeat
 };
 
 struct WatchedLevel {
-  std::deque<Watch> encoder;  // a deque: its elements stay where they are
-  std::deque<Watch> decoder;
+  std::map<int, Watch> encoder;  // by layer
+  std::map<int, Watch> decoder;
 };
+
+// `wanted`: numbers of layers as the stack runs them.
+void WatchStack(LayerStackImpl& stack, int layers, const std::vector<int>& wanted,
+                const std::vector<int>& heads, int top_k,
+                std::map<int, Watch>* watches) {
+  for (const int number : wanted) {
+    const auto watch =
+        watches->try_emplace(number % layers, stack.layer(number).attention());
+    watch.first->second.Add(number / layers, number, heads, top_k);
+  }
+}
 
 std::deque<WatchedLevel> WatchAll(const HierarchicalTransformer& model,
                                   const std::vector<LevelSelection>& selection,
                                   int top_k) {
-  std::deque<WatchedLevel> watched;
+  std::deque<WatchedLevel> watched;  // its elements stay where they are
   for (const LevelSelection& chosen : selection) {
     LevelImpl& level = model->level(chosen.level);
+    const LevelConfig& config =
+        model->config().levels[static_cast<size_t>(chosen.level)];
     WatchedLevel& here = watched.emplace_back();
-    for (const int layer : chosen.encoder_layers) {
-      here.encoder.emplace_back(level.encoder(layer).attention(), layer,
-                                chosen.heads, top_k);
-    }
-    for (const int layer : chosen.decoder_layers) {
-      here.decoder.emplace_back(level.decoder(layer).attention(), layer,
-                                chosen.heads, top_k);
-    }
+    WatchStack(level.encoder(), config.enc_layers, chosen.encoder_layers,
+               chosen.heads, top_k, &here.encoder);
+    WatchStack(level.decoder(), config.dec_layers, chosen.decoder_layers,
+               chosen.heads, top_k, &here.decoder);
   }
   return watched;
 }
@@ -102,16 +137,18 @@ void AddNodes(const TreeShape& tree, std::vector<AttendedKey>* keys) {
 }
 
 InspectedStack MakeStack(const LevelConfig& level, const LevelItems& items,
-                         bool encoder, std::deque<Watch>* watches) {
+                         bool encoder, std::map<int, Watch>* watches) {
   InspectedStack stack;
   stack.encoder = encoder;
   stack.scope = encoder ? level.enc_scope : level.dec_scope;
-  stack.layers = encoder ? level.enc_layers : level.dec_layers;
+  stack.layers = encoder ? EncoderRuns(level) : DecoderRuns(level);
   stack.keys =
       encoder ? EncoderPositions(items) : DecoderPositions(level, items);
   stack.positions = static_cast<int64_t>(stack.keys.size());
   if (stack.scope == Scope::kTree) AddNodes(TreeOf(level), &stack.keys);
-  for (Watch& watch : *watches) watch.TakeInto(&stack.maps);
+  for (auto& [layer, watch] : *watches) watch.TakeInto(&stack.maps);
+  std::stable_sort(stack.maps.begin(), stack.maps.end(),
+                   [](const auto& a, const auto& b) { return a.layer < b.layer; });
   return stack;
 }
 

@@ -6,7 +6,8 @@
 // state_bytes: of one sequence of CONTEXT items. flops_per_byte: of a forward pass in
 // training over texts of SEQUENCE bytes, by the formula of the README's table:
 // sum over levels of (2 N + 4 D keys layers) / S, and 2 V D for each head, where
-// `keys` are those that a query sees on average.
+// `keys` are those that a query sees on average; of a level that repeats, N and layers
+// as often as they run.
 
 #include <algorithm>
 #include <cstdlib>
@@ -50,6 +51,14 @@ double MeanKeys(const LevelConfig& level, const ScopeSpec& spec, int64_t items) 
   return keys / static_cast<double>(std::max<int64_t>(1, items));
 }
 
+// The same work in layers that each run once.
+LevelConfig Unrolled(LevelConfig level) {
+  level.enc_layers = EncoderRuns(level);
+  level.dec_layers = DecoderRuns(level);
+  level.repeats = 1;
+  return level;
+}
+
 // Everything but the embedding, which is looked up, per item of its level.
 double FlopsPerByte(const ModelConfig& config, int64_t sequence) {
   double flops = 0;
@@ -58,7 +67,8 @@ double FlopsPerByte(const ModelConfig& config, int64_t sequence) {
     const double bytes = MeanItemBytes(config, l);
     const auto items = static_cast<int64_t>(sequence / bytes);
     ModelConfig alone = config;
-    alone.levels = {level};
+    alone.levels.resize(1);
+    alone.levels[0] = Unrolled(level);
     alone.levels[0].block = 0;
     if (l > 0) alone.ngram_heads = 0;
     const double matrices =
@@ -70,8 +80,8 @@ double FlopsPerByte(const ModelConfig& config, int64_t sequence) {
     const double places =
         level.block == 0 ? 0 : static_cast<double>(PrefixItems(level)) / level.block;
     const double attended =
-        level.enc_layers * MeanKeys(level, SpecOf(level, level.enc_scope), items) +
-        level.dec_layers * (1 + places) * MeanKeys(level, DecoderSpec(level), items);
+        EncoderRuns(level) * MeanKeys(level, SpecOf(level, level.enc_scope), items) +
+        DecoderRuns(level) * (1 + places) * MeanKeys(level, DecoderSpec(level), items);
     flops += (2 * (matrices + places * decoder) + 4 * level.dim * attended) / bytes;
   }
   return flops + 2.0 * config.vocab * config.levels[0].dim *

@@ -195,8 +195,11 @@ def layer(w, prefix, x, c, scope):
 def stack(w, c, l, name, x):
     if c[name + "_layers"]:
         x = entrance(w, c, l, x)
-    for i in range(c[name + "_layers"]):
-        x = layer(w, f"level.{l}.{name}.{i}.", x, c, c[name + "_scope"])
+    for repeat in range(c.get("repeats", 1)):
+        if c[name + "_layers"] and c.get("repeats", 1) > 1:
+            x = x + w[f"level.{l}.{name}.repeat"][repeat]
+        for i in range(c[name + "_layers"]):
+            x = layer(w, f"level.{l}.{name}.{i}.", x, c, c[name + "_scope"])
     return x
 
 

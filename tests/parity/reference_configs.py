@@ -45,6 +45,10 @@ CONFIGS = {
               block_rule="router", block_min=2, block_mean=3, pool="last",
               bridge="repeat"),
         level(24)],
+    "repeats": [
+        level(16, enc_layers=1, dec_layers=2, dec_scope="window", window=6, block=3,
+              repeats=2),
+        level(12, dec_scope="tree", leaf=2, summaries=2, tree_height=0, repeats=2)],
     "three-level": [
         level(16, enc_layers=1, dec_scope="window", window=6, block=3),
         level(16, enc_layers=1, dec_scope="window", window=4, block=2,
@@ -126,6 +130,8 @@ def shapes(levels, vocab, ngram_heads=0):
         if scheme == "learned":
             found[p + "position.rows"] = (span, d)
         for stack in ("enc", "dec"):
+            if c.get("repeats", 1) > 1 and c[stack + "_layers"]:
+                found[f"{p}{stack}.repeat"] = (c["repeats"], d)
             for i in range(c[stack + "_layers"]):
                 q = f"{p}{stack}.{i}."
                 found[q + "attn.norm.weight"] = (d,)

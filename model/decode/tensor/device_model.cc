@@ -26,7 +26,7 @@ HierarchicalTransformer OnDevice(HierarchicalTransformer net,
 std::vector<int64_t> OriginRows(const LevelConfig& level,
                                 const TensorSequence::Place& place) {
   std::vector<int64_t> rows;
-  for (int part = 0; part < 2 * level.dec_layers; ++part) {
+  for (int part = 0; part < 2 * DecoderRuns(level); ++part) {
     for (int64_t at = 0; at < DecoderPlaces(level, 1); ++at) {
       rows.push_back(place.decoder + part * place.dec_slots + at);
     }
@@ -53,9 +53,9 @@ void CopyCaches(int layers, int64_t from, int64_t from_slots, int64_t to,
 
 void CopyLevel(const LevelConfig& level, const TensorSequence::Place& from,
                const TensorSequence::Place& to, torch::Tensor* rows) {
-  CopyCaches(level.enc_layers, from.encoder, from.enc_slots, to.encoder,
+  CopyCaches(EncoderRuns(level), from.encoder, from.enc_slots, to.encoder,
              to.enc_slots, rows);
-  CopyCaches(level.dec_layers, from.decoder, from.dec_slots, to.decoder,
+  CopyCaches(DecoderRuns(level), from.decoder, from.dec_slots, to.decoder,
              to.dec_slots, rows);
   // The pool buffer, and behind it the contexts and the router's query.
   const int64_t rest =

@@ -61,8 +61,8 @@ torch::Tensor TensorStep::Advance(int l, const torch::Tensor& z) {
 torch::Tensor TensorStep::RunStack(int l, Stack stack, const torch::Tensor& z) {
   const bool encodes = stack == Stack::kEncoder;
   const LevelConfig& config = level(l);
-  const int layers = encodes ? config.enc_layers : config.dec_layers;
-  if (layers == 0) return z;
+  LayerStackImpl& layers = encodes ? net(l).encoder() : net(l).decoder();
+  if (layers.runs() == 0) return z;
   std::vector<CachedRow> rows;
   for (const auto& row : StackRows(config, stack, batches_[l])) {
     const TensorSequence::Place& place = row.sequence->place(l);
@@ -76,15 +76,13 @@ torch::Tensor TensorStep::RunStack(int l, Stack stack, const torch::Tensor& z) {
   const CachedAttention attention(
       encodes ? SpecOf(config, config.enc_scope) : DecoderSpec(config),
       config.heads, rows, model_->turns(l));
-  auto x = Enter(l, rows, z);
-  for (int i = 0; i < layers; ++i) {
-    auto& layer = encodes ? net(l).encoder(i) : net(l).decoder(i);
-    x = layer.Apply(x, [&](const torch::Tensor& qkv) {
+  return layers.Run(Enter(l, rows, z), [&](int i, TransformerLayerImpl& layer,
+                                           const torch::Tensor& x) {
+    return layer.Apply(x, [&](const torch::Tensor& qkv) {
       return attention.Attend(qkv, i, layer.attention().term(),
                               &model_->pool().level(l));
     });
-  }
-  return x;
+  });
 }
 
 torch::Tensor TensorStep::Enter(int l, const std::vector<CachedRow>& rows,
@@ -112,14 +110,12 @@ torch::Tensor TensorStep::RunTree(int l, const torch::Tensor& z,
                                   const std::vector<CachedRow>& rows) {
   const CachedTree tree(TreeOf(level(l)), level(l).heads, rows,
                         model_->turns(l).q);
-  auto x = z;
-  for (int i = 0; i < level(l).dec_layers; ++i) {
-    auto& layer = net(l).decoder(i);
-    x = layer.Apply(x, [&](const torch::Tensor& qkv) {
+  return net(l).decoder().Run(z, [&](int i, TransformerLayerImpl& layer,
+                                     const torch::Tensor& x) {
+    return layer.Apply(x, [&](const torch::Tensor& qkv) {
       return tree.Attend(qkv, i, layer.attention(), &model_->pool().level(l));
     });
-  }
-  return x;
+  });
 }
 
 torch::Tensor TensorStep::FromAbove(int l, const torch::Tensor& h) {

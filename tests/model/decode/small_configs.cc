@@ -6,6 +6,7 @@
 #include "tests/model/position_config.h"
 #include "tests/model/random_config.h"
 #include "tests/model/scope_config.h"
+#include "tests/model/stack_config.h"
 
 namespace strata {
 namespace {
@@ -61,6 +62,14 @@ void AddPositions(std::vector<NamedConfig>* configs) {
     std::string name = config.architecture;
     std::replace(name.begin(), name.end(), '-', '_');
     configs->push_back({name, config});
+  }
+}
+
+void AddStacks(std::vector<NamedConfig>* configs) {
+  for (const std::string& stack : testing::StackConfigNames()) {
+    std::string name = stack;
+    std::replace(name.begin(), name.end(), '-', '_');
+    configs->push_back({name, testing::StackConfig(stack)});
   }
 }
 
@@ -186,6 +195,7 @@ std::vector<NamedConfig> SmallConfigs() {
   AddPositions(&configs);
   AddScopes(&configs);
   AddPrefixes(&configs);
+  AddStacks(&configs);
   for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {
     configs.push_back(
         {"random_" + std::to_string(seed), testing::RandomConfig(seed)});

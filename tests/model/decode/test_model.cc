@@ -107,8 +107,13 @@ class Naive {
                  NaiveEntrance(level, config_.rope_theta, i,
                                Under("level." + std::to_string(l) + ".")));
     }
-    for (int n = 0; n < layers; ++n) {
-      const std::string p = at + std::to_string(n) + ".";
+    for (int run = 0; run < level.repeats * layers; ++run) {
+      const std::string p = at + std::to_string(run % layers) + ".";
+      if (level.repeats > 1 && run % layers == 0) {
+        for (auto& row : *x) {
+          naive::Add(&row, Part(w_.at(at + "repeat"), run / layers * d, d));
+        }
+      }
       Rows qkv;
       for (const auto& row : *x) {
         qkv.push_back(Times(w_.at(p + "attn.qkv.weight"),
@@ -293,6 +298,11 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
       };
     };
     AddLevelPosition(level, under(at));
+    for (const char* stack : {"enc.", "dec."}) {
+      const int layers = stack[0] == 'e' ? level.enc_layers : level.dec_layers;
+      if (level.repeats == 1 || layers == 0) continue;
+      Add(at + stack + "repeat", {level.repeats, d}, 0, 1);
+    }
     for (int i = 0; i < level.enc_layers + level.dec_layers; ++i) {
       const bool enc = i < level.enc_layers;
       const std::string p =

@@ -94,7 +94,7 @@ Sets SlowAttend(const Sets& items, const ScopeSpec& spec, const LevelConfig& lev
 Sets SlowLevel(const ModelConfig& config, size_t l, const Sets& z, size_t bytes) {
   const LevelConfig& level = config.levels[l];
   Sets h = z;
-  for (int i = 0; i < level.enc_layers; ++i) {
+  for (int i = 0; i < level.repeats * level.enc_layers; ++i) {
     h = SlowAttend(h, SpecOf(level, level.enc_scope), level);
   }
   Sets u(z.size() + 1, std::vector<bool>(bytes, false));
@@ -129,7 +129,7 @@ Sets SlowLevel(const ModelConfig& config, size_t l, const Sets& z, size_t bytes)
     }
     if (level.prefix > 1) sees.block += level.prefix - 1;
   }
-  for (int i = 0; i < level.dec_layers; ++i) {
+  for (int i = 0; i < level.repeats * level.dec_layers; ++i) {
     u = SlowAttend(u, sees, level);
   }
   Sets c;
@@ -182,6 +182,10 @@ TEST(Availability, PresetsSeeExactlyThePast) {
 TEST(Availability, AWindowedFlatModelReachesAsFarAsItsLayersAdd) {
   // Two layers of window 16: the keys reach back 30 items, and the item before
   // the oldest key is the last one seen.
+  ModelConfig repeated = Config({Top(Scope::kWindow, 1, 16)});
+  repeated.levels[0].repeats = 2;
+  EXPECT_EQ(Availability(repeated, 80),
+            Availability(Config({Top(Scope::kWindow, 2, 16)}), 80));
   const auto reach = Availability(Config({Top(Scope::kWindow, 2, 16)}), 80);
   for (size_t t = 0; t < 80; ++t) {
     for (size_t j = 0; j < 80; ++j) {

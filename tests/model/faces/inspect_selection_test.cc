@@ -58,6 +58,20 @@ TEST(InspectSelectionTest, WhatAStackLacksIsLeftOut) {
   EXPECT_THAT(selection[1].heads, ElementsAre(1));
 }
 
+TEST(InspectSelectionTest, LayersAreCountedAsTheyRun) {
+  ModelConfig config = Config();
+  config.levels[0].repeats = 2;
+  config.levels[1].repeats = 3;
+  const auto last = SelectForInspection(config, {}, 100).value();
+  EXPECT_THAT(last[0].encoder_layers, ElementsAre(3));
+  EXPECT_THAT(last[0].decoder_layers, ElementsAre(1));
+  EXPECT_THAT(last[1].decoder_layers, ElementsAre(8));
+  InspectOptions options;
+  options.layers = {9};
+  EXPECT_EQ(SelectForInspection(config, options, 100).status().message(),
+            "layers[0] is 9; must be in [-9, 8]");
+}
+
 TEST(InspectSelectionTest, WhatNoneHasIsRefusedByName) {
   InspectOptions options;
   options.levels = {0, 2};

@@ -96,6 +96,7 @@ TEST(ModelConfigJson, EqualityLooksAtEveryField) {
       [](ModelConfig* c) { c->levels[0].pool = PoolKind::kLast; },
       [](ModelConfig* c) { c->levels[0].bridge = BridgeKind::kRepeat; },
       [](ModelConfig* c) { c->levels[0].prefix = 1; },
+      [](ModelConfig* c) { c->levels[1].repeats = 2; },
       [](ModelConfig* c) {
         c->levels[0].position = FindPositionScheme("alibi");
       },
@@ -228,6 +229,13 @@ TEST(ValidateModelConfig, NamesTheFieldTheValueAndTheLimit) {
        "levels[0].enc_layers: is -1"},
       {[](ModelConfig* c) { c->levels[0].dec_layers = 129; },
        "levels[0].dec_layers: is 129"},
+      {[](ModelConfig* c) { c->levels[0].repeats = 0; },
+       "levels[0].repeats: is 0; must be in [1, 128]"},
+      {[](ModelConfig* c) {
+         c->levels[1].dec_layers = 5;
+         c->levels[1].repeats = 26;
+       },
+       "levels[1].repeats: is 26; must be in [1, 25]"},
       {[](ModelConfig* c) { c->levels[0].window = 0; },
        "levels[0].window: is 0; must be in [1"},
       {[](ModelConfig* c) { c->levels[0].block = 1; }, "levels[0].block: is 1"},
@@ -363,6 +371,9 @@ TEST(ParameterCount, MatchesAHandCount) {
   config.ngram_heads = 3;  // a norm, up, down
   EXPECT_EQ(ParameterCount(config) - without_heads, 3 * (4 + 4 * 4 + 4 * 4));
   config.ngram_heads = 0;
+  config.levels[0].repeats = 3;  // a vector each, for the stack that has layers
+  EXPECT_EQ(ParameterCount(config) - without_heads, 3 * 4);
+  config.levels[0].repeats = 1;
   config.levels.push_back(config.levels[0]);
   const int64_t without_pool = ParameterCount(config);
   config.levels[0].block = 3;

@@ -43,6 +43,16 @@ TEST(StateBytes, IsAHandCountOfTheFlatModel) {
             int64_t{4} * 5 * 2 * 1040 * 128);
 }
 
+TEST(StateBytes, EveryRepeatHasCachesOfItsOwn) {
+  ModelConfig config = PresetConfig("flat").value();
+  config.levels[0].repeats = 3;
+  EXPECT_EQ(StateBytes(config, 1000), int64_t{4} * 15 * 2 * 1008 * 128);
+  config = PresetConfig("block").value();
+  const int64_t once = StateBytes(config, 1000);
+  config.levels[0].repeats = 2;
+  EXPECT_EQ(StateBytes(config, 1000) - once, 4 * 2 * 2 * 32 * 128);
+}
+
 TEST(StateBytes, IsAHandCountOfTheTreeModel) {
   // 1001 contexts: 62 complete leaves of 16, so nodes of heights 0 to 5, two
   // vectors each; 28 slots, 32 rounded up.
@@ -67,9 +77,9 @@ TEST(StateLayout, BuffersTileTheState) {
         const LevelConfig& level = config.levels[l];
         const LevelLayout& out = layout.levels[l];
         EXPECT_EQ(out.enc_offset, at);
-        at += 2 * level.enc_layers * out.enc_slots * level.dim;
+        at += 2 * EncoderRuns(level) * out.enc_slots * level.dim;
         EXPECT_EQ(out.dec_offset, at);
-        at += 2 * level.dec_layers * out.dec_slots * level.dim;
+        at += 2 * DecoderRuns(level) * out.dec_slots * level.dim;
         EXPECT_EQ(out.pool_offset, at);
         at += BufferedItems(level) * level.dim;
         EXPECT_EQ(out.context_offset, at);

@@ -8,11 +8,14 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "model/presets.h"
 #include "tests/model/position_config.h"
 #include "tests/model/random_config.h"
 #include "tests/model/scope_config.h"
 #include "tests/model/small_presets.h"
+#include "tests/model/stack_config.h"
 
 namespace strata::testing {
 namespace {
@@ -64,6 +67,7 @@ std::vector<std::string> TestedModels() {
   for (const Scope scope : ParameterScopes()) {
     names.push_back(absl::StrCat(kScope, RuleOf(scope).name));
   }
+  for (const std::string& stack : StackConfigNames()) names.push_back(stack);
   for (uint64_t seed = 1; seed <= kRandomConfigs; ++seed) {
     names.push_back(absl::StrCat(kRandom, seed));
   }
@@ -82,6 +86,9 @@ ModelConfig TestedConfig(const std::string& name) {
   for (const Scope scope : ParameterScopes()) {
     if (name == absl::StrCat(kScope, RuleOf(scope).name)) return ScopeConfig(scope);
   }
+  for (const std::string& stack : StackConfigNames()) {
+    if (name == stack) return StackConfig(stack);
+  }
   return name == "three-levels" ? ThreeLevels() : PresetConfig(name).value();
 }
 
@@ -97,6 +104,33 @@ HierarchicalTransformer SharpModel(const ModelConfig& config,
   model->to(type);
   model->eval();
   return model;
+}
+
+HierarchicalTransformer Unrolled(HierarchicalTransformer model) {
+  ModelConfig config = model->config();
+  for (LevelConfig& level : config.levels) {
+    level.enc_layers = EncoderRuns(level);
+    level.dec_layers = DecoderRuns(level);
+    level.repeats = 1;
+  }
+  HierarchicalTransformer unrolled(config);
+  unrolled->to(model->parameters()[0].scalar_type());
+  unrolled->eval();
+  torch::NoGradGuard no_grad;
+  const auto from = model->named_parameters();
+  for (const auto& entry : from) {
+    if (absl::EndsWith(entry.key(), ".repeat")) entry.value().zero_();
+  }
+  for (const auto& entry : unrolled->named_parameters()) {
+    std::vector<std::string> parts = absl::StrSplit(entry.key(), '.');
+    if (parts.size() > 4 && (parts[2] == "enc" || parts[2] == "dec")) {
+      const LevelConfig& level = model->config().levels[std::stoul(parts[1])];
+      const int layers = parts[2] == "enc" ? level.enc_layers : level.dec_layers;
+      parts[3] = std::to_string(std::stoi(parts[3]) % layers);
+    }
+    entry.value().copy_(from[absl::StrJoin(parts, ".")]);
+  }
+  return unrolled;
 }
 
 torch::Tensor RandomBytes(int64_t batch, int64_t n, uint64_t seed) {

@@ -23,6 +23,10 @@ HierarchicalTransformer SharpModel(const ModelConfig& config,
                                    torch::ScalarType type,
                                    ShadowFaults faults = {});
 
+// The same function with a layer for every run of one: takes the vectors of the repeats
+// out of `model`, which it also leaves without.
+HierarchicalTransformer Unrolled(HierarchicalTransformer model);
+
 // [batch, n] bytes, a function of the seed.
 torch::Tensor RandomBytes(int64_t batch, int64_t n, uint64_t seed);
 

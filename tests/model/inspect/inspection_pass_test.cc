@@ -12,6 +12,7 @@
 #include "model/items.h"
 #include "tests/model/hierarchy/fixture.h"
 #include "tests/model/naive_scope.h"
+#include "tests/model/stack_config.h"
 
 namespace strata::testing {
 namespace {
@@ -36,7 +37,7 @@ std::vector<LevelSelection> Everything(const ModelConfig& config,
   for (int layer = 0; layer < 64; ++layer) {
     const bool there = std::any_of(
         config.levels.begin(), config.levels.end(), [&](const auto& level) {
-          return layer < std::max(level.enc_layers, level.dec_layers);
+          return layer < std::max(EncoderRuns(level), DecoderRuns(level));
         });
     if (there) options.layers.push_back(layer);
   }
@@ -55,6 +56,19 @@ torch::Tensor Items(const std::vector<int64_t>& fed) {
 }
 
 double Largest(const torch::Tensor& x) { return x.abs().max().item<double>(); }
+
+void ExpectEqualMaps(const AttentionMap& a, const AttentionMap& b) {
+  EXPECT_EQ(a.layer, b.layer);
+  EXPECT_EQ(a.head, b.head);
+  ASSERT_EQ(a.rows.size(), b.rows.size());
+  for (size_t i = 0; i < a.rows.size(); ++i) {
+    ASSERT_EQ(a.rows[i].links.size(), b.rows[i].links.size());
+    for (size_t k = 0; k < a.rows[i].links.size(); ++k) {
+      EXPECT_EQ(a.rows[i].links[k].key, b.rows[i].links[k].key);
+      EXPECT_EQ(a.rows[i].links[k].weight, b.rows[i].links[k].weight);
+    }
+  }
+}
 
 class InspectionPassTest : public ::testing::TestWithParam<std::string> {
  protected:
@@ -270,6 +284,48 @@ TEST(InspectionTest, AShortTextHasNoUnits) {
         }
       }
     }
+  }
+}
+
+// Layers are told as they run: what they attended to is what as many layers with the
+// same weights do.
+TEST(InspectionTest, RepeatsAreLayersOfTheirOwn) {
+  for (const std::string& name : StackConfigNames()) {
+    HierarchicalTransformer model = Model(TestedConfig(name));
+    HierarchicalTransformer unrolled = Unrolled(model);
+    const auto selection = Everything(model->config());
+    const auto own = InspectPass(model, Fed(), selection, kTopK).inspection;
+    const auto other = InspectPass(unrolled, Fed(), selection, kTopK).inspection;
+    ASSERT_EQ(own.levels.size(), other.levels.size());
+    for (size_t l = 0; l < own.levels.size(); ++l) {
+      ASSERT_EQ(own.levels[l].stacks.size(), other.levels[l].stacks.size());
+      for (size_t s = 0; s < own.levels[l].stacks.size(); ++s) {
+        const auto& maps = own.levels[l].stacks[s].maps;
+        const auto& expected = other.levels[l].stacks[s].maps;
+        EXPECT_EQ(own.levels[l].stacks[s].layers, other.levels[l].stacks[s].layers);
+        ASSERT_EQ(maps.size(), expected.size());
+        for (size_t i = 0; i < maps.size(); ++i) ExpectEqualMaps(maps[i], expected[i]);
+      }
+    }
+  }
+}
+
+// Of a layer that runs several times, one run.
+TEST(InspectionTest, OneRepeatMayBeChosen) {
+  const ModelConfig config = TestedConfig("repeats");
+  InspectOptions options;
+  options.levels = {2};
+  options.layers = {1};
+  const auto all = InspectPass(Model(config), Fed(), Everything(config), 4);
+  const auto one =
+      InspectPass(Model(config), Fed(),
+                  SelectForInspection(config, options, kBytes).value(), 4);
+  const auto& stacks = one.inspection.levels[0].stacks;
+  ASSERT_EQ(stacks.size(), 2u);
+  for (size_t s = 0; s < stacks.size(); ++s) {
+    ASSERT_EQ(stacks[s].maps.size(), 1u);  // one head
+    EXPECT_EQ(stacks[s].maps[0].layer, 1);
+    ExpectEqualMaps(stacks[s].maps[0], all.inspection.levels[2].stacks[s].maps[1]);
   }
 }
 

@@ -1,0 +1,34 @@
+#include "model/hierarchy/layer_stack.h"
+
+#include <string>
+
+#include "model/nn/score_term.h"
+
+namespace strata {
+
+LayerStackImpl::LayerStackImpl(const ModelConfig& config, int l, int layers,
+                               Scope scope)
+    : layers_(layers), runs_(config.levels[l].repeats * layers) {
+  const LevelConfig& level = config.levels[l];
+  for (int i = 0; i < layers; ++i) {
+    weights_.push_back(register_module(
+        std::to_string(i),
+        TransformerLayer(level.dim, level.heads, level.ff_mult, config.dropout,
+                         scope == Scope::kTree ? TreeOf(level) : TreeShape(),
+                         MakeScoreTermModule(level, scope, config.rope_theta))));
+  }
+  const int64_t rows = RepeatRows(level, layers);
+  if (rows == 0) return;
+  repeat_ = register_parameter("repeat", torch::zeros({rows, level.dim}));
+}
+
+TransformerLayerImpl& LayerStackImpl::layer(int run) {
+  return *weights_[run % layers_];
+}
+
+torch::Tensor LayerStackImpl::Enter(int run, const torch::Tensor& x) const {
+  if (!repeat_.defined() || run % layers_ != 0) return x;
+  return x + repeat_[run / layers_];
+}
+
+}  // namespace strata
