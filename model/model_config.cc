@@ -27,7 +27,7 @@ auto Fields(const LevelConfig& l) {
                   l.dec_layers, l.dec_scope, l.window, l.block, l.block_rule,
                   l.block_min, l.block_mean, l.pool, l.bridge, l.prefix,
                   l.position, l.position_span, l.dilation, l.stride, l.global_items,
-                  l.leaf, l.summaries, l.tree_height, l.repeats);
+                  l.leaf, l.summaries, l.tree_height, l.repeats, l.gate);
 }
 
 auto Fields(const ModelConfig& c) {
@@ -222,7 +222,9 @@ int64_t PoolParameters(const LevelConfig& level, int64_t up) {
 int64_t LayerParameters(const LevelConfig& level) {
   const int64_t d = level.dim;
   const int64_t f = level.ff_mult * d;
-  return 4 * d * d + 2 * d * f + 2 * d;  // qkv, out; up, down; two norms
+  const int64_t gates =
+      level.gate == GateKind::kGru ? 2 * (6 * d * d + d) : 0;
+  return 4 * d * d + 2 * d * f + 2 * d + gates;  // qkv, out; up, down; two norms
 }
 
 int64_t PositionParameters(const std::vector<PositionTensor>& tensors) {

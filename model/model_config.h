@@ -53,6 +53,12 @@ enum class BlockRule {
   kRouter,     // where the model has learned to; byte level only
 };
 
+// How what a sublayer makes of x enters x: model/nn/gru_gate.h.
+enum class GateKind {
+  kResidual,  // it is added
+  kGru,       // gates of a recurrent unit choose, by channel
+};
+
 // As config.json spells them.
 const char* ScopeName(Scope scope);
 const char* PoolName(PoolKind kind);
@@ -72,6 +78,7 @@ struct LevelConfig {
   // How often a stack runs its layers, one after another, all times with the same
   // weights (model/hierarchy/layer_stack.h).
   int repeats = 1;
+  GateKind gate = GateKind::kResidual;
   // Below the top only:
   BlockRule block_rule = BlockRule::kFixed;
   int block_min = 0;   // items it covers at least, where the rule is not fixed

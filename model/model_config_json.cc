@@ -31,6 +31,9 @@ constexpr Name<BridgeKind> kBridges[] = {{BridgeKind::kLinear, "linear"},
                                          {BridgeKind::kRepeat, "repeat"},
                                          {BridgeKind::kPrefix, "prefix"}};
 
+constexpr Name<GateKind> kGates[] = {{GateKind::kResidual, "residual"},
+                                     {GateKind::kGru, "gru"}};
+
 constexpr Name<BlockRule> kBlockRules[] = {{BlockRule::kFixed, "fixed"},
                                            {BlockRule::kSpacelike, "spacelike"},
                                            {BlockRule::kRouter, "router"}};
@@ -106,6 +109,7 @@ LevelConfig ReadLevel(JsonObject* object) {
   object->Get("window", &level.window);
   object->Get("block", &level.block);
   GetOptional(object, "repeats", &level.repeats);
+  GetOptional(object, "gate", kGates, &level.gate);
   GetOptional(object, "block_rule", kBlockRules, &level.block_rule);
   GetOptional(object, "block_min", &level.block_min);
   GetOptional(object, "block_mean", &level.block_mean);
@@ -170,6 +174,7 @@ std::string ModelConfigToJson(const ModelConfig& config) {
       if (value != otherwise) out[name] = value;
     };
     add("repeats", level.repeats, defaults.repeats);
+    if (level.gate != defaults.gate) out["gate"] = NameOf(kGates, level.gate);
     if (level.block_rule != defaults.block_rule) {
       out["block_rule"] = NameOf(kBlockRules, level.block_rule);
     }

@@ -33,6 +33,7 @@ enum class Epilogue {
   kStore,  // y = acc
   kAdd,    // y = y + acc
   kGelu,   // y = gelu_tanh(acc)
+  kRelu,   // y = max(acc, 0)
 };
 
 // What a score s becomes by a term t.
@@ -75,6 +76,20 @@ struct AttendArgs {
   int64_t out_stride = 0;
 };
 
+// The gates of m rows of n values: sums of r, z and g one after another, `x` and `y`
+// of equal stride.
+template <typename T>
+struct GateArgs {
+  const T* gates = nullptr;  // [m][3 n]
+  int64_t gates_stride = 0;
+  const T* bias = nullptr;  // [n]; gate_update alone
+  T* x = nullptr;
+  T* y = nullptr;
+  int64_t stride = 0;
+  int64_t m = 0;
+  int64_t n = 0;
+};
+
 template <typename T>
 struct Kernels {
   const char* name;  // "avx512", "avx2", "baseline"
@@ -90,6 +105,10 @@ struct Kernels {
   void (*attend)(const AttendArgs<T>& args);
   // The same for kQueryTile queries in one pass over keys and values.
   void (*attend_tile)(const AttendArgs<T>& args);
+  // y = sigmoid(r) * x.
+  void (*gate_reset)(const GateArgs<T>& args);
+  // x = (1 - s) * x + s * tanh(g + y), s = sigmoid(z - bias).
+  void (*gate_update)(const GateArgs<T>& args);
 };
 
 // The best table that this processor runs; STRATA_CPU_ISA=baseline|avx2|avx512

@@ -9,6 +9,7 @@
 
 #include "model/decode/kernels.h"
 #include "model/decode/kernels_attend.h"
+#include "model/decode/kernels_gate.h"
 #include "model/decode/kernels_math.h"
 
 #define STRATA_STRING2(x) #x
@@ -24,6 +25,8 @@ STRATA_INLINE void Finish(T* y, Vec<T> acc, Epilogue epilogue) {
     acc = Load<Vec<T>>(y) + acc;
   } else if (epilogue == Epilogue::kGelu) {
     acc = GeluTanh<T>(acc);
+  } else if (epilogue == Epilogue::kRelu) {
+    acc = acc > T(0) ? acc : Vec<T>{};
   }
   Store(y, acc);
 }
@@ -147,7 +150,7 @@ void RmsNorm(const T* x, int64_t x_stride, int64_t m, int64_t n,
 template <typename T>
 constexpr Kernels<T> MakeTable() {
   return {STRATA_STRING(STRATA_ISA), MatMul<T>, RmsNorm<T>, Attend<T>,
-          AttendTile<T>};
+          AttendTile<T>, GateReset<T>, GateUpdate<T>};
 }
 
 }  // namespace

@@ -62,10 +62,10 @@ void LevelStep<T>::ProjectOut(int l, const LayerWeights<T>& w, T* x,
   const LevelConfig& level = level_config(l);
   const int64_t width = PaddedWidth(level.dim);
   const int64_t hidden = PaddedWidth(level.ff_mult * level.dim);
-  MatMul(s.att.data(), width, m, w.attn_out, x, width, Epilogue::kAdd);
+  AddSublayer(l, w.attn_gate, s.att.data(), width, w.attn_out, x, m);
   Norm(l, x, m, w.ff_norm, s.norm.data());
   MatMul(s.norm.data(), width, m, w.up, s.ff.data(), hidden, Epilogue::kGelu);
-  MatMul(s.ff.data(), hidden, m, w.down, x, width, Epilogue::kAdd);
+  AddSublayer(l, w.ff_gate, s.ff.data(), hidden, w.down, x, m);
 }
 
 // At the entrance of a repeat.

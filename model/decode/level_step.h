@@ -115,6 +115,11 @@ class LevelStep {
   // Sub-layers of x[m][dim]; `att` holds the attention's result in between.
   void ProjectQkv(int l, const LayerWeights<T>& w, const T* x, int64_t m);
   void ProjectOut(int l, const LayerWeights<T>& w, T* x, int64_t m);
+  // gate_step.cc: what a sublayer made, out [dim] of `in`, enters x.
+  void AddSublayer(int l, const GateWeights<T>& gate, const T* in,
+                   int64_t in_stride, const PackedMatrix<T>& out, T* x, int64_t m);
+  void RunGate(const GateArgs<T>& of, T* x, T* y, int64_t m,
+               void (*kernel)(const GateArgs<T>&));
 
   // One head of a key and a value, wherever they lie.
   struct HeadVector {

@@ -173,6 +173,19 @@ std::vector<std::vector<T>> TakePosition(
 }
 
 template <typename T>
+GateWeights<T> TakeGate(Taker<T>* take, const LevelConfig& level,
+                        const std::string& at) {
+  const int64_t d = level.dim;
+  GateWeights<T> out;
+  if (level.gate == GateKind::kResidual) return out;
+  out.input = take->TakeMatrix({at + "input.weight"}, 3 * d, d);
+  out.state = take->TakeMatrix({at + "state.weight"}, 2 * d, d);
+  out.candidate = take->TakeMatrix({at + "candidate.weight"}, d, d);
+  out.bias = take->Take(at + "bias", {d});
+  return out;
+}
+
+template <typename T>
 std::vector<T> TakeRepeat(Taker<T>* take, const LevelConfig& level,
                           const std::string& at, int layers) {
   const int64_t rows = RepeatRows(level, layers);
@@ -196,6 +209,8 @@ std::vector<LayerWeights<T>> TakeLayers(Taker<T>* take, const LevelConfig& level
     layer.ff_norm = take->Take(p + "ff.norm.weight", {d});
     layer.up = take->TakeMatrix({p + "ff.up.weight"}, f, d);
     layer.down = take->TakeMatrix({p + "ff.down.weight"}, d, f);
+    layer.attn_gate = TakeGate(take, level, p + "attn_gate.");
+    layer.ff_gate = TakeGate(take, level, p + "ff_gate.");
     if (scope == Scope::kTree) TakeTree(take, level, p + "attn.tree.", &layer);
     layer.position =
         TakePosition(take, p + "attn.", LayerPositionTensors(level, scope));

@@ -26,10 +26,20 @@ struct PackedMatrix {
   int64_t panels() const { return PaddedWidth(out) / kPanel; }
 };
 
+// Of what stands in a residual sum's place; empty where the sum stands.
+template <typename T>
+struct GateWeights {
+  PackedMatrix<T> input;      // W of r, z and g
+  PackedMatrix<T> state;      // U of r and z
+  PackedMatrix<T> candidate;  // U of g
+  std::vector<T> bias;
+};
+
 template <typename T>
 struct LayerWeights {
   std::vector<T> attn_norm, ff_norm;
   PackedMatrix<T> qkv, attn_out, up, down;
+  GateWeights<T> attn_gate, ff_gate;
   // Of a decoder with the tree scope; queries [m][dim], times 1 / sqrt(head_dim).
   std::vector<T> leaf_query, merge_query;
   std::vector<T> tree_height;  // [TreeHeightRows][dim]

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "model/nn/gru_gate.h"
 
 namespace strata {
 namespace {
@@ -50,6 +51,8 @@ void InitParameters(uint64_t seed,
   for (auto& entry : model->named_parameters()) {
     if (absl::EndsWith(entry.key(), "norm.weight")) {
       entry.value().fill_(1.0);
+    } else if (absl::EndsWith(entry.key(), "gate.bias")) {
+      entry.value().fill_(kGateBias);
     } else if (absl::EndsWith(entry.key(), "router.weight")) {
       const auto one = at::eye(entry.value().size(1), entry.value().options());
       entry.value().copy_(at::cat({one, one}));

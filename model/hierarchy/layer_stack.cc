@@ -15,7 +15,8 @@ LayerStackImpl::LayerStackImpl(const ModelConfig& config, int l, int layers,
         std::to_string(i),
         TransformerLayer(level.dim, level.heads, level.ff_mult, config.dropout,
                          scope == Scope::kTree ? TreeOf(level) : TreeShape(),
-                         MakeScoreTermModule(level, scope, config.rope_theta))));
+                         MakeScoreTermModule(level, scope, config.rope_theta),
+                         level.gate)));
   }
   const int64_t rows = RepeatRows(level, layers);
   if (rows == 0) return;

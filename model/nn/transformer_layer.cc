@@ -9,11 +9,16 @@ namespace strata {
 TransformerLayerImpl::TransformerLayerImpl(int64_t dim, int64_t heads,
                                            int64_t ff_mult, double dropout,
                                            const TreeShape& tree,
-                                           std::shared_ptr<ScoreTermImpl> term)
+                                           std::shared_ptr<ScoreTermImpl> term,
+                                           GateKind gate)
     : dropout_(dropout),
       attn_(register_module(
           "attn", AttentionLayer(dim, heads, tree, std::move(term)))),
-      ff_(register_module("ff", FeedForward(dim, ff_mult * dim))) {}
+      ff_(register_module("ff", FeedForward(dim, ff_mult * dim))) {
+  if (gate == GateKind::kResidual) return;
+  attn_gate_ = register_module("attn_gate", GruGate(dim));
+  ff_gate_ = register_module("ff_gate", GruGate(dim));
+}
 
 torch::Tensor TransformerLayerImpl::forward(const torch::Tensor& x,
                                             const AttentionPlan& plan) {
@@ -33,6 +38,10 @@ torch::Tensor TransformerLayerImpl::Apply(const torch::Tensor& x,
 torch::Tensor TransformerLayerImpl::AddHalves(const torch::Tensor& x,
                                               const torch::Tensor& mixed) {
   const double rate = is_training() ? dropout_ : 0.0;
+  if (!attn_gate_.is_empty()) {
+    const auto y = attn_gate_->forward(x, Dropped(mixed, rate));
+    return ff_gate_->forward(y, Dropped(ff_->forward(y), rate));
+  }
   const auto y = AddDropped(x, mixed, rate);
   return AddDropped(y, ff_->forward(y), rate);
 }

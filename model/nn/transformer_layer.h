@@ -1,7 +1,8 @@
 #pragma once
 // TransformerLayer: x += attn(x); x += ff(x), both normed at their entrance
-// (pre-norm), each followed by dropout in training. Thread-compatible; dropout
-// draws from the process's default generator.
+// (pre-norm), each followed by dropout in training; or gates in place of the sums
+// (model/nn/gru_gate.h). Thread-compatible; dropout draws from the process's default
+// generator.
 
 #include <torch/torch.h>
 
@@ -10,6 +11,7 @@
 #include "model/nn/attention_layer.h"
 #include "model/nn/attention_plan.h"
 #include "model/nn/feed_forward.h"
+#include "model/nn/gru_gate.h"
 
 namespace strata {
 
@@ -17,7 +19,8 @@ class TransformerLayerImpl : public torch::nn::Module {
  public:
   TransformerLayerImpl(int64_t dim, int64_t heads, int64_t ff_mult,
                        double dropout, const TreeShape& tree = {},
-                       std::shared_ptr<ScoreTermImpl> term = nullptr);
+                       std::shared_ptr<ScoreTermImpl> term = nullptr,
+                       GateKind gate = GateKind::kResidual);
   torch::Tensor forward(const torch::Tensor& x, const AttentionPlan& plan);
   torch::Tensor forward(const torch::Tensor& x, const TreePlan& plan);
   // The same with attention as the caller computes it.
@@ -30,6 +33,7 @@ class TransformerLayerImpl : public torch::nn::Module {
   double dropout_;
   AttentionLayer attn_;
   FeedForward ff_;
+  GruGate attn_gate_{nullptr}, ff_gate_{nullptr};
 };
 TORCH_MODULE(TransformerLayer);
 

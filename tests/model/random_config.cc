@@ -125,7 +125,10 @@ ModelConfig RandomConfig(uint64_t seed) {
       if (rule > 1) CutRaggedUnits(rule == 3, &config);
     }
     config.ngram_heads = draw.In(0, 2);
-    for (LevelConfig& level : config.levels) level.repeats = draw.Of({1, 1, 2, 3});
+    for (LevelConfig& level : config.levels) {
+      level.repeats = draw.Of({1, 1, 2, 3});
+      level.gate = draw.Of({GateKind::kResidual, GateKind::kResidual, GateKind::kGru});
+    }
     if (ValidateModelConfig(config).ok()) return config;
     // Which bytes a finite reach covers depends on where units end.
     if (config.levels[0].block_rule != BlockRule::kFixed) continue;

@@ -48,19 +48,21 @@ inline std::vector<LevelConfig> StackTreeLevels() {
 
 // Names of the models.
 inline std::vector<std::string> StackConfigNames() {
-  return {"repeats", "repeats-tree"};
+  return {"repeats", "repeats-tree", "gates", "gates-tree"};
 }
 
 inline ModelConfig StackConfig(const std::string& name) {
+  const bool gates = name.find("gates") != std::string::npos;
   const bool tree = name.find("tree") != std::string::npos;
   ModelConfig config;
   config.architecture = name;
   config.max_context = 4096;
   config.levels = tree ? StackTreeLevels() : StackLevels();
-  int repeats = 3;
+  int repeats = gates ? 1 : 3;
   for (LevelConfig& level : config.levels) {
     level.repeats = repeats;
-    repeats = 2;
+    repeats = 2;  // gates and repeats above the byte level
+    if (gates) level.gate = GateKind::kGru;
   }
   return config;
 }

@@ -175,6 +175,17 @@ def tree_mixed(w, prefix, c, q, k, v):
     return jnp.concatenate(rows, 1)
 
 
+def enter(w, c, prefix, x, y):
+    """What a sublayer made of x, into x."""
+    if c.get("gate", "residual") == "residual":
+        return x + y
+    wr, wz, wg = jnp.split(jax.nn.relu(y) @ w[prefix + "input.weight"].T, 3, axis=-1)
+    ur, uz = jnp.split(x @ w[prefix + "state.weight"].T, 2, axis=-1)
+    z = jax.nn.sigmoid(wz + uz - w[prefix + "bias"])
+    reset = jax.nn.sigmoid(wr + ur) * x
+    return (1 - z) * x + z * jnp.tanh(wg + reset @ w[prefix + "candidate.weight"].T)
+
+
 def layer(w, prefix, x, c, scope):
     batch, n, d = x.shape
     heads = c["heads"]
@@ -187,9 +198,10 @@ def layer(w, prefix, x, c, scope):
         mask = visible(c, scope, n)
         mixed = mixed_by(
             positioned_scores(w, prefix + "attn.", c, scope, q, k), v, mask)
-    x = x + mixed.reshape(batch, n, d) @ w[prefix + "attn.out.weight"].T
+    x = enter(w, c, prefix + "attn_gate.", x,
+              mixed.reshape(batch, n, d) @ w[prefix + "attn.out.weight"].T)
     y = gelu(norm(x, w[prefix + "ff.norm.weight"]) @ w[prefix + "ff.up.weight"].T)
-    return x + y @ w[prefix + "ff.down.weight"].T
+    return enter(w, c, prefix + "ff_gate.", x, y @ w[prefix + "ff.down.weight"].T)
 
 
 def stack(w, c, l, name, x):

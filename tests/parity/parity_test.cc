@@ -114,14 +114,15 @@ TEST_P(ParityTest, WeightsAfterOneAndTenOptimizerSteps) {
   ExpectWeights(reference_.after_10);
 }
 
-// Presets, a model with n-gram heads, one whose levels repeat, one of every position
-// scheme but the default,
+// Presets, a model with n-gram heads, one whose levels repeat, one with gates, one of
+// every position scheme but the default,
 // and one of every scope with parameters.
 std::vector<std::string> Models() {
   std::vector<std::string> names(std::begin(kSmallPresets),
                                  std::end(kSmallPresets));
   names.push_back("ngram");
   names.push_back("repeats");
+  names.push_back("gates");
   for (const PositionScheme* scheme : OtherPositionSchemes()) {
     names.push_back(std::string("position-") + scheme->name);
   }

@@ -49,6 +49,10 @@ CONFIGS = {
         level(16, enc_layers=1, dec_layers=2, dec_scope="window", window=6, block=3,
               repeats=2),
         level(12, dec_scope="tree", leaf=2, summaries=2, tree_height=0, repeats=2)],
+    "gates": [
+        level(16, enc_layers=1, dec_scope="window", window=6, block=3, gate="gru"),
+        level(12, dec_layers=2, dec_scope="tree", leaf=2, summaries=2,
+              tree_height=0, gate="gru")],
     "three-level": [
         level(16, enc_layers=1, dec_scope="window", window=6, block=3),
         level(16, enc_layers=1, dec_scope="window", window=4, block=2,
@@ -140,6 +144,12 @@ def shapes(levels, vocab, ngram_heads=0):
                 found[q + "ff.norm.weight"] = (d,)
                 found[q + "ff.up.weight"] = (f, d)
                 found[q + "ff.down.weight"] = (d, f)
+                for gate in ("attn_gate.", "ff_gate."):
+                    if c.get("gate") == "gru":
+                        found[q + gate + "input.weight"] = (3 * d, d)
+                        found[q + gate + "state.weight"] = (2 * d, d)
+                        found[q + gate + "candidate.weight"] = (d, d)
+                        found[q + gate + "bias"] = (d,)
                 found |= {q + "attn.position." + name: shape
                           for name, shape in position_shapes(
                               c, c[stack + "_scope"]).items()}

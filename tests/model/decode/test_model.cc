@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "model/base/random.h"
+#include "tests/model/decode/naive_gate.h"
 #include "tests/model/decode/naive_math.h"
 #include "tests/model/decode/naive_position.h"
 #include "tests/model/decode/naive_tree.h"
@@ -144,7 +145,8 @@ class Naive {
           joined.insert(joined.end(), out.begin(), out.end());
         }
         // Safe in place: every q, k, v was computed above.
-        naive::Add(&(*x)[i], Times(w_.at(p + "attn.out.weight"), joined));
+        naive::Enter(level, w_, p + "attn_gate.",
+                     Times(w_.at(p + "attn.out.weight"), joined), &(*x)[i]);
       }
       for (auto& row : *x) {
         auto f = Times(w_.at(p + "ff.up.weight"),
@@ -153,7 +155,8 @@ class Naive {
           v = v / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) *
                                      (v + 0.044715 * v * v * v)));
         }
-        naive::Add(&row, Times(w_.at(p + "ff.down.weight"), f));
+        naive::Enter(level, w_, p + "ff_gate.",
+                     Times(w_.at(p + "ff.down.weight"), f), &row);
       }
     }
   }
@@ -314,6 +317,13 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
       Add(p + "ff.norm.weight", {d}, 1, 0.1);
       Add(p + "ff.up.weight", {f, d}, 0, s);
       Add(p + "ff.down.weight", {d, f}, 0, s);
+      for (const char* gate : {"attn_gate.", "ff_gate."}) {
+        if (level.gate == GateKind::kResidual) break;
+        Add(p + gate + "input.weight", {3 * d, d}, 0, s);
+        Add(p + gate + "state.weight", {2 * d, d}, 0, s);
+        Add(p + gate + "candidate.weight", {d, d}, 0, s);
+        Add(p + gate + "bias", {d}, 0.5, 1);
+      }
       AddLayerPosition(level, enc ? level.enc_scope : level.dec_scope,
                        under(p + "attn."));
       if (enc || level.dec_scope != Scope::kTree) continue;

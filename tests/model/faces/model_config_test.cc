@@ -97,6 +97,7 @@ TEST(ModelConfigJson, EqualityLooksAtEveryField) {
       [](ModelConfig* c) { c->levels[0].bridge = BridgeKind::kRepeat; },
       [](ModelConfig* c) { c->levels[0].prefix = 1; },
       [](ModelConfig* c) { c->levels[1].repeats = 2; },
+      [](ModelConfig* c) { c->levels[1].gate = GateKind::kGru; },
       [](ModelConfig* c) {
         c->levels[0].position = FindPositionScheme("alibi");
       },
@@ -171,6 +172,9 @@ INSTANTIATE_TEST_SUITE_P(
                                    "attention, mean, last or concat"},
         std::array<const char*, 3>{"\"block\": 8", "\"block\": 8, \"bridge\": 1",
                                    "levels[0].bridge: must be a string"},
+        std::array<const char*, 3>{"\"block\": 8", "\"block\": 8, \"gate\": \"lstm\"",
+                                   "levels[0].gate: is \"lstm\"; must be residual "
+                                   "or gru"},
         std::array<const char*, 3>{
             "\"block\": 8", "\"block\": 8, \"position\": \"rotary\"",
             "levels[0].position: is \"rotary\"; must be rope, none, alibi, "
@@ -374,6 +378,9 @@ TEST(ParameterCount, MatchesAHandCount) {
   config.levels[0].repeats = 3;  // a vector each, for the stack that has layers
   EXPECT_EQ(ParameterCount(config) - without_heads, 3 * 4);
   config.levels[0].repeats = 1;
+  config.levels[0].gate = GateKind::kGru;  // W [12, 4], U [8, 4] and [4, 4], b; twice
+  EXPECT_EQ(ParameterCount(config) - without_heads, 2 * (24 * 4 + 4));
+  config.levels[0].gate = GateKind::kResidual;
   config.levels.push_back(config.levels[0]);
   const int64_t without_pool = ParameterCount(config);
   config.levels[0].block = 3;

@@ -43,6 +43,13 @@ TEST(StateBytes, IsAHandCountOfTheFlatModel) {
             int64_t{4} * 5 * 2 * 1040 * 128);
 }
 
+TEST(StateBytes, GatesKeepNothing) {
+  ModelConfig config = PresetConfig("block").value();
+  const int64_t summed = StateBytes(config, 1000);
+  config.levels[0].gate = config.levels[1].gate = GateKind::kGru;
+  EXPECT_EQ(StateBytes(config, 1000), summed);
+}
+
 TEST(StateBytes, EveryRepeatHasCachesOfItsOwn) {
   ModelConfig config = PresetConfig("flat").value();
   config.levels[0].repeats = 3;
