@@ -88,9 +88,7 @@ TEST(ModelConfigJson, EqualityLooksAtEveryField) {
       [](ModelConfig* c) { c->levels[0].dec_scope = Scope::kBlock; },
       [](ModelConfig* c) { c->levels[0].window = 33; },
       [](ModelConfig* c) { c->levels[0].block = 4; },
-      [](ModelConfig* c) {
-        c->levels[0].block_rule = BlockRule::kSpacelike;
-      },
+      [](ModelConfig* c) { c->levels[0].block_rule = BlockRule::kSpacelike; },
       [](ModelConfig* c) { c->levels[0].block_min = 2; },
       [](ModelConfig* c) { c->levels[0].block_mean = 2; },
       [](ModelConfig* c) { c->levels[0].pool = PoolKind::kLast; },
