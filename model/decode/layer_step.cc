@@ -87,7 +87,7 @@ void LevelStep<T>::RunStack(const Job& job) {
   const auto& layers = job.stack == Stack::kEncoder ? w.enc : w.dec;
   const bool decoder = job.stack == Stack::kDecoder;
   const LevelConfig& level = level_config(job.level);
-  s.stack_rows = StackRows(level, job.stack, s);
+  SetStackRows(level, job.stack, s, &s.stack_rows);
   s.stack_count = decoder ? DecoderRows(level, s) : s.items;
   if (layers.empty()) {
     if (decoder) KeepWanted(job.level);

@@ -5,6 +5,7 @@
 // `mutable_progress()`. Plain values.
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -85,11 +86,11 @@ struct StackRow {
   }
 };
 
-// In the order of the batch's rows.
+// In the order of the batch's rows, in place of what `rows` held.
 template <typename S>
-std::vector<StackRow<S>> StackRows(const LevelConfig& level, Stack stack,
-                                   const LevelBatch<S>& batch) {
-  std::vector<StackRow<S>> rows;
+void SetStackRows(const LevelConfig& level, Stack stack, const LevelBatch<S>& batch,
+                  std::vector<StackRow<S>>* rows) {
+  rows->clear();
   int64_t offset = 0;
   for (const LevelRow<S>& from : batch.rows) {
     StackRow<S> row{from.sequence, from.begin, from.count, offset, 0};
@@ -101,9 +102,16 @@ std::vector<StackRow<S>> StackRows(const LevelConfig& level, Stack stack,
               ? row.count
               : row.Of(level, from, from.count - from.wanted) - offset;
     }
-    rows.push_back(row);
+    rows->push_back(row);
     offset += row.count;
   }
+}
+
+template <typename S>
+std::vector<StackRow<S>> StackRows(const LevelConfig& level, Stack stack,
+                                   const LevelBatch<S>& batch) {
+  std::vector<StackRow<S>> rows;
+  SetStackRows(level, stack, batch, &rows);
   return rows;
 }
 
@@ -113,14 +121,13 @@ int64_t DecoderRows(const LevelConfig& level, const LevelBatch<S>& batch) {
   return batch.items + batch.units() * PrefixItems(level);
 }
 
-// Adds one row of `count` items to the batches of level `first` and of every level
-// that it reaches. `batch(l)` is the batch of level l; `takes(l, j, &open)` whether a
+// Adds one row of `count` items of bytes to the batches of every level that it reaches. `batch(l)` is the batch of level l; `takes(l, j, &open)` whether a
 // unit ends with item j. Of the byte level `wanted` contexts are.
 template <typename S, typename BatchOf, typename Takes>
-void AddLevels(const ModelConfig& config, S* sequence, int first, int64_t count,
+void AddLevels(const ModelConfig& config, S* sequence, int64_t count,
                int64_t wanted, BatchOf batch, Takes takes) {
   const int top = static_cast<int>(config.levels.size()) - 1;
-  for (int l = first; l <= top && count > 0; ++l) {
+  for (int l = 0; l <= top && count > 0; ++l) {
     LevelBatch<S>& at = batch(l);
     const Progress::Level& before = sequence->progress().levels[l];
     LevelRow<S> row{sequence, before.items, count, at.items, before.open,
@@ -150,7 +157,7 @@ inline bool TakePooled(const LevelConfig& level, OpenUnit* open) {
 template <typename S, typename BatchOf>
 void AddRow(const ModelConfig& config, S* sequence,
             absl::Span<const Item> items, int64_t wanted, BatchOf batch) {
-  AddLevels(config, sequence, 0, static_cast<int64_t>(items.size()), wanted, batch,
+  AddLevels(config, sequence, static_cast<int64_t>(items.size()), wanted, batch,
             [&](int l, int64_t j, OpenUnit* open) {
               const LevelConfig& level = config.levels[l];
               if (l > 0) return TakePooled(level, open);
@@ -160,27 +167,18 @@ void AddRow(const ModelConfig& config, S* sequence,
             });
 }
 
-// Once a router has decided: plans the units of the byte level's rows, and the levels
-// above, anew. `wished`: per row of the byte level's matrices.
+// Once a router has decided: plans the byte level's rows, and the levels above, anew. `wished`: per row of the byte level's matrices.
 template <typename S, typename BatchOf>
 void Reroute(const ModelConfig& config, absl::Span<const uint8_t> wished,
              BatchOf batch) {
-  LevelBatch<S>& bytes = batch(0);
-  bytes.ends.clear();
-  for (size_t l = 1; l < config.levels.size(); ++l) batch(static_cast<int>(l)) = {};
-  for (LevelRow<S>& row : bytes.rows) {
-    row.open_after = row.open;
-    row.unit = bytes.units();
-    for (int64_t j = 0; j < row.count; ++j) {
-      if (TakeRouted(config.levels[0], wished[row.offset + j] != 0,
-                     &row.open_after)) {
-        bytes.ends.push_back(j);
-      }
-    }
-    row.units = bytes.units() - row.unit;
-    AddLevels(config, row.sequence, 1, row.units, 0, batch,
-              [&](int l, int64_t, OpenUnit* open) {
-                return TakePooled(config.levels[l], open);
+  const std::vector<LevelRow<S>> rows = std::move(batch(0).rows);
+  for (size_t l = 0; l < config.levels.size(); ++l) batch(static_cast<int>(l)) = {};
+  for (const LevelRow<S>& row : rows) {
+    AddLevels(config, row.sequence, row.count, row.wanted, batch,
+              [&](int l, int64_t j, OpenUnit* open) {
+                const LevelConfig& level = config.levels[l];
+                return l > 0 ? TakePooled(level, open)
+                             : TakeRouted(level, wished[row.offset + j] != 0, open);
               });
   }
 }

@@ -16,7 +16,8 @@ void LevelStep<T>::AddPrefixes(int l) {
   const int64_t width = PaddedWidth(dim);
   const int64_t bridge_width = PaddedWidth(level.prefix * dim);
   const int64_t before = PrefixItems(level);
-  const auto rows = StackRows(level, Stack::kDecoder, s);
+  auto& rows = s.stack_rows;
+  SetStackRows(level, Stack::kDecoder, s, &rows);
   for (auto i = static_cast<int64_t>(rows.size()) - 1; i >= 0; --i) {
     const LevelRow<CpuSequence<T>>& row = s.rows[i];
     int64_t unit = row.unit + row.units;
