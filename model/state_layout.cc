@@ -14,6 +14,16 @@ int64_t TreeCacheSlots(const TreeShape& tree, int64_t max_items) {
   return WholeSlots(tree.leaf + nodes * tree.summaries);
 }
 
+int64_t EncoderSlots(const LevelConfig& level, int64_t items) {
+  return CacheSlots(SpecOf(level, level.enc_scope), items);
+}
+
+int64_t DecoderSlots(const LevelConfig& level, int64_t places) {
+  return level.dec_scope == Scope::kTree
+             ? TreeCacheSlots(TreeOf(level), places)
+             : CacheSlots(DecoderSpec(level), places);
+}
+
 StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
   StateLayout layout;
   int64_t offset = 0;
@@ -23,14 +33,8 @@ StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
     LevelLayout out;
     out.enc_items = MaxItems(config, static_cast<int>(l), capacity);
     out.dec_items = DecoderPlaces(level, out.enc_items + 1);
-    if (level.enc_layers > 0) {
-      out.enc_slots = CacheSlots(SpecOf(level, level.enc_scope), out.enc_items);
-    }
-    if (level.dec_layers > 0) {
-      out.dec_slots = level.dec_scope == Scope::kTree
-                          ? TreeCacheSlots(TreeOf(level), out.dec_items)
-                          : CacheSlots(DecoderSpec(level), out.dec_items);
-    }
+    if (level.enc_layers > 0) out.enc_slots = EncoderSlots(level, out.enc_items);
+    if (level.dec_layers > 0) out.dec_slots = DecoderSlots(level, out.dec_items);
     out.enc_offset = offset;
     out.dec_offset = out.enc_offset + EncoderRuns(level) * 2 * out.enc_slots * dim;
     out.pool_offset = out.dec_offset + DecoderRuns(level) * 2 * out.dec_slots * dim;

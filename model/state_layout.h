@@ -32,6 +32,10 @@ int64_t CacheSlots(const ScopeSpec& spec, int64_t max_items);
 // exist at one time, `summaries` slots each (model/tree_nodes.h).
 int64_t TreeCacheSlots(const TreeShape& tree, int64_t max_items);
 
+// Of a layer of the level's encoder, and of its decoder, whose places they are.
+int64_t EncoderSlots(const LevelConfig& level, int64_t items);
+int64_t DecoderSlots(const LevelConfig& level, int64_t places);
+
 struct LevelLayout {
   int64_t enc_items = 0;  // most items the encoder sees: capacity / S_l
   int64_t dec_items = 0;  // places that u[0..n] take: model/decoder_places.h

@@ -24,13 +24,9 @@ void CopyCache(const CacheView<T>& from, const CacheView<T>& to,
 
 // When so many items have been fed; a tree has its leaf, then the nodes.
 int64_t SlotsInUse(const LevelConfig& level, Stack stack, int64_t items) {
-  if (stack == Stack::kEncoder) {
-    return CacheSlots(SpecOf(level, level.enc_scope), items);
-  }
-  const int64_t places = DecoderPlaces(level, items + 1);
-  return level.dec_scope == Scope::kTree
-             ? TreeCacheSlots(TreeOf(level), places)
-             : CacheSlots(DecoderSpec(level), places);
+  return stack == Stack::kEncoder
+             ? EncoderSlots(level, items)
+             : DecoderSlots(level, DecoderPlaces(level, items + 1));
 }
 
 }  // namespace

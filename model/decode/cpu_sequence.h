@@ -4,8 +4,8 @@
 // chunks of kChunk slots, all heads of a chunk together:
 //   keys    [slots / kChunk][heads][head_dim][kChunk]
 //   values  [slots / kChunk][heads][kChunk][head_dim]
-// model/scope_rule.h says in which slot an item lives. Besides the allocation there are a few
-// hundred bytes of counters and offsets.
+// model/scope_rule.h says in which slot an item lives. Besides the allocation there
+// are a few hundred bytes of counters and offsets.
 // Nothing is read before it was written, so memory is not cleared.
 
 #include <cstdint>
