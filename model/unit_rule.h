@@ -24,6 +24,12 @@
 
 namespace strata {
 
+// From this probability on a router wishes to end a unit; it is also the least share
+// that what follows a unit has in what is said from there on (model/nn/router.h).
+inline constexpr double kRouterEven = 0.5;
+// The squared lengths of a router's query and key together are at least this.
+inline constexpr double kLeastRouterNorms = 1e-12;
+
 // Letters and digits of ASCII, and bytes 0x80 to 0xBF, continue a word; every
 // other byte and every marker breaks it.
 bool IsSpacelike(Item item);

@@ -9,8 +9,6 @@
 namespace strata {
 namespace {
 
-constexpr double kLeastNorms = 1e-12;  // as in model/nn/router.cc
-
 // One order of summation whatever the batch.
 template <typename T>
 T EndProbability(const T* query, const T* key, int64_t dim) {
@@ -20,7 +18,7 @@ T EndProbability(const T* query, const T* key, int64_t dim) {
     queries += query[d] * query[d];
     keys += key[d] * key[d];
   }
-  const T norms = std::max(queries * keys, static_cast<T>(kLeastNorms));
+  const T norms = std::max(queries * keys, static_cast<T>(kLeastRouterNorms));
   return (T(1) - dot / std::sqrt(norms)) / T(2);
 }
 
@@ -42,7 +40,7 @@ void LevelStep<T>::Route(int l) {
       const int64_t at = row.offset + j;
       const T* both = s.qkv.data() + at * width;
       if (row.begin + j > 0) s.end_p[at] = EndProbability(query, both + dim, dim);
-      s.wished[at] = s.end_p[at] >= T(0.5);
+      s.wished[at] = s.end_p[at] >= T(kRouterEven);
       query = both;
     }
     std::copy_n(query, dim, row.sequence->RouterQuery(l));
@@ -65,7 +63,7 @@ void LevelStep<T>::SmoothContexts(int l) {
     const T* before = row.sequence->Context(l);
     for (int64_t unit = row.unit; unit < row.unit + row.units; ++unit) {
       T* context = s.bridge.data() + unit * PaddedWidth(values);
-      const T share = std::max(s.end_p[row.offset + s.ends[unit]], T(0.5));
+      const T share = std::max(s.end_p[row.offset + s.ends[unit]], T(kRouterEven));
       for (int64_t d = 0; d < values; ++d) {
         context[d] = share * context[d] + (T(1) - share) * before[d];
       }

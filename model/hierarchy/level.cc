@@ -3,6 +3,7 @@
 #include "model/decoder_places.h"
 #include "model/hierarchy/prefix_items.h"
 #include "model/position_shape.h"
+#include "model/unit_rule.h"
 
 namespace strata {
 namespace {
@@ -29,7 +30,7 @@ torch::Tensor IndexInDocument(int64_t n, const torch::Tensor& segments,
 torch::Tensor Shares(const torch::Tensor& p, const RaggedUnits& units,
                      const torch::Tensor& segments_above) {
   auto share = at::constant_pad_nd(
-      p.gather(1, units.last).clamp_min(0.5), {1, 0}, 1);
+      p.gather(1, units.last).clamp_min(kRouterEven), {1, 0}, 1);
   if (!segments_above.defined()) return share;
   return share.masked_fill(DocumentBegins(segments_above), 1);
 }
@@ -177,7 +178,7 @@ torch::Tensor LevelImpl::FromAboveRouted(
                                 {h.size(0), n + 1},
                                 h.options().dtype(torch::kLong).requires_grad(false)));
   const auto p = router_->forward(h, begins.narrow(1, 0, n));
-  const RaggedUnits units = CutRoutedUnits(config_, p.detach() >= 0.5, segments);
+  const RaggedUnits units = CutRoutedUnits(config_, p.detach() >= kRouterEven, segments);
   const auto segments_above = SegmentsAbove(segments, &units);
   const auto o = Above(h, segments_above, &units, above, activations);
   if (!activations.empty()) {

@@ -1,11 +1,8 @@
 #include "model/nn/router.h"
 
+#include "model/unit_rule.h"
+
 namespace strata {
-namespace {
-
-constexpr double kLeastNorms = 1e-12;  // squared, of query and key together
-
-}  // namespace
 
 RouterImpl::RouterImpl(int64_t dim)
     : dim_(dim),
@@ -26,7 +23,7 @@ torch::Tensor RouterImpl::forward(const torch::Tensor& h,
 torch::Tensor RouterImpl::Probability(const torch::Tensor& query,
                                       const torch::Tensor& key) {
   const auto norms = (query * query).sum(-1) * (key * key).sum(-1);
-  const auto cosine = (query * key).sum(-1) / norms.clamp_min(kLeastNorms).sqrt();
+  const auto cosine = (query * key).sum(-1) / norms.clamp_min(kLeastRouterNorms).sqrt();
   return (1 - cosine) / 2;
 }
 
@@ -44,7 +41,7 @@ torch::Tensor Smoothed(const torch::Tensor& o, const torch::Tensor& share) {
 }
 
 torch::Tensor Confidence(const torch::Tensor& p, const torch::Tensor& free) {
-  const auto chosen = at::where(free, at::where(p >= 0.5, p, 1 - p), 1.0);
+  const auto chosen = at::where(free, at::where(p >= kRouterEven, p, 1 - p), 1.0);
   return 1 + (chosen - chosen.detach());
 }
 

@@ -30,7 +30,7 @@ void TensorStep::Route(int l, const torch::Tensor& h) {
   if (!firsts.empty()) end_p_.index_fill_(0, model_->Upload(firsts), 0);
   pool.index_copy_(0, model_->Upload(places),
                    queries.index_select(0, model_->Upload(newest)));
-  const auto wished = (end_p_ >= 0.5).to(torch::kByte).cpu().contiguous();
+  const auto wished = (end_p_ >= kRouterEven).to(torch::kByte).cpu().contiguous();
   Reroute<TensorSequence>(
       model_->config(),
       {wished.const_data_ptr<uint8_t>(), static_cast<size_t>(wished.numel())},
@@ -65,7 +65,7 @@ torch::Tensor TensorStep::SmoothContexts(int l, const torch::Tensor& bridged) co
                           .view({sequences, values});
   const auto all = at::cat({before, bridged.view({-1, values})});
   const auto shares =
-      at::constant_pad_nd(end_p_.clamp_min(0.5), {1, 0}, 1);
+      at::constant_pad_nd(end_p_.clamp_min(kRouterEven), {1, 0}, 1);
   const auto smooth = Smoothed(
       all.index_select(0, model_->Upload(taken)).view({sequences, width, values}),
       shares.index_select(0, model_->Upload(of_item)).view({sequences, width}));
