@@ -12,13 +12,8 @@ from server import Server
 MODEL = "block-10m"
 
 
-def bench(binaries, server, **options):
-    flags = [word for name, value in options.items()
-             for word in (f"--{name.replace('_', '-')}", str(value))]
-    output = subprocess.run(
-        [str(binaries / "strata"), "--server", server.address, "bench", "--model",
-         f"bench-{MODEL}", "--json", *flags], stdout=subprocess.PIPE, check=True).stdout
-    return json.loads(output.splitlines()[-1])
+def bench(server, **options):
+    return server.bench(f"bench-{MODEL}", **options)
 
 
 def first_bytes(binaries, models, threads, rounds):
@@ -31,7 +26,7 @@ def first_bytes(binaries, models, threads, rounds):
         for way, load in (("lone", dict(concurrency=1, requests=8)),
                           ("at once", dict(concurrency=8, requests=8, warmup=0)),
                           ("closed", dict(concurrency=8, requests=64))):
-            report = bench(binaries, server, **shape, **load, seed=100 * i + len(seen[way]))
+            report = bench(server, **shape, **load, seed=100 * i + len(seen[way]))
             seen[way].append(report["ttft_seconds"]["p50"])
     server.close()
     middle = {way: statistics.median(values) for way, values in seen.items()}
@@ -42,11 +37,11 @@ def used_server(binaries, models, threads, rounds):
     """A lone client's speed on a server that has served 1000 others over that on a
     fresh one."""
     used, fresh = (Server(binaries, models, threads) for _ in range(2))
-    bench(binaries, used, concurrency=16, requests=1000, prompt_bytes=64, max_tokens=16)
+    bench(used, concurrency=16, requests=1000, prompt_bytes=64, max_tokens=16)
     lone = dict(concurrency=1, requests=4, prompt_bytes=64, max_tokens=256)
     ratios = []
     for i in range(rounds):
-        speeds = [bench(binaries, server, **lone, seed=i)["tokens_per_second"]
+        speeds = [bench(server, **lone, seed=i)["tokens_per_second"]
                   for server in (used, fresh)]
         ratios.append(speeds[0] / speeds[1])
     used.close()
@@ -95,7 +90,7 @@ def beside_training(binaries, models, threads, rounds):
 
         def p99():
             return statistics.median(
-                bench(binaries, server, **lone)["inter_token_seconds"]["p99"]
+                bench(server, **lone)["inter_token_seconds"]["p99"]
                 for _ in range(rounds))
 
         alone = p99()

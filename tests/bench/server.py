@@ -1,4 +1,5 @@
 """A server of its own for a benchmark."""
+import json
 import os
 import pathlib
 import subprocess
@@ -11,6 +12,7 @@ class Server:
     """Serves `models`, or an empty folder of its own; gone after close()."""
 
     def __init__(self, binaries, models, threads, flags=()):
+        self.binaries = binaries
         self.folder = tempfile.TemporaryDirectory()
         port_file = pathlib.Path(self.folder.name) / "ports"
         models = models or self.folder.name + "/models"
@@ -25,6 +27,16 @@ class Server:
                 sys.exit("the server did not start")
             time.sleep(0.05)
         self.address = port_file.read_text().splitlines()[0].split("=")[1]
+
+    def bench(self, model, **options):
+        """What `strata bench` reports of a load; options as its flags."""
+        flags = [word for name, value in options.items()
+                 for word in (f"--{name.replace('_', '-')}", str(value))]
+        output = subprocess.run(
+            [str(self.binaries / "strata"), "--server", self.address, "bench",
+             "--model", model, "--json", *flags],
+            stdout=subprocess.PIPE, check=True).stdout
+        return json.loads(output.splitlines()[-1])
 
     def cpu_seconds(self):
         stat = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text()
