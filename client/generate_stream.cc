@@ -7,15 +7,11 @@
 #include "client/status.h"
 
 namespace strata {
-namespace {
 
-// What does not fit stays out of range, so that the server can refuse it.
-int32_t Narrow(int64_t value) {
+int32_t NarrowField(int64_t value) {
   return static_cast<int32_t>(std::clamp<int64_t>(value, std::numeric_limits<int32_t>::min(),
                                                   std::numeric_limits<int32_t>::max()));
 }
-
-}  // namespace
 
 void GenerationArgs::Register(ArgParser* args) {
   args->Add("max-tokens", "N", "items to generate at most; default 256", &max_tokens_)
@@ -39,11 +35,11 @@ void GenerationArgs::Register(ArgParser* args) {
 void GenerationArgs::Apply(v1::GenerateRequest* request) const {
   v1::SamplingParams* sampling = request->mutable_sampling();
   if (temperature_) sampling->set_temperature(*temperature_);
-  if (top_k_) sampling->set_top_k(Narrow(*top_k_));
+  if (top_k_) sampling->set_top_k(NarrowField(*top_k_));
   if (top_p_) sampling->set_top_p(*top_p_);
   if (min_p_) sampling->set_min_p(*min_p_);
   if (repetition_penalty_) sampling->set_repetition_penalty(*repetition_penalty_);
-  if (repetition_window_) sampling->set_repetition_window(Narrow(*repetition_window_));
+  if (repetition_window_) sampling->set_repetition_window(NarrowField(*repetition_window_));
   if (seed_) sampling->set_seed(*seed_);
   if (ignore_eos_) sampling->set_ignore_eos(true);
   if (no_prefix_cache_) request->set_no_prefix_cache(true);
@@ -64,9 +60,9 @@ absl::Status StreamGenerate(
     const std::function<absl::Status(const v1::GenerateResponse&)>& on_event) {
   auto reader = connection->generation().Generate(context, request);
   v1::GenerateResponse event;
-  bool finished = false;
+  int finished = 0;
   while (reader->Read(&event)) {
-    finished = finished || event.has_finished();
+    finished += event.has_finished();
     absl::Status status = on_event(event);
     if (!status.ok()) {
       context->TryCancel();
@@ -78,7 +74,9 @@ absl::Status StreamGenerate(
   }
   const grpc::Status status = reader->Finish();
   if (!status.ok()) return FromGrpc(status);
-  if (!finished) return absl::InternalError("the stream ended without its last message");
+  if (finished < std::max(1, request.n())) {
+    return absl::InternalError("the stream ended without its last message");
+  }
   return absl::OkStatus();
 }
 

@@ -40,8 +40,11 @@ class GenerationArgs {
   bool no_prefix_cache_ = false;
 };
 
+// What does not fit stays out of range, so that the server can refuse it.
+int32_t NarrowField(int64_t value);
+
 // Calls `on_event` for every message. An error that it returns cancels the call
-// and is the result; so is a stream that ends without Finished.
+// and is the result; so is a stream that ends without a Finished of each sample.
 absl::Status StreamGenerate(
     Connection* connection, grpc::ClientContext* context, const v1::GenerateRequest& request,
     const std::function<absl::Status(const v1::GenerateResponse&)>& on_event);

@@ -28,6 +28,7 @@ SlotLease& SlotLease::operator=(SlotLease&& other) noexcept {
     Release();
     queue_ = std::exchange(other.queue_, nullptr);
     worker_ = other.worker_;
+    slots_ = other.slots_;
     state_bytes_ = other.state_bytes_;
   }
   return *this;
@@ -35,8 +36,15 @@ SlotLease& SlotLease::operator=(SlotLease&& other) noexcept {
 
 void SlotLease::Release() {
   if (queue_ != nullptr) {
-    std::exchange(queue_, nullptr)->Release(worker_, state_bytes_);
+    std::exchange(queue_, nullptr)->Release(worker_, slots_, state_bytes_);
   }
+}
+
+SlotLease SlotLease::SplitOff(int64_t state_bytes) {
+  STRATA_CHECK(slots_ > 1 && state_bytes <= state_bytes_);
+  --slots_;
+  state_bytes_ -= state_bytes;
+  return SlotLease(queue_, worker_, 1, state_bytes);
 }
 
 SnapshotLease::~SnapshotLease() {
@@ -98,7 +106,7 @@ bool AdmissionQueue::Cancel(absl::string_view id, LiveRequestPtr* removed) {
   MutexLock lock(&mu_);
   const auto it = ids_.find(std::string(id));
   if (it == ids_.end()) return false;
-  it->second->cancelled.store(true, std::memory_order_relaxed);
+  it->second->group->cancelled.store(true, std::memory_order_relaxed);
   if (it->second->queued) {
     *removed = RemoveFromQueue(it->second->ticket);
     work_.SignalAll();  // the next in line may fit where this one did not
@@ -114,14 +122,17 @@ bool AdmissionQueue::LeaveToPreferred(int worker, const LiveRequest& live,
   if (preferred < 0 || preferred == worker) return false;
   const WorkerState& other = workers_[preferred];
   return other.running <= workers_[worker].running &&
-         other.running < options_.max_batch &&
+         other.running + live.request.samples <= options_.max_batch &&
          InStep(other, now) < kSlowStep && Fits(preferred, live.state_bytes);
 }
 
 bool AdmissionQueue::MayTake(int worker, const LiveRequest& live) const {
   const int64_t running = workers_[worker].running;
   const int64_t state_bytes = live.state_bytes;
-  if (running >= options_.max_batch || !Fits(worker, state_bytes)) return false;
+  if (running + live.request.samples > options_.max_batch ||
+      !Fits(worker, state_bytes)) {
+    return false;
+  }
   const MonotonicTime now = options_.clock->Now();
   if (LeaveToPreferred(worker, live, now)) return false;
   // Those that could have it instead: a worker that is stuck in a step, or has
@@ -205,11 +216,12 @@ void AdmissionQueue::Fill(int worker, Intake* intake) {
   while (!queue_.empty() && MayTake(worker, *queue_.begin()->second)) {
     if (!MakeRoom(worker, queue_.begin()->second->state_bytes, intake)) break;
     LiveRequestPtr live = RemoveFromQueue(queue_.begin()->first);
-    ++workers_[worker].running;
+    const int slots = live->request.samples;
+    workers_[worker].running += slots;
     places_[PlaceOf(worker)].state_bytes += live->state_bytes;
-    ++levels_.running;
+    levels_.running += slots;
     levels_.state_bytes += live->state_bytes;
-    live->lease = SlotLease(this, worker, live->state_bytes);
+    live->lease = SlotLease(this, worker, slots, live->state_bytes);
     intake->arrivals.push_back(std::move(live));
   }
   // Who left the old head to another may be meant by the new one.
@@ -269,11 +281,11 @@ void AdmissionQueue::Wake() {
   work_.SignalAll();
 }
 
-void AdmissionQueue::Release(int worker, int64_t state_bytes) {
+void AdmissionQueue::Release(int worker, int slots, int64_t state_bytes) {
   MutexLock lock(&mu_);
-  --workers_[worker].running;
+  workers_[worker].running -= slots;
   places_[PlaceOf(worker)].state_bytes -= state_bytes;
-  --levels_.running;
+  levels_.running -= slots;
   levels_.state_bytes -= state_bytes;
   if (!queue_.empty()) work_.SignalAll();
 }

@@ -115,7 +115,7 @@ class AdmissionQueue {
   };
   static constexpr int64_t kIdle = INT64_MAX;
 
-  void Release(int worker, int64_t state_bytes);
+  void Release(int worker, int slots, int64_t state_bytes);
   void ReleaseSnapshot(int place, int64_t bytes);
   LiveRequestPtr RemoveFromQueue(uint64_t ticket) STRATA_REQUIRES(mu_);
   bool MayTake(int worker, const LiveRequest& live) const STRATA_REQUIRES(mu_);

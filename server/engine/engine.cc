@@ -41,6 +41,9 @@ absl::Status ValidateRequest(const EngineRequest& request) {
     return Invalid(absl::StrCat("max_tokens is ", request.max_items,
                                 "; must be at least 1"));
   }
+  if (request.samples < 1) {
+    return Invalid(absl::StrCat("n is ", request.samples, "; must be at least 1"));
+  }
   absl::Status status = ValidateSampling(request.sampling);
   if (status.ok()) status = ValidateStops(request.stop);
   return status.ok() ? status : WithReason(status, "INVALID_REQUEST");
@@ -68,11 +71,16 @@ absl::Status Size(const EngineOptions& options, LiveRequest* live) {
   }
   live->max_generated = scoring ? 0 : std::min(request.max_items, room);
   live->capacity = live->prompt_items + live->max_generated;
-  live->state_bytes = weights.StateBytes(live->capacity);
+  if (request.samples > options.max_batch) {
+    return Invalid(absl::StrCat("n is ", request.samples, "; a worker steps ",
+                                options.max_batch, " streams together (--max-batch)"));
+  }
+  live->state_bytes = weights.StateBytes(live->capacity) * request.samples;
   if (live->state_bytes > options.state_memory_bytes) {
     return ContextExceeded(absl::StrCat(
         "the request needs ", live->state_bytes, " bytes of state for ",
-        live->capacity, " items; the server's budget is ",
+        live->capacity, " items",
+        request.samples > 1 ? " of each sample" : "", "; the server's budget is ",
         options.state_memory_bytes));
   }
   live->expires = Earlier(request.deadline, request.time_limit);

@@ -45,7 +45,7 @@ struct EngineOptions {
 struct EngineLevels {
   int64_t queued_requests = 0;
   int64_t queued_bytes = 0;
-  int64_t running = 0;
+  int64_t running = 0;       // streams: one for each sample of a request
   int64_t state_bytes = 0;   // of running requests
   int64_t cached_bytes = 0;  // of snapshots; the budget holds for both together
 };
@@ -62,7 +62,8 @@ class Engine {
   //   INVALID_ARGUMENT    CONTEXT_LENGTH_EXCEEDED: prompt + 1 item does not fit
   //                       the model's context, or its state not the budget
   //   ALREADY_EXISTS      the id is in use
-  //   INVALID_ARGUMENT    anything else that is out of range
+  //   INVALID_ARGUMENT    anything else that is out of range; of samples at most
+  //                       max_batch, as they run on one worker
   // The sink may be called, even to the end, before Submit returns.
   // The reason is attached with SetErrorReason (server/engine/error_reason.h).
   absl::StatusOr<int64_t> Submit(EngineRequest request);

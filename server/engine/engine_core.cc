@@ -21,15 +21,35 @@ EngineCore::~EngineCore() {
 void EngineCore::End(LiveRequestPtr live, const Ending& ending) {
   live->lease.Release();
   live->request.version.reset();
+  SampleGroup& group = *live->group;
+  if (!ending.status.ok() && !group.failure.has_value()) {
+    group.failure = ending;
+    group.cancelled = true;
+  }
+  if (--group.open > 0) {
+    PublishLevels();
+    Report(*live, ending);
+    live->request.sink.reset();
+    return;
+  }
+  const Ending& whole = group.failure.has_value() ? *group.failure : ending;
   queue_.Forget(*live);
-  Observe(*live, ending);
+  Observe(*live, whole);
   PublishLevels();
-  RequestSink& sink = *live->request.sink;
-  if (ending.finish.has_value()) sink.OnFinished(*ending.finish);
-  if (ending.scores.has_value()) sink.OnScores(*ending.scores);
-  sink.OnDone(ending.status);
+  Report(*live, ending);
+  live->request.sink->OnDone(whole.status);
   live->request.sink.reset();
   queue_.Ended();
+}
+
+void EngineCore::Report(const LiveRequest& live, const Ending& ending) {
+  RequestSink& sink = *live.request.sink;
+  if (ending.scores.has_value()) sink.OnScores(*ending.scores);
+  if (!ending.finish.has_value()) return;
+  sink.OnFinished(*ending.finish);
+  if (live.group->split) return;
+  FinishInfo info = *ending.finish;
+  while (++info.sample < live.request.samples) sink.OnFinished(info);
 }
 
 void EngineCore::Observe(const LiveRequest& live, const Ending& ending) {

@@ -25,7 +25,9 @@ class EngineCore {
 
   // Ends a request that the caller has taken out of the queue or runs; its
   // sequence is gone by then. Frees the slot, the state, the id and the pinned
-  // version, then tells the sink. No lock is held.
+  // version, then tells the sink. Of several samples that run, ends one: the last
+  // frees the id and is followed by OnDone; a failure makes the others end too, at
+  // the next step boundary. No lock is held.
   void End(LiveRequestPtr live, const Ending& ending);
 
   // Tells the observer the levels of now, in an order that leaves the newest
@@ -46,6 +48,8 @@ class EngineCore {
   int64_t cut_count() const { return cut_count_; }
 
  private:
+  // What a finish says, to the sink: once for each sample that it stands for.
+  static void Report(const LiveRequest& live, const Ending& ending);
   void Observe(const LiveRequest& live, const Ending& ending);
 
   const EngineOptions options_;

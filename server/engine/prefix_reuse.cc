@@ -36,6 +36,11 @@ absl::StatusOr<std::unique_ptr<Sequence>> PrefixReuse::Begin() {
   return generator_->Fork(*found.snapshot->sequence, live_->capacity);
 }
 
+void PrefixReuse::Follow(const PrefixReuse& other) {
+  cached_ = other.cached_;
+  kept_ = other.kept_;
+}
+
 int64_t PrefixReuse::UntilKeep(int64_t fed, int64_t items) const {
   return fed < parting_ ? std::min(items, parting_ - fed) : items;
 }

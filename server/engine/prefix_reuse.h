@@ -52,6 +52,10 @@ class PrefixReuse {
   // the prompt it holds already.
   absl::StatusOr<std::unique_ptr<Sequence>> Begin();
 
+  // Instead of Begin, of a row whose sequence is a copy of another's that has read
+  // the same prompt.
+  void Follow(const PrefixReuse& other);
+
   // How many of the next `items` prompt items, of which `fed` were fed, may be
   // fed before Keep has to be asked.
   int64_t UntilKeep(int64_t fed, int64_t items) const;

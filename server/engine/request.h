@@ -26,6 +26,7 @@ enum class FinishReason {
 };
 
 struct FinishInfo {
+  int sample = 0;
   FinishReason reason = FinishReason::kMaxTokens;
   std::string matched_stop;
   int64_t prompt_items = 0;
@@ -39,6 +40,7 @@ struct FinishInfo {
 
 // A piece of output: bytes that no stop string can still take back.
 struct OutputDelta {
+  int sample = 0;
   std::string data;
   std::string text;  // whole UTF-8 characters of it; may lag behind `data`
   int items = 0;
@@ -46,7 +48,9 @@ struct OutputDelta {
 
 // Where a request's output goes. Calls come from one worker thread (or, for a
 // request that never left the queue, from whoever ended it), one at a time, in
-// this order: OnProgress*, OnDelta*, [OnFinished | OnScores], OnDone, and OnDone
+// this order: OnProgress*, OnDelta*, [OnFinished | OnScores], OnDone. A request of
+// several samples gets OnDelta* and OnFinished for each of them, in any order
+// among each other; of those that ended before a fault, too. OnDone
 // comes exactly once for every accepted request: OK after OnFinished/OnScores,
 // else CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE (drain timed out), INTERNAL…
 // No call may block. The engine drops its reference after OnDone.
@@ -69,6 +73,9 @@ struct EngineRequest {
   std::vector<Item> items;  // the rendered prompt; for kScore SOS and the text
   SamplingParams sampling;
   int64_t max_items = 256;             // to generate; 0 for kScore
+  // Continuations of the prompt, which is read once. Sample k is what the request
+  // would give alone with sampling.seed + k.
+  int samples = 1;
   std::vector<std::string> stop;       // at most 16
   // Begin with a snapshot of a prefix, and leave some for others. Never for
   // kScore, which needs the logits of every item.

@@ -38,7 +38,7 @@ RequestPhase RunningRow::phase() const {
 }
 
 std::optional<Ending> RunningRow::Due(MonotonicTime now) {
-  if (live_->cancelled.load(std::memory_order_relaxed)) {
+  if (live_->group->cancelled.load(std::memory_order_relaxed)) {
     return CancelledEnding(phase());
   }
   if (core_->queue().cut()) return CutEnding(phase());
@@ -75,6 +75,41 @@ StepRow RunningRow::Prepare(int64_t items) {
   }
   logits_.resize(scoring_ ? vocab * items : vocab);
   row.logits = absl::MakeSpan(logits_);
+  return row;
+}
+
+absl::StatusOr<std::vector<std::unique_ptr<RunningRow>>> RunningRow::SplitOff() {
+  std::vector<std::unique_ptr<RunningRow>> siblings;
+  SampleGroup& group = *live_->group;
+  if (group.split || scoring_ || feeding_ < prefill_remaining()) return siblings;
+  for (int sample = 1; sample < live_->request.samples; ++sample) {
+    STRATA_ASSIGN_OR_RETURN(auto sequence, generator_->Fork(*sequence_));
+    siblings.push_back(Sibling(sample, std::move(sequence)));
+  }
+  group.split = true;
+  group.open = live_->request.samples;
+  return siblings;
+}
+
+std::unique_ptr<RunningRow> RunningRow::Sibling(
+    int sample, std::unique_ptr<Sequence> sequence) {
+  auto live = std::make_shared<LiveRequest>();
+  live->request = live_->request;
+  live->request.sampling.seed += sample;
+  live->sample = sample;
+  live->group = live_->group;
+  live->prompt_items = live_->prompt_items;
+  live->capacity = live_->capacity;
+  live->state_bytes = live_->state_bytes / live_->request.samples;
+  live->max_generated = live_->max_generated;
+  live->expires = live_->expires;
+  live->lease = live_->lease.SplitOff(live->state_bytes);
+  auto row = std::make_unique<RunningRow>(core_, std::move(live), generator_,
+                                          started_);
+  row->sequence_ = std::move(sequence);
+  row->reuse_.Follow(reuse_);
+  row->read_ = to_read_;
+  row->logits_ = logits_;
   return row;
 }
 
@@ -131,7 +166,7 @@ std::optional<Ending> RunningRow::Generate(MonotonicTime now) {
 std::optional<FinishReason> RunningRow::Emit(Item item, MonotonicTime now) {
   if (generated_ == 1) {
     first_item_ = now;
-    core_->observer().OnFirstItem(Seconds(now - live_->request.arrival));
+    if (live_->sample == 0) core_->observer().OnFirstItem(Seconds(now - live_->request.arrival));
   } else {
     core_->observer().OnInterItem(Seconds(now - last_item_));
   }
@@ -150,6 +185,7 @@ Ending RunningRow::Finish(FinishReason reason, MonotonicTime now) {
   SendOutput();
   const MonotonicTime arrival = live_->request.arrival;
   FinishInfo info;
+  info.sample = live_->sample;
   info.reason = reason;
   info.matched_stop = output_.matched_stop();
   info.prompt_items = live_->prompt_items;
@@ -164,8 +200,9 @@ Ending RunningRow::Finish(FinishReason reason, MonotonicTime now) {
 }
 
 void RunningRow::SendOutput() {
-  const OutputDelta delta = output_.Take();
+  OutputDelta delta = output_.Take();
   if (delta.data.empty() && delta.text.empty()) return;
+  delta.sample = live_->sample;
   live_->request.sink->OnDelta(delta);
 }
 

@@ -2,7 +2,8 @@
 // RunningRow: one sequence that a worker steps. It knows what to feed next and
 // what the logits that come back mean; the worker knows when. A row is in
 // prefill until its prompt is read (a scored text is nothing but prompt), then
-// it decodes one item a step.
+// it decodes one item a step. Of a request of several samples one row reads the
+// prompt, then splits off a row for each of the others.
 // Single owner thread (the worker).
 
 #include <memory>
@@ -47,13 +48,19 @@ class RunningRow {
   // Feeds `items` items. The result points into the row until Advance.
   StepRow Prepare(int64_t items);
   // After a step that succeeded: reports progress or a new item to the sink.
+  // REQUIRES: nothing is to be split off.
   std::optional<Ending> Advance(MonotonicTime now);
+  // After a step that succeeded, before Advance: the rows of the further samples if
+  // this step read the prompt's end; they are advanced next, as this one.
+  absl::StatusOr<std::vector<std::unique_ptr<RunningRow>>> SplitOff();
 
   // Leaves a snapshot of a sequence that came to a good end, frees it, then ends
   // the request.
   void End(const Ending& ending);
 
  private:
+  std::unique_ptr<RunningRow> Sibling(int sample,
+                                      std::unique_ptr<Sequence> sequence);
   std::optional<Ending> Expired(MonotonicTime now);
   std::optional<Ending> Score(MonotonicTime now);
   std::optional<Ending> Generate(MonotonicTime now);

@@ -157,10 +157,23 @@ void Worker::StepVersion(Generator* generator, const std::vector<size_t>& rows,
     }
     return;
   }
-  for (const size_t i : rows) {
+  for (const size_t i : rows) AdvanceRow(i, now);
+}
+
+void Worker::AdvanceRow(size_t index, MonotonicTime now) {
+  auto siblings = rows_[index]->SplitOff();
+  if (!siblings.ok()) {
+    EndRow(index, FaultEnding(RequestPhase::kPrefill, siblings.status()));
+    return;
+  }
+  const size_t first = rows_.size();
+  for (auto& sibling : *siblings) rows_.push_back(std::move(sibling));
+  const auto advance = [&](size_t i) {
     const std::optional<Ending> ending = rows_[i]->Advance(now);
     if (ending.has_value()) EndRow(i, *ending);
-  }
+  };
+  advance(index);
+  for (size_t i = first; i < rows_.size(); ++i) advance(i);
 }
 
 // A lack of memory is load, which says nothing about the executor.

@@ -33,6 +33,8 @@ class Worker {
   void StepVersion(Generator* generator, const std::vector<size_t>& rows,
                    const std::vector<int64_t>& plan);
   void CountFault(const absl::Status& step);
+  // What the step that was made says to the row, and to those that it splits off.
+  void AdvanceRow(size_t index, MonotonicTime now);
   void EndRow(size_t index, const Ending& ending);
   void SweepEndedRows();
 

@@ -124,7 +124,9 @@ struct Metrics::Impl {
   Gauge& queued = OneGauge("strata_queued_requests", "Requests in the queue.");
   Gauge& queued_bytes = OneGauge("strata_queued_bytes",
                                  "Prompt items of the requests in the queue.");
-  Gauge& running = OneGauge("strata_running_requests", "Requests in batches.");
+  Gauge& running = OneGauge(
+      "strata_running_requests",
+      "Streams in batches: one for each sample of a request.");
   Gauge& state_bytes = OneGauge(
       "strata_state_bytes", "Decoding state reserved by running requests.");
   Gauge& state_budget = OneGauge(

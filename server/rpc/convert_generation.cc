@@ -101,6 +101,19 @@ absl::Status SetLimits(const v1::GenerateRequest& in, int64_t context,
   return absl::OkStatus();
 }
 
+absl::Status SetSamples(const v1::GenerateRequest& in, EngineRequest* out) {
+  if (!in.has_n()) return absl::OkStatus();
+  out->samples = in.n();
+  if (in.n() < 1) {
+    return FieldError("n", absl::StrFormat("n is %d; must be at least 1", in.n()));
+  }
+  if (in.n() > 1 && out->sampling.temperature == 0) {
+    return FieldError("n", absl::StrFormat(
+        "n is %d with sampling.temperature 0: all samples would be alike", in.n()));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status SetStops(const v1::GenerateRequest& in, EngineRequest* out) {
   out->stop.assign(in.stop().begin(), in.stop().end());
   const absl::Status status = ValidateStops(out->stop);
@@ -171,6 +184,7 @@ absl::StatusOr<EngineRequest> ToEngineRequest(const v1::GenerateRequest& in,
   STRATA_ASSIGN_OR_RETURN(out.sampling, ToSampling(in.sampling()));
   STRATA_RETURN_IF_ERROR(
       SetLimits(in, out.version->weights->config().max_context, &out));
+  STRATA_RETURN_IF_ERROR(SetSamples(in, &out));
   STRATA_RETURN_IF_ERROR(SetStops(in, &out));
   STRATA_ASSIGN_OR_RETURN(out.items, Render(in, *out.version));
   out.id = in.request_id().empty() ? RandomId() : in.request_id();
@@ -224,6 +238,7 @@ v1::Finished ToProto(const FinishInfo& info) {
       break;
     case FinishReason::kDeadline: out.set_reason(v1::FINISH_REASON_DEADLINE); break;
   }
+  out.set_sample(info.sample);
   out.set_matched_stop(info.matched_stop);
   out.mutable_usage()->set_prompt_tokens(info.prompt_items);
   out.mutable_usage()->set_generated_tokens(info.generated_items);

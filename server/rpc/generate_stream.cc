@@ -1,5 +1,6 @@
 #include "server/rpc/generate_stream.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -31,8 +32,9 @@ class GenerateStream::Sink final : public RequestSink {
 
   void OnDelta(const OutputDelta& delta) override {
     stream_->decoding_ = true;
-    stream_->generated_items_ += delta.items;  // Finished has the exact number
+    stream_->delta_items_ += delta.items;  // Finished has the exact number
     v1::GenerateResponse message;
+    message.mutable_delta()->set_sample(delta.sample);
     message.mutable_delta()->set_data(delta.data);
     message.mutable_delta()->set_text(delta.text);
     message.mutable_delta()->set_tokens(delta.items);
@@ -43,7 +45,7 @@ class GenerateStream::Sink final : public RequestSink {
 
   void OnFinished(const FinishInfo& info) override {
     stream_->cached_items_ = info.cached_items;
-    stream_->generated_items_ = info.generated_items;
+    stream_->finished_items_ += info.generated_items;
     v1::GenerateResponse message;
     *message.mutable_finished() = ToProto(info);
     stream_->Push(std::move(message));
@@ -118,6 +120,7 @@ bool GenerateStream::Merge(const v1::GenerateResponse& message,
     return true;
   }
   if (!message.has_delta() || !last->has_delta() ||
+      last->delta().sample() != message.delta().sample() ||
       last->delta().data().size() > kMaxDeltaBytes) {
     return false;
   }
@@ -126,6 +129,12 @@ bool GenerateStream::Merge(const v1::GenerateResponse& message,
   delta->mutable_text()->append(message.delta().text());
   delta->set_tokens(delta->tokens() + message.delta().tokens());
   return true;
+}
+
+bool GenerateStream::MayPass(const v1::GenerateResponse& message,
+                             const v1::GenerateResponse& waiting) const {
+  return message.has_delta() && waiting.has_delta() &&
+         message.delta().sample() != waiting.delta().sample();
 }
 
 bool GenerateStream::CanWait(const v1::GenerateResponse& message) const {
@@ -151,7 +160,8 @@ void GenerateStream::OnEnded(const absl::Status& status) {
        {"reason", ReasonOf(status)},
        {"prompt_tokens", static_cast<long>(prompt_items_)},
        {"cached_prompt_tokens", static_cast<long>(cached_items_)},
-       {"generated_tokens", static_cast<long>(generated_items_)},
+       {"generated_tokens",
+        static_cast<long>(std::max<int64_t>(delta_items_, finished_items_))},
        {"seconds", seconds}});
 }
 

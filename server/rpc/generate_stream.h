@@ -25,6 +25,8 @@ class GenerateStream final : public MessageStream<v1::GenerateResponse> {
  protected:
   bool Merge(const v1::GenerateResponse& message,
              v1::GenerateResponse* last) override;
+  bool MayPass(const v1::GenerateResponse& message,
+               const v1::GenerateResponse& waiting) const override;
   bool CanWait(const v1::GenerateResponse& message) const override;
   void OnGone() override;
   void OnEnded(const absl::Status& status) override;
@@ -42,7 +44,9 @@ class GenerateStream final : public MessageStream<v1::GenerateResponse> {
   std::atomic<int64_t> processed_{0};
   std::atomic<int64_t> prompt_items_{0};
   std::atomic<int64_t> cached_items_{0};
-  std::atomic<int64_t> generated_items_{0};
+  // Of all samples: as far as sent; of those that finished, exactly.
+  std::atomic<int64_t> delta_items_{0};
+  std::atomic<int64_t> finished_items_{0};
   std::atomic<int64_t> queue_position_{0};
 };
 

@@ -149,6 +149,8 @@ class MessageStream : public grpc::ServerWriteReactor<M>,
   // With the stream's lock held: joins `message` to `last`, which waits, and
   // returns true; or returns false.
   virtual bool Merge(const M& message, M* last) { return false; }
+  // With the stream's lock held: whether `message` may be written before `waiting`.
+  virtual bool MayPass(const M& message, const M& waiting) const { return false; }
   // Whether the stream's interval holds for `message`.
   virtual bool CanWait(const M& message) const { return false; }
   // The client went, or was cut off. May come more than once.
@@ -201,9 +203,17 @@ class MessageStream : public grpc::ServerWriteReactor<M>,
       pending_.push_front(std::move(message));
       corked_ = false;
       due_ = true;
-    } else if (pending_.empty() || !Merge(message, &pending_.back())) {
+    } else if (!MergeWithWaiting(message)) {
       pending_.push_back(std::move(message));
     }
+  }
+
+  bool MergeWithWaiting(const M& message) STRATA_REQUIRES(mu_) {
+    for (auto last = pending_.rbegin(); last != pending_.rend(); ++last) {
+      if (Merge(message, &*last)) return true;
+      if (!MayPass(message, *last)) return false;
+    }
+    return false;
   }
 
   bool TooMuchPending() const STRATA_REQUIRES(mu_) {

@@ -93,6 +93,16 @@ TEST_F(CommandsTest, GeneratePrintsTheBytesAlone) {
   EXPECT_EQ(result.err, "");
 }
 
+TEST_F(CommandsTest, GeneratePrintsSamplesOneAfterAnother) {
+  const Result result =
+      Run({"generate", "--model", "m", "--prompt", "hello", "--n", "3"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  const std::string one("one \xff\0two", 9);
+  EXPECT_EQ(result.out,
+            one + "\n--- sample 1\n" + one + "\n--- sample 2\n" + one);
+  EXPECT_EQ(server_.generation.requests[0].n(), 3);
+}
+
 TEST_F(CommandsTest, GenerateSendsOnlyWhatWasGiven) {
   Run({"generate", "--model", "m", "--prompt", "hello"});
   Run({"generate", "--model", "m", "--prompt", "p", "--temperature", "0", "--top-k", "-1",
@@ -100,6 +110,7 @@ TEST_F(CommandsTest, GenerateSendsOnlyWhatWasGiven) {
   const v1::GenerateRequest& plain = server_.generation.requests[0];
   EXPECT_EQ(plain.prompt(), "hello");
   EXPECT_FALSE(plain.has_max_tokens());
+  EXPECT_FALSE(plain.has_n());
   EXPECT_EQ(plain.sampling().ByteSizeLong(), 0u);
   const v1::GenerateRequest& full = server_.generation.requests[1];
   EXPECT_EQ(full.completion_prompt(), "p");

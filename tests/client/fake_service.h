@@ -2,6 +2,7 @@
 // A strata-server's three services without a model behind them: what they get
 // is recorded, what they answer is set. Listens on a loopback port of its own.
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -57,14 +58,21 @@ class FakeGeneration final : public v1::Generation::Service {
     writer->Write(event);
     event.mutable_delta();  // an empty message is no token
     writer->Write(event);
+    const int samples = std::max(1, request->n());
     for (const std::string& piece : pieces) {
-      event.mutable_delta()->set_data(piece);
-      event.mutable_delta()->set_tokens(static_cast<int>(piece.size()));
+      for (int sample = samples - 1; sample >= 0; --sample) {
+        event.mutable_delta()->set_sample(sample);
+        event.mutable_delta()->set_data(piece);
+        event.mutable_delta()->set_tokens(static_cast<int>(piece.size()));
+        writer->Write(event);
+      }
+    }
+    for (int sample = samples - 1; sample >= 0; --sample) {
+      event.mutable_finished()->set_sample(sample);
+      event.mutable_finished()->set_reason(v1::FINISH_REASON_EOS);
+      event.mutable_finished()->mutable_usage()->set_generated_tokens(9);
       writer->Write(event);
     }
-    event.mutable_finished()->set_reason(v1::FINISH_REASON_EOS);
-    event.mutable_finished()->mutable_usage()->set_generated_tokens(9);
-    writer->Write(event);
     return grpc::Status::OK;
   }
 

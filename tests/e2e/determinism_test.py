@@ -39,6 +39,26 @@ def test_of_other_hierarchies(serve_hierarchies, model):
                30) == alone
 
 
+def test_samples_are_what_their_seeds_give_alone(serve):
+    server = serve()
+    fields = dict(max_tokens=200)
+    sampling = dict(ignore_eos=True, temperature=0.9)
+    data, finished = {}, {}
+    for message in server.generate("tiny", b"Once upon a time", n=6,
+                                   sampling=dict(seed=100, **sampling), **fields):
+        if message.WhichOneof("event") == "delta":
+            sample = message.delta.sample
+            data[sample] = data.get(sample, b"") + message.delta.data
+        elif message.WhichOneof("event") == "finished":
+            finished[message.finished.sample] = message.finished
+    assert sorted(finished) == list(range(6))
+    for k in range(6):
+        alone = server.text("tiny", b"Once upon a time",
+                            sampling=dict(seed=100 + k, **sampling), **fields)[0]
+        assert data[k] == alone
+        assert finished[k].usage.generated_tokens == 200
+
+
 def run_shared(server, concurrency):
     """Prompts that are prefixes of one another, or part after a while."""
     text = b"In the beginning there was a long preface, the same for all. " * 20

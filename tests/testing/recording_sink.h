@@ -2,6 +2,7 @@
 // RecordingSink: remembers what a request reported, and complains about any
 // order of calls that server/engine/request.h forbids. Thread-safe.
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <utility>
@@ -22,11 +23,19 @@ class RecordingSink final : public RequestSink {
     std::vector<std::pair<int64_t, int64_t>> progress;
     std::vector<double> scores;
     bool scored = false;
-    std::optional<FinishInfo> finish;
+    std::optional<FinishInfo> finish;  // the last one
+    std::vector<std::string> sample_data;
+    std::vector<std::optional<FinishInfo>> finishes;  // of each sample
     int dones = 0;
     absl::Status status;
     std::string violation;  // empty: every call was in order
   };
+
+  explicit RecordingSink(int samples = 1) {
+    MutexLock lock(&mu_);
+    record_.sample_data.resize(samples);
+    record_.finishes.resize(samples);
+  }
 
   // Called in OnDelta and OnDone, without this sink's lock.
   std::function<void()> on_delta;
@@ -42,9 +51,10 @@ class RecordingSink final : public RequestSink {
   void OnDelta(const OutputDelta& delta) override {
     {
       MutexLock lock(&mu_);
-      Open("OnDelta");
+      Open("OnDelta", delta.sample);
       if (delta.data.empty() && delta.text.empty()) Complain("empty delta");
       record_.data += delta.data;
+      record_.sample_data[delta.sample] += delta.data;
       record_.text += delta.text;
       record_.deltas.push_back(delta);
       changed_.SignalAll();
@@ -59,14 +69,15 @@ class RecordingSink final : public RequestSink {
   }
   void OnFinished(const FinishInfo& info) override {
     MutexLock lock(&mu_);
-    Open("OnFinished");
+    Open("OnFinished", info.sample);
     record_.finish = info;
+    record_.finishes[info.sample] = info;
+    changed_.SignalAll();
   }
   void OnDone(const absl::Status& status) override {
     {
       MutexLock lock(&mu_);
-      const bool result = record_.finish.has_value() || record_.scored;
-      if (status.ok() != result) Complain("status and result disagree");
+      if (status.ok() != (record_.scored || AllFinished())) Complain("status and result disagree");
       if (record_.dones > 0) Complain("OnDone twice");
       ++record_.dones;
       record_.status = Unshared(status);
@@ -82,6 +93,12 @@ class RecordingSink final : public RequestSink {
     MutexLock lock(&mu_);
     while (!returned_) changed_.Wait(&mu_);
     return Copy();
+  }
+  void WaitForFinish(int sample) {
+    MutexLock lock(&mu_);
+    while (!record_.finishes[sample].has_value() && record_.dones == 0) {
+      changed_.Wait(&mu_);
+    }
   }
   void WaitForBytes(size_t bytes) {
     MutexLock lock(&mu_);
@@ -114,8 +131,13 @@ class RecordingSink final : public RequestSink {
     copy.status = Unshared(record_.status);
     return copy;
   }
-  void Open(const char* call) STRATA_REQUIRES(mu_) {
-    if (record_.dones > 0 || record_.finish.has_value() || record_.scored) {
+  bool AllFinished() const STRATA_REQUIRES(mu_) {
+    return std::all_of(record_.finishes.begin(), record_.finishes.end(),
+                       [](const auto& finish) { return finish.has_value(); });
+  }
+  void Open(const char* call, int sample = 0) STRATA_REQUIRES(mu_) {
+    if (record_.dones > 0 || record_.scored ||
+        record_.finishes[sample].has_value()) {
       Complain(std::string(call) + " after the end");
     }
   }

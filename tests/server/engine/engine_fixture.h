@@ -66,7 +66,7 @@ class EngineTest : public ::testing::Test {
   }
   // Submits, expecting success.
   std::shared_ptr<RecordingSink> Submit(EngineRequest request) {
-    auto sink = std::make_shared<RecordingSink>();
+    auto sink = std::make_shared<RecordingSink>(request.samples);
     request.sink = sink;
     const absl::StatusOr<int64_t> ahead = engine->Submit(std::move(request));
     EXPECT_TRUE(ahead.ok()) << ahead.status();

@@ -81,6 +81,7 @@ class StormTest : public EngineTest {
     if (r() % 4 == 0) request.time_limit = soon();
     if (r() % 5 == 0) request.kind = EngineRequest::Kind::kScore;
     if (r() % 3 == 0) request.stop = {"ab", "q"};
+    if (r() % 4 == 0) request.samples = 2 + r() % 3;
     return request;
   }
 
@@ -89,7 +90,7 @@ class StormTest : public EngineTest {
     for (int i = 0; i < count; ++i) {
       const std::string id = absl::StrCat(thread, "-", i);
       EngineRequest request = RandomRequest(id, &random);
-      auto sink = std::make_shared<RecordingSink>();
+      auto sink = std::make_shared<RecordingSink>(request.samples);
       const bool suicidal = random() % 8 == 0;
       if (suicidal) {  // cancels itself from the worker's thread
         sink->on_delta = [live = engine.get(), id] {

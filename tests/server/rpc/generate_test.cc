@@ -27,6 +27,31 @@ TEST_F(GenerateTest, StreamsAcceptedThenBytesThenOneFinished) {
   EXPECT_EQ(finals, 1);
 }
 
+TEST_F(GenerateTest, SamplesAreTold) {
+  Start();
+  v1::GenerateRequest request = Request(5);
+  request.set_n(3);
+  const Result result = Generate(request);
+  ASSERT_TRUE(result.status.ok()) << result.status.error_message();
+  std::string data[3];
+  int finals[3] = {};
+  for (const auto& message : result.messages) {
+    if (message.has_finished()) ++finals[message.finished().sample()];
+    if (!message.has_delta()) continue;
+    EXPECT_EQ(finals[message.delta().sample()], 0);
+    data[message.delta().sample()] += message.delta().data();
+  }
+  for (int k = 0; k < 3; ++k) {
+    EXPECT_EQ(data[k], "defgh");
+    EXPECT_EQ(finals[k], 1);
+  }
+  EXPECT_TRUE(result.messages.back().has_finished());
+  request.set_n(1000);
+  const Result refused = Generate(request);
+  EXPECT_EQ(refused.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(refused.status.error_message(), testing::HasSubstr("n is 1000"));
+}
+
 TEST_F(GenerateTest, AcceptedSaysEveryDefault) {
   Start();
   v1::GenerateRequest request;

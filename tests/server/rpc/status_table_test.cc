@@ -30,6 +30,8 @@ TEST_F(StatusTableTest, BadParametersAreInvalidArgumentNamingTheField) {
       {"sampling.repetition_window",
        [](R* r) { r->mutable_sampling()->set_repetition_window(5000); }},
       {"max_tokens", [](R* r) { r->set_max_tokens(0); }},
+      {"n", [](R* r) { r->set_n(0); }},
+      {"n", [](R* r) { r->set_n(2), r->mutable_sampling()->set_temperature(0); }},
       {"max_tokens", [](R* r) { r->set_max_tokens(4097); }},
       {"stop", [](R* r) { for (int i = 0; i < 17; ++i) r->add_stop("x"); }},
       {"stop[1]", [](R* r) { r->add_stop("x"); r->add_stop(""); }},
