@@ -79,7 +79,8 @@ const std::vector<Flag>& Table() {
       {"max-batch", Count{&F::max_batch, 1, 65536}, "64", "sequences",
        "A worker steps at most so many together."},
       {"prefill-chunk", Count{&F::prefill_chunk, 1, 8192}, "512", "items a step",
-       "Prompt items that a worker reads before other streams step again."},
+       "Prompt items that a worker reads before other streams step again; up to an "
+       "eighth more where that ends a prompt."},
       {"phase-wait", Count{&F::phase_wait, 0, 4096}, "15", "steps",
        "A new stream waits with its second byte for at most so many steps until it "
        "completes blocks together with those that run: upper levels then run once a "

@@ -35,6 +35,8 @@ class RunningRow {
   int64_t prefill_wanted() const {
     return reuse_.UntilKeep(read_, prefill_remaining());
   }
+  // One more step of its worker comes: how many came before, with or without it.
+  int64_t CountStep() { return steps_++; }
   RequestPhase phase() const;
   // REQUIRES: its prompt is read.
   PhasedRow phased() const {
@@ -77,6 +79,7 @@ class RunningRow {
   const bool scoring_;
   const int64_t to_read_;  // prompt items to feed before decoding
   int64_t read_ = 0;  // or found in a snapshot
+  int64_t steps_ = 0;
   int64_t feeding_ = 0;  // items of the step in progress
   int64_t generated_ = 0;
   const int64_t phase_period_;

@@ -5,64 +5,76 @@
 namespace strata {
 namespace {
 
-constexpr int64_t kSharedPart = 4;  // one in so many items of a step
+constexpr int64_t kLatePart = 4;    // one in so many items of a step
+constexpr int64_t kLongerPart = 8;  // likewise, beyond it
 
-// Equal parts for `rows`, in rounds: each round divides what is left among those
-// that still want more. A round either uses up the budget but for less than one
-// item a row, or satisfies a row, so there are at most rows.size() + 1.
-int64_t ShareEvenly(absl::Span<const int64_t> want, std::vector<size_t> rows,
-                    int64_t budget, std::vector<int64_t>* given) {
-  while (!rows.empty() && budget >= static_cast<int64_t>(rows.size())) {
-    const int64_t part = budget / static_cast<int64_t>(rows.size());
-    std::vector<size_t> hungry;
-    for (const size_t row : rows) {
-      const int64_t more = std::min(part, want[row] - (*given)[row]);
-      (*given)[row] += more;
-      budget -= more;
-      if ((*given)[row] < want[row]) hungry.push_back(row);
-    }
-    rows = std::move(hungry);
+// What a step gives to prompts: `budget` items are left, of which each call takes.
+struct Plan {
+  absl::Span<const RowLoad> rows;
+  std::vector<int64_t> items;
+
+  int64_t Left(size_t row) const { return rows[row].to_read - items[row]; }
+  void Give(size_t row, int64_t more, int64_t* budget) {
+    items[row] += more;
+    *budget -= more;
   }
-  return budget;
+};
+
+// Equal parts for `prompts`, in rounds: each round divides what is left among those
+// that still want more. A round either uses up the budget but for less than one
+// item a row, or satisfies a row, so there are at most prompts.size() + 1.
+void ShareEvenly(std::vector<size_t> prompts, int64_t turn, int64_t* budget, Plan* plan) {
+  const std::vector<size_t> all = prompts;
+  while (!prompts.empty() && *budget >= static_cast<int64_t>(prompts.size())) {
+    const int64_t part = *budget / static_cast<int64_t>(prompts.size());
+    std::vector<size_t> hungry;
+    for (const size_t row : prompts) {
+      plan->Give(row, std::min(part, plan->Left(row)), budget);
+      if (plan->Left(row) > 0) hungry.push_back(row);
+    }
+    prompts = std::move(hungry);
+  }
+  for (size_t i = 0; i < all.size() && *budget > 0; ++i) {
+    const size_t row = all[(static_cast<size_t>(turn) + i) % all.size()];
+    if (plan->Left(row) > 0) plan->Give(row, 1, budget);
+  }
 }
 
-// All of the budget to the row that wants least, then to the next.
-void ServeShortest(absl::Span<const int64_t> want, std::vector<size_t> rows,
-                   int64_t budget, std::vector<int64_t>* given) {
-  std::stable_sort(rows.begin(), rows.end(),
-                   [&](size_t a, size_t b) { return want[a] < want[b]; });
-  for (const size_t row : rows) {
-    const int64_t more = std::min(budget, want[row] - (*given)[row]);
-    (*given)[row] += more;
-    budget -= more;
+// All of the budget to the row that has least left, then to the next; `longer` items
+// more where they end a prompt.
+void ServeShortest(std::vector<size_t> prompts, int64_t longer, int64_t* budget,
+                   Plan* plan) {
+  std::stable_sort(prompts.begin(), prompts.end(), [&](size_t a, size_t b) {
+    return plan->rows[a].to_read < plan->rows[b].to_read;
+  });
+  for (const size_t row : prompts) {
+    if (*budget <= 0) return;
+    const int64_t left = plan->Left(row);
+    plan->Give(row, left <= *budget + longer ? left : *budget, budget);
   }
 }
 
 }  // namespace
 
-std::vector<int64_t> PlanStep(absl::Span<const int64_t> prefill_remaining,
+std::vector<int64_t> PlanStep(absl::Span<const RowLoad> rows,
                               int64_t prefill_items, int64_t turn) {
-  std::vector<int64_t> plan(prefill_remaining.size(), 0);
+  Plan plan{rows, std::vector<int64_t>(rows.size(), 0)};
   std::vector<size_t> prompts;
-  for (size_t row = 0; row < plan.size(); ++row) {
-    if (prefill_remaining[row] == 0) {
-      plan[row] = 1;
-    } else {
-      prompts.push_back(row);
+  std::vector<size_t> late;
+  for (size_t row = 0; row < rows.size(); ++row) {
+    if (rows[row].to_read == 0) {
+      plan.items[row] = 1;
+      continue;
     }
+    prompts.push_back(row);
+    if (rows[row].waited >= kLateAfter) late.push_back(row);
   }
-  if (prompts.empty()) return plan;
-  const int64_t shared = (prefill_items + kSharedPart - 1) / kSharedPart;
-  int64_t rest = ShareEvenly(prefill_remaining, prompts, shared, &plan);
-  const size_t first = static_cast<size_t>(turn) % prompts.size();
-  for (size_t i = 0; i < prompts.size() && rest > 0; ++i) {
-    const size_t row = prompts[(first + i) % prompts.size()];
-    if (plan[row] == prefill_remaining[row]) continue;
-    ++plan[row];
-    --rest;
-  }
-  ServeShortest(prefill_remaining, prompts, prefill_items - shared + rest, &plan);
-  return plan;
+  int64_t shared = late.empty() ? 0 : (prefill_items + kLatePart - 1) / kLatePart;
+  int64_t budget = prefill_items - shared;
+  ShareEvenly(late, turn, &shared, &plan);
+  budget += shared;
+  ServeShortest(prompts, prefill_items / kLongerPart, &budget, &plan);
+  return std::move(plan.items);
 }
 
 bool ShouldTake(int64_t self, absl::Span<const int64_t> others,

@@ -90,10 +90,12 @@ void Worker::EndDueRows() {
 }
 
 void Worker::StepRows() {
-  std::vector<int64_t> remaining;
-  for (const auto& row : rows_) remaining.push_back(row->prefill_wanted());
+  std::vector<RowLoad> loads;
+  for (const auto& row : rows_) {
+    loads.push_back({row->prefill_wanted(), row->CountStep()});
+  }
   std::vector<int64_t> plan =
-      PlanStep(remaining, core_->options().prefill_items_per_step, turn_++);
+      PlanStep(loads, core_->options().prefill_items_per_step, turn_++);
   HoldForPhase(&plan);
   std::vector<Generator*> generators;  // in order of their first row
   std::vector<std::vector<size_t>> groups;
