@@ -3,7 +3,8 @@
 // it. STRATA_BENCH_MODELS names a folder with bench-PRESET/1/ version folders.
 //
 //   decode_bench [FLAGS]
-//                [decode/PRESET/CONTEXT/STREAMS | prefill/PRESET/CONTEXT | kernel_peak]…
+//                [decode/PRESET/CONTEXT/STREAMS | prefill/PRESET/CONTEXT |
+//                 engine/PRESET/STREAMS | kernel_peak]…
 //
 // Without rows to measure: those of block-10m and flat-10m, and the engine's.
 
@@ -176,21 +177,43 @@ class CountingSink : public RequestSink {
   int left_;
 };
 
-// 64 requests of 32 bytes in and 256 bytes out, through the engine.
-void BM_Engine(benchmark::State& state, const std::string& preset,
-               int workers) {
-  constexpr int kStreams = 64, kItems = 256;
+// The seconds that an engine's steps took in the model.
+class StepSeconds : public EngineObserver {
+ public:
+  void OnStep(double seconds, int64_t, int64_t) override {
+    MutexLock lock(&mu_);
+    sum_ += seconds;
+  }
+  double sum() const {
+    MutexLock lock(&mu_);
+    return sum_;
+  }
+
+ private:
+  mutable Mutex mu_;
+  double sum_ STRATA_GUARDED_BY(mu_) = 0;
+};
+
+// `streams` requests of 32 bytes in and 256 bytes out, through the engine. `own`: what
+// one worker's engine takes beside the model's steps, as a part of these.
+void BM_Engine(benchmark::State& state, const std::string& preset, int streams,
+               int workers, int threads) {
+  constexpr int kItems = 256;
+  StepSeconds steps;
   EngineOptions options;
   options.workers = workers;
+  options.threads_per_worker = threads;
+  options.observer = &steps;
   Engine engine(options);
   auto version = std::make_shared<ServedVersion>();
   version->model = preset;
   version->version = "1";
   version->weights = Model(preset);
   const std::clock_t before = std::clock();  // of all threads
+  const MonotonicTime start = Clock::System()->Now();
   for (auto _ : state) {
-    auto sink = std::make_shared<CountingSink>(kStreams);
-    for (int i = 0; i < kStreams; ++i) {
+    auto sink = std::make_shared<CountingSink>(streams);
+    for (int i = 0; i < streams; ++i) {
       EngineRequest request;
       request.id = std::to_string(i);
       request.version = version;
@@ -204,9 +227,17 @@ void BM_Engine(benchmark::State& state, const std::string& preset,
     }
     sink->Wait();
   }
-  const int64_t items = state.iterations() * kStreams * kItems;
+  const double wall = Seconds(Clock::System()->Now() - start);
+  const int64_t items = state.iterations() * streams * kItems;
   state.SetItemsProcessed(items);
   state.counters["cpu_us"] = 1e6 / CLOCKS_PER_SEC * (std::clock() - before) / items;
+  if (workers == 1) state.counters["own"] = wall / steps.sum() - 1;
+}
+
+void RegisterEngine(const std::string& name, const std::string& preset, int streams,
+                    int workers, int threads) {
+  benchmark::RegisterBenchmark(name.c_str(), BM_Engine, preset, streams, workers, threads)
+      ->UseRealTime();
 }
 
 void RegisterDecode(const std::string& preset, int64_t context, int64_t streams) {
@@ -232,6 +263,10 @@ bool RegisterRow(const std::string& row) {
   const std::vector<std::string> parts = absl::StrSplit(row, '/');
   int64_t context = 0, streams = 0;
   if (parts.size() < 3 || !absl::SimpleAtoi(parts[2], &context)) return false;
+  if (parts[0] == "engine" && parts.size() == 3) {
+    RegisterEngine(row, parts[1], static_cast<int>(context), 1, Threads());
+    return true;
+  }
   if (parts[0] == "prefill" && parts.size() == 3) {
     RegisterPrefill(parts[1], context);
     return true;
@@ -250,9 +285,8 @@ void RegisterAll() {
     }
   }
   for (const int workers : {1, 2}) {
-    const std::string name = "engine/block-10m/workers" + std::to_string(workers);
-    benchmark::RegisterBenchmark(name.c_str(), BM_Engine, "block-10m", workers)
-        ->UseRealTime();
+    RegisterEngine("engine/block-10m/workers" + std::to_string(workers), "block-10m", 64,
+                   workers, 1);
   }
 }
 

@@ -7,7 +7,8 @@
 // training over texts of SEQUENCE bytes, by the formula of the README's table:
 // sum over levels of (2 N + 4 D keys layers) / S, and 2 V D for each head, where
 // `keys` are those that a query sees on average; of a level that repeats, N and layers
-// as often as they run.
+// as often as they run. weights_per_byte: what decoding reads for each byte, in values:
+// sum over levels of N / S, and the head.
 
 #include <algorithm>
 #include <cstdlib>
@@ -60,8 +61,13 @@ LevelConfig Unrolled(LevelConfig level) {
 }
 
 // Everything but the embedding, which is looked up, per item of its level.
-double FlopsPerByte(const ModelConfig& config, int64_t sequence) {
+struct Work {
+  double weights = 0;
   double flops = 0;
+};
+
+Work WorkPerByte(const ModelConfig& config, int64_t sequence) {
+  Work work;
   for (size_t l = 0; l < config.levels.size(); ++l) {
     const LevelConfig& level = config.levels[l];
     const double bytes = MeanItemBytes(config, l);
@@ -82,10 +88,14 @@ double FlopsPerByte(const ModelConfig& config, int64_t sequence) {
     const double attended =
         EncoderRuns(level) * MeanKeys(level, SpecOf(level, level.enc_scope), items) +
         DecoderRuns(level) * (1 + places) * MeanKeys(level, DecoderSpec(level), items);
-    flops += (2 * (matrices + places * decoder) + 4 * level.dim * attended) / bytes;
+    const double weights = (matrices + places * decoder) / bytes;
+    work.weights += weights;
+    work.flops += 2 * weights + 4 * level.dim * attended / bytes;
   }
-  return flops + 2.0 * config.vocab * config.levels[0].dim *
-                     (1 + config.ngram_heads);
+  const double head = static_cast<double>(config.vocab) * config.levels[0].dim;
+  work.weights += head;
+  work.flops += 2 * head * (1 + config.ngram_heads);
+  return work;
 }
 
 absl::StatusOr<ModelConfig> ConfigOf(const std::string& argument) {
@@ -107,10 +117,12 @@ int Main(int argc, char** argv) {
       std::cerr << config.status() << std::endl;
       return 1;
     }
+    const Work work = WorkPerByte(*config, sequence);
     std::cout << "{\"preset\": \"" << argv[i]
               << "\", \"parameters\": " << ParameterCount(*config)
               << ", \"state_bytes\": " << StateBytes(*config, context)
-              << ", \"flops_per_byte\": " << FlopsPerByte(*config, sequence)
+              << ", \"flops_per_byte\": " << work.flops
+              << ", \"weights_per_byte\": " << work.weights
               << ", \"config\": "
               << absl::StrReplaceAll(ModelConfigToJson(*config), {{"\n", " "}})
               << "}" << std::endl;

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 
+import inside
 import served
 import targets
 from server import Server
@@ -42,8 +43,9 @@ def google_benchmark(program, options, environment, quick):
             rate = run.get("items_per_second") or run.get(
                 "bytes_per_second") or run.get("flops")
             runs.setdefault(name, []).append(rate)
-            if "cpu_us" in run:
-                runs.setdefault(name + "/cpu", []).append(run["cpu_us"])
+            for counter, short in (("cpu_us", "cpu"), ("own", "own")):
+                if counter in run:
+                    runs.setdefault(f"{name}/{short}", []).append(run[counter])
     return {name: statistics.median(rates) for name, rates in runs.items()}
 
 
@@ -187,7 +189,7 @@ def main():
     with tempfile.TemporaryDirectory() as models:
         wanted = {"block-10m", "flat-10m"}
         if options.only == "targets":
-            wanted = {*targets.PRESETS, served.MODEL}
+            wanted = {*targets.PRESETS, *inside.PRESETS}
         for preset in wanted:
             # A preset's own name is reserved in a repository.
             subprocess.run([str(options.bin / "make_model"), preset,
@@ -201,6 +203,8 @@ def main():
         if options.only == "targets":
             targets.show(targets.measure(google_benchmark, options.bin, environment,
                                          options.quick, roofs))
+            targets.show(inside.measure(google_benchmark, options.bin, models,
+                                        environment, threads, options.quick))
             targets.show(served.measure(options.bin, models, threads, options.quick))
             return
         figures = {}

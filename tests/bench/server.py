@@ -11,7 +11,7 @@ import time
 class Server:
     """Serves `models`, or an empty folder of its own; gone after close()."""
 
-    def __init__(self, binaries, models, threads, flags=()):
+    def __init__(self, binaries, models, threads, flags=(), poll=0.05):
         self.binaries = binaries
         self.folder = tempfile.TemporaryDirectory()
         port_file = pathlib.Path(self.folder.name) / "ports"
@@ -25,8 +25,9 @@ class Server:
         while not port_file.exists():
             if self.process.poll() is not None:
                 sys.exit("the server did not start")
-            time.sleep(0.05)
-        self.address = port_file.read_text().splitlines()[0].split("=")[1]
+            time.sleep(poll)
+        self.address, self.http = (
+            line.split("=")[1] for line in port_file.read_text().splitlines()[:2])
 
     def bench(self, model, **options):
         """What `strata bench` reports of a load; options as its flags."""

@@ -111,6 +111,18 @@ void BM_ReadBandwidth(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * (int64_t{256} << 20));
 }
 
+// One thread reads `bytes` again and again, from the cache that they fit into.
+void BM_CacheRead(benchmark::State& state, int64_t bytes) {
+  at::set_num_threads(1);
+  const auto a = torch::ones({bytes / 8});
+  const auto b = torch::ones({bytes / 8});
+  for (auto _ : state) {
+    const auto dot = at::dot(a, b);
+    benchmark::DoNotOptimize(dot.data_ptr());
+  }
+  state.SetBytesProcessed(state.iterations() * bytes);
+}
+
 }  // namespace
 }  // namespace strata
 
@@ -126,6 +138,12 @@ int main(int argc, char** argv) {
   std::vector<std::string> presets;
   for (int i = 1; i < argc; ++i) {
     const std::string row = argv[i];
+    if (row.rfind("cache_read/", 0) == 0) {
+      benchmark::RegisterBenchmark(row.c_str(), strata::BM_CacheRead,
+                                   std::atoll(row.c_str() + 11))
+          ->UseRealTime();
+      continue;
+    }
     if (row.rfind("train/", 0) != 0) {
       std::fprintf(stderr, "train_bench: %s is no row\n", argv[i]);
       return 2;
