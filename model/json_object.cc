@@ -223,6 +223,13 @@ void JsonObject::Get(absl::string_view name, double* out) {
   *out = v->get<double>();
 }
 
+void JsonObject::Get(absl::string_view name, bool* out) {
+  const Json* v = view_->Find(name);
+  if (v == nullptr) return Fault(name, "is missing");
+  if (!v->is_boolean()) return Fault(name, "must be true or false");
+  *out = v->get<bool>();
+}
+
 void JsonObject::Get(absl::string_view name, std::string* out) {
   const Json* v = view_->Find(name);
   if (v == nullptr) return Fault(name, "is missing");

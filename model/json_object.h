@@ -49,6 +49,7 @@ class JsonObject {
   void Get(absl::string_view name, int64_t* out);
   void Get(absl::string_view name, uint64_t* out);
   void Get(absl::string_view name, double* out);
+  void Get(absl::string_view name, bool* out);
   void Get(absl::string_view name, std::string* out);
   void Get(absl::string_view name, std::vector<int64_t>* out);
   void Get(absl::string_view name, std::vector<std::vector<int64_t>>* out);

@@ -45,6 +45,8 @@ struct TrainSpec {
   double ngram_weight = -1.0;
   // Of next-block prediction (model/train/block_prediction.h); 0 = none.
   double block_weight = 0;
+  // Matrix products of training in bfloat16 (model/nn/matrix_precision.h).
+  bool bf16 = false;
   uint64_t seed = 1;
   double eval_fraction = 0.02;       // of documents (text: of the tail); [0, 0.5]
   int64_t eval_every_steps = 0;      // 0 = max(10, steps / 10)

@@ -31,6 +31,7 @@ void VisitFields(Spec& spec, Visitor&& visit) {
   visit("dropout", spec.dropout);
   visit("ngram_weight", spec.ngram_weight);
   visit("block_weight", spec.block_weight);
+  visit("bf16", spec.bf16);
   visit("seed", spec.seed);
   visit("eval_fraction", spec.eval_fraction);
   visit("eval_every_steps", spec.eval_every_steps);
@@ -46,7 +47,8 @@ void VisitFields(Spec& spec, Visitor&& visit) {
 bool LeftOut(absl::string_view name, const TrainSpec& spec) {
   return (name == "config" && spec.config.empty()) ||
          (name == "ngram_weight" && spec.ngram_weight == 0) ||
-         (name == "block_weight" && spec.block_weight == 0);
+         (name == "block_weight" && spec.block_weight == 0) ||
+         (name == "bf16" && !spec.bf16);
 }
 
 }  // namespace

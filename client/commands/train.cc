@@ -55,6 +55,10 @@ class SpecArgs {
              "of next-block prediction by the levels above the bytes,\nbeside the ordinary "
              "loss's 1; default 0: none",
              &block_weight_)
+        .AddFlag("bf16",
+                 "matrix products in bfloat16: faster where the server's\nprocessor has units "
+                 "for it",
+                 &bf16_)
         .Add("seed", "S", "of weights, order and dropout; default 1", &seed_)
         .Add("eval-fraction", "F", "part of the data held out; default 0.02", &eval_fraction_)
         .Add("eval-every", "STEPS", "default: a tenth of the steps, at least 10", &eval_every_)
@@ -85,6 +89,7 @@ class SpecArgs {
     if (dropout_) spec->set_dropout(*dropout_);
     if (ngram_weight_) spec->set_ngram_weight(*ngram_weight_);
     if (block_weight_) spec->set_block_weight(*block_weight_);
+    spec->set_bf16(bf16_);
     if (seed_) spec->set_seed(*seed_);
     if (eval_fraction_) spec->set_eval_fraction(*eval_fraction_);
     if (eval_every_) spec->set_eval_every_steps(*eval_every_);
@@ -106,6 +111,7 @@ class SpecArgs {
   std::optional<double> lr_, min_lr_, weight_decay_, clip_norm_, dropout_, ngram_weight_,
       block_weight_, eval_fraction_, checkpoint_seconds_;
   std::optional<uint64_t> seed_;
+  bool bf16_ = false;
 };
 
 // Unique, so that the channel may repeat the call and still start one job.

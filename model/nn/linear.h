@@ -5,6 +5,8 @@
 
 #include <torch/torch.h>
 
+#include "model/nn/matrix_precision.h"
+
 namespace strata {
 
 class LinearImpl : public torch::nn::Module {
@@ -13,7 +15,7 @@ class LinearImpl : public torch::nn::Module {
       : weight(register_parameter("weight", torch::zeros({out, in}))) {}
 
   torch::Tensor forward(const torch::Tensor& x) {
-    return at::linear(x, weight);
+    return MatrixProduct(x, weight);
   }
 
   torch::Tensor weight;  // [out, in]

@@ -50,8 +50,8 @@ KeyValues TreeSummaryImpl::Node(const torch::Tensor& query,
           .reshape({nodes, vectors, dim_});
   const auto at_height =
       height_.select(0, std::min(height, height_.size(0) - 1));
-  const auto kv = at::linear(
-      norm_->forward(at::linear(drawn, matrices.out) + at_height),
+  const auto kv = MatrixProduct(
+      norm_->forward(MatrixProduct(drawn, matrices.out) + at_height),
       matrices.key_value);
   const auto parts =
       kv.view({nodes, vectors, 2, heads, dim_ / heads}).unbind(2);

@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "model/base/random.h"
 #include "model/base/status_macros.h"
+#include "model/nn/matrix_precision.h"
 #include "model/nn/torch_guard.h"
 #include "model/train/environment.h"
 #include "model/train/grad_norm.h"
@@ -180,6 +181,7 @@ absl::StatusOr<double> TrainLoop::MicroBatch(int64_t begin, int64_t end) {
       position));
   return TorchGuard([&] {
     task_->module().train();
+    const Bf16Products products(run_.spec.bf16);
     const TaskLoss loss = task_->Loss(begin, end);
     loss.minimised.backward();
     return loss.reported.item<double>();

@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "model/base/status_macros.h"
 #include "model/dataset.h"
+#include "model/nn/matrix_precision.h"
 #include "model/nn/torch_guard.h"
 #include "model/train/checkpoint.h"
 #include "model/train/data_warnings.h"
@@ -122,10 +123,17 @@ absl::Status NameFinalSave(absl::Status status) {
       "STORAGE_FULL: the result cannot be saved: ", status.message()));
 }
 
+void WarnOfSlowProducts(TrainObserver* observer) {
+  observer->OnWarning("NO_BF16_UNITS",
+                      "spec.bf16: this processor has no units for bfloat16; steps take "
+                      "several times longer than without");
+}
+
 // The loop over a task, and its result.
 absl::Status RunTask(const TrainRun& run, TrainObserver* observer,
                      const TrainHooks& hooks, TrainTask* task) {
   STRATA_RETURN_IF_ERROR(PollWhileLoading(observer));
+  if (run.spec.bf16 && !HasBf16Units()) WarnOfSlowProducts(observer);
   STRATA_ASSIGN_OR_RETURN(
       CheckpointStore checkpoints,
       CheckpointStore::Open(run.job_dir, run.fence, run.spec.keep_checkpoints,

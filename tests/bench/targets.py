@@ -58,7 +58,8 @@ def measure(benchmark, binaries, environment, quick, roofs):
     print(f"matrix multiply: LibTorch {library / 1e9:.0f} GFLOP/s, own kernel "
           f"{figures['kernel_peak'] / 1e9:.0f}")
     figures.update(benchmark(binaries / "train_bench",
-                             [f"train/{preset}" for preset in TRAIN],
+                             [f"{kind}/{preset}" for kind in ("train", "train_bf16")
+                              for preset in TRAIN],
                              environment, quick))
 
     def ratio(above, below):
@@ -87,11 +88,19 @@ def measure(benchmark, binaries, environment, quick, roofs):
     for preset in ("tree-1m", "three-level-1m"):
         table.append((f"{preset}, cost of a byte at context 64k over 1k",
                       ratio((preset, 1024, 1), (preset, LONG, 1)), 1.1, True))
+    for kind, tops, best in (("train", (.7, .55), peak),
+                             ("train_bf16", (.5, .4), roofs["matrix_multiply_peak_bf16"])):
+        for preset, target in zip(TRAIN, tops):
+            row = f"{kind}/{preset}"
+            table.append((f"{row}: share of the peak",
+                          share_of_peak(best, row, preset, 512, 3), target, False))
     for preset, target in zip(TRAIN, (.7, .55)):
-        for whose, roof in (("the peak", peak), ("LibTorch's product", library)):
-            table.append((f"{preset}, training: share of {whose}",
-                          share_of_peak(roof, f"train/{preset}", preset, 512, 3),
-                          target, False))
+        table.append((f"train/{preset}: share of LibTorch's product",
+                      share_of_peak(library, f"train/{preset}", preset, 512, 3), target,
+                      False))
+        table.append((f"{preset}, training with bf16 over without",
+                      figures[f"train_bf16/{preset}"] / figures[f"train/{preset}"], 1,
+                      False))
     return table
 
 

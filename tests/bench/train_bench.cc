@@ -3,7 +3,10 @@
 // it: fp32 matrix-multiply peak and read bandwidth. Google Benchmark; run.sh
 // drives it.
 //
-//   train_bench [FLAGS] [train/PRESET]…     without: block-10m and flat-10m
+//   train_bench [FLAGS] [train/PRESET | train_bf16/PRESET | cache_read/BYTES]…
+//
+// Without rows: train/ of block-10m and flat-10m. train_bf16: matrix products in
+// bfloat16, whose own peak is matrix_multiply_peak_bf16.
 
 #include <benchmark/benchmark.h>
 #include <torch/torch.h>
@@ -55,7 +58,7 @@ class Stopwatch : public TrainObserver {
   std::chrono::steady_clock::time_point begin_, end_;
 };
 
-void BM_Training(benchmark::State& state, const std::string& preset,
+void BM_Training(benchmark::State& state, const std::string& preset, bool bf16,
                  int64_t steps) {
   const auto dir = std::filesystem::temp_directory_path() /
                    ("strata-train-bench-" + std::to_string(::getpid()));
@@ -77,6 +80,7 @@ void BM_Training(benchmark::State& state, const std::string& preset,
     run.spec.batch = kBatch;
     run.spec.sequence = kSequence;
     run.spec.eval_fraction = 0;
+    run.spec.bf16 = bf16;
     run.spec.checkpoint_every_steps = 1'000'000;
     run.spec = ResolveTrainSpec(run.spec, Threads(), 0.1);
     Stopwatch stopwatch(kWarmup);
@@ -91,11 +95,11 @@ void BM_Training(benchmark::State& state, const std::string& preset,
   state.SetItemsProcessed(state.iterations() * steps * kBatch * kSequence);
 }
 
-void BM_MatrixMultiplyPeak(benchmark::State& state) {
+void BM_MatrixMultiplyPeak(benchmark::State& state, torch::ScalarType type) {
   at::set_num_threads(Threads());
   const int64_t n = 1024;
-  const auto a = torch::rand({n, n}), b = torch::rand({n, n});
-  auto c = torch::empty({n, n});
+  const auto a = torch::rand({n, n}).to(type), b = torch::rand({n, n}).to(type);
+  auto c = torch::empty({n, n}, type);
   for (auto _ : state) at::matmul_out(c, a, b);
   state.counters["flops"] = benchmark::Counter(
       2.0 * n * n * n * state.iterations(), benchmark::Counter::kIsRate);
@@ -131,32 +135,33 @@ int main(int argc, char** argv) {
   const char* quick = std::getenv("STRATA_BENCH_QUICK");
   const int64_t steps = quick != nullptr && *quick == '1' ? 3 : 6;
   benchmark::RegisterBenchmark("matrix_multiply_peak",
-                               strata::BM_MatrixMultiplyPeak)->UseRealTime();
+                               strata::BM_MatrixMultiplyPeak, torch::kFloat32)
+      ->UseRealTime();
+  benchmark::RegisterBenchmark("matrix_multiply_peak_bf16",
+                               strata::BM_MatrixMultiplyPeak, torch::kBFloat16)
+      ->UseRealTime();
   benchmark::RegisterBenchmark("read_bandwidth", strata::BM_ReadBandwidth)
       ->UseRealTime();
   benchmark::Initialize(&argc, argv);
-  std::vector<std::string> presets;
-  for (int i = 1; i < argc; ++i) {
-    const std::string row = argv[i];
-    if (row.rfind("cache_read/", 0) == 0) {
+  std::vector<std::string> rows(argv + 1, argv + argc);
+  if (rows.empty()) rows = {"train/block-10m", "train/flat-10m"};
+  for (const std::string& row : rows) {
+    const size_t slash = row.find('/');
+    const std::string kind = row.substr(0, slash);
+    const std::string what = slash == std::string::npos ? "" : row.substr(slash + 1);
+    if (kind == "cache_read") {
       benchmark::RegisterBenchmark(row.c_str(), strata::BM_CacheRead,
-                                   std::atoll(row.c_str() + 11))
+                                   std::atoll(what.c_str()))
           ->UseRealTime();
-      continue;
-    }
-    if (row.rfind("train/", 0) != 0) {
-      std::fprintf(stderr, "train_bench: %s is no row\n", argv[i]);
+    } else if (kind == "train" || kind == "train_bf16") {
+      benchmark::RegisterBenchmark(row.c_str(), BM_Training, what, kind != "train", steps)
+          ->UseManualTime()
+          ->Iterations(1)
+          ->Unit(benchmark::kSecond);
+    } else {
+      std::fprintf(stderr, "train_bench: %s is no row\n", row.c_str());
       return 2;
     }
-    presets.push_back(row.substr(6));
-  }
-  if (presets.empty()) presets = {"block-10m", "flat-10m"};
-  for (const std::string& preset : presets) {
-    benchmark::RegisterBenchmark(("train/" + preset).c_str(), BM_Training,
-                                 preset, steps)
-        ->UseManualTime()
-        ->Iterations(1)
-        ->Unit(benchmark::kSecond);
   }
   benchmark::RunSpecifiedBenchmarks();
   return 0;

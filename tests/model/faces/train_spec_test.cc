@@ -66,6 +66,7 @@ TEST(TrainSpecJson, EveryFieldIsInTheText) {
       [](TrainSpec* s) { s->ngram_weight = 0.5; },
       [](TrainSpec* s) { s->ngram_weight = 0; },
       [](TrainSpec* s) { s->block_weight = 0.5; },
+      [](TrainSpec* s) { s->bf16 = true; },
       [](TrainSpec* s) { s->seed = 2; },
       [](TrainSpec* s) { s->eval_fraction = 0; },
       [](TrainSpec* s) { s->eval_every_steps = 1; },
@@ -92,6 +93,7 @@ TEST(TrainSpecJson, AWeightOfZeroIsNotInTheText) {
   const std::string json = TrainSpecToJson(spec);
   EXPECT_EQ(json.find("ngram"), std::string::npos);
   EXPECT_EQ(json.find("block_weight"), std::string::npos);
+  EXPECT_EQ(json.find("bf16"), std::string::npos);
   EXPECT_EQ(ParseTrainSpec(json)->ngram_weight, 0);
 }
 

@@ -42,6 +42,13 @@ TEST(Resume, KillsOfARunWithHelpingLossesEndInTheSameWeights) {
   testing::ExpectKillsChangeNothing(run, 3, 303);
 }
 
+TEST(Resume, KillsOfARunInBf16EndInTheSameWeights) {
+  TempDir dir;
+  TrainRun run = TinyRun(dir.path(), SampleText(20000));
+  run.spec.bf16 = true;
+  testing::ExpectKillsChangeNothing(run, 2, 404);
+}
+
 TEST(Resume, EqualRunsAreEqualAndSeedsDiffer) {
   std::string hashes[3];
   for (int i = 0; i < 3; ++i) {

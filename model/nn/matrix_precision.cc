@@ -1,0 +1,25 @@
+#include "model/nn/matrix_precision.h"
+
+namespace strata {
+namespace {
+thread_local bool bf16_products = false;
+}  // namespace
+
+torch::Tensor MatrixProduct(const torch::Tensor& x, const torch::Tensor& weight) {
+  if (!bf16_products || x.scalar_type() != torch::kFloat32) return at::linear(x, weight);
+  return at::linear(x.to(torch::kBFloat16), weight.to(torch::kBFloat16))
+      .to(torch::kFloat32);
+}
+
+Bf16Products::Bf16Products(bool on) : before_(bf16_products) { bf16_products = on; }
+Bf16Products::~Bf16Products() { bf16_products = before_; }
+
+bool HasBf16Units() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return false;
+#endif
+}
+
+}  // namespace strata
