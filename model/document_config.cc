@@ -82,10 +82,11 @@ int64_t LevelParameters(const DocumentLevelConfig& level, int64_t dim_above) {
 }  // namespace
 
 bool IsDocumentConfig(absl::string_view json) {
-  const Json root = Json::parse(json.begin(), json.end(), nullptr, false);
-  const auto found = root.find("architecture");
-  return root.is_object() && found != root.end() &&
-         *found == kDocumentArchitecture;
+  absl::StatusOr<JsonObject> object = JsonObject::Parse(json, "config");
+  if (!object.ok()) return false;
+  std::string architecture;
+  object->Get("architecture", &architecture);
+  return architecture == kDocumentArchitecture;
 }
 
 absl::StatusOr<DocumentConfig> ParseDocumentConfig(absl::string_view json) {

@@ -38,13 +38,17 @@ class FaultFinder : public nlohmann::json_sax<Json> {
   bool number_float(double, const std::string&) override { return true; }
   bool string(std::string&) override { return true; }
   bool binary(Json::binary_t&) override { return true; }
-  bool start_array(size_t) override { return true; }
-  bool end_array() override { return true; }
-  bool start_object(size_t) override {
-    keys_.emplace_back();
+  bool start_array(size_t) override { return Enter(); }
+  bool end_array() override {
+    --depth_;
     return true;
   }
+  bool start_object(size_t) override {
+    keys_.emplace_back();
+    return Enter();
+  }
   bool end_object() override {
+    --depth_;
     keys_.pop_back();
     return true;
   }
@@ -66,11 +70,27 @@ class FaultFinder : public nlohmann::json_sax<Json> {
   }
 
  private:
+  // What prints a value calls itself for each value in it.
+  bool Enter() {
+    if (++depth_ <= kMaxJsonDepth) return true;
+    error_->duplicate_key = false;
+    error_->offset = JsonDepthPlace(text_, kMaxJsonDepth);
+    error_->message = absl::StrCat("is nested deeper than ", kMaxJsonDepth);
+    return false;
+  }
+
   const absl::string_view text_;
   JsonError* const error_;
+  int64_t depth_ = 0;
   std::vector<std::set<std::string>> keys_;
   int64_t count_ = 0;
 };
+
+// A value as messages show it.
+std::string Shown(const Json& v) {
+  if (v.is_structured()) return v.is_array() ? "an array" : "an object";
+  return v.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 40);
+}
 
 bool FitsInt64(const Json& v) {
   return v.is_number_integer() &&
@@ -190,7 +210,7 @@ void JsonObject::Get(absl::string_view name, int64_t* out) {
   const Json* v = view_->Find(name);
   if (v == nullptr) return Fault(name, "is missing");
   if (!FitsInt64(*v)) {
-    return Fault(name, absl::StrCat("is ", v->dump().substr(0, 40),
+    return Fault(name, absl::StrCat("is ", Shown(*v),
                                     "; must be an integer"));
   }
   *out = v->get<int64_t>();
@@ -210,7 +230,7 @@ void JsonObject::Get(absl::string_view name, uint64_t* out) {
   const Json* v = view_->Find(name);
   if (v == nullptr) return Fault(name, "is missing");
   if (!v->is_number_unsigned()) {
-    return Fault(name, absl::StrCat("is ", v->dump().substr(0, 40),
+    return Fault(name, absl::StrCat("is ", Shown(*v),
                                     "; must be an integer >= 0"));
   }
   *out = v->get<uint64_t>();

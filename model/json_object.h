@@ -22,6 +22,9 @@
 
 namespace strata {
 
+// Deeper arrays and objects in each other are refused.
+inline constexpr int64_t kMaxJsonDepth = 64;
+
 // Where and why a text is not one JSON value.
 struct JsonError {
   bool duplicate_key = false;

@@ -119,4 +119,19 @@ int64_t JsonKeyPlace(absl::string_view text, int64_t index) {
   return 0;
 }
 
+int64_t JsonDepthPlace(absl::string_view text, int64_t depth) {
+  int64_t open = 0;
+  for (size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    if (c == '"') {
+      at = std::min(StringEnd(text, at), text.size());
+      continue;
+    }
+    if ((c == '[' || c == '{') && open++ == depth) return static_cast<int64_t>(at);
+    if (c == ']' || c == '}') --open;
+    ++at;
+  }
+  return static_cast<int64_t>(text.size());
+}
+
 }  // namespace strata

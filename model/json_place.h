@@ -22,4 +22,8 @@ int64_t JsonPlace(absl::string_view text, absl::string_view path);
 // Offset of key number `index`, from 0, of all objects in the order of the text.
 int64_t JsonKeyPlace(absl::string_view text, int64_t index);
 
+// Offset of the first bracket that opens an array or object within `depth` others; the
+// end of the text where there is none.
+int64_t JsonDepthPlace(absl::string_view text, int64_t depth);
+
 }  // namespace strata

@@ -109,6 +109,11 @@ absl::Status ValidateTrainSpec(const TrainSpec& spec) {
   if (!spec.config.empty() && !spec.base.empty()) {
     return Bad("config", "is given, and so is spec.base; must be one of the two");
   }
+  const auto config_bytes = static_cast<int64_t>(spec.config.size());
+  if (config_bytes > kMaxConfigBytes) {
+    return Bad("config", absl::StrCat("has ", config_bytes, " bytes; at most ",
+                                      kMaxConfigBytes, " are allowed"));
+  }
   if (spec.config.empty() && (spec.base.empty() || spec.base.size() > 256)) {
     return Bad("base", "must be a preset or NAME[@VERSION], 1 to 256 bytes; or "
                        "spec.config must be there");

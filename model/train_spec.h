@@ -20,6 +20,9 @@ inline constexpr int64_t kLongestAutoSequence = 2048;
 // Of n-gram heads where the spec does not say.
 inline constexpr double kNgramWeight = 0.2;
 
+// Of a config of the caller's own.
+inline constexpr int64_t kMaxConfigBytes = 64 << 10;
+
 struct TrainSpec {
   // One of the two, the other is empty:
   std::string base;            // preset name, or NAME@VERSION of a served model

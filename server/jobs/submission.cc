@@ -112,14 +112,14 @@ absl::StatusOr<Defaults> CheckLanguageBase(const TrainSpec& request,
     STRATA_RETURN_IF_ERROR(CheckTemplate(base.dir, data.kind));
   }
   STRATA_ASSIGN_OR_RETURN(const ModelConfig config, ParseModelConfig(json));
-  if (request.sequence != 0) {
-    STRATA_RETURN_IF_ERROR(CheckSequence(request, config));
-  }
+  const int64_t sequence = SequenceForData(
+      data.fitting_items, DocumentAlignment(config), config.max_context);
+  // A context that holds no block has none that suits it.
+  TrainSpec filled = request;
+  if (filled.sequence == 0) filled.sequence = sequence;
+  STRATA_RETURN_IF_ERROR(CheckSequence(filled, config));
   STRATA_RETURN_IF_ERROR(CheckLossWeights(request, config));
-  return Defaults{config.dropout,
-                  SequenceForData(data.fitting_items, DocumentAlignment(config),
-                                  config.max_context),
-                  config.ngram_heads};
+  return Defaults{config.dropout, sequence, config.ngram_heads};
 }
 
 // A config of the caller's own: it may leak, be blind, or be no config at all.
@@ -189,6 +189,7 @@ absl::StatusOr<TrainSpec> CheckSubmission(const TrainSpec& request,
   TrainSpec spec = ResolveTrainSpec(request, default_threads, defaults.dropout,
                                     defaults.sequence, defaults.ngram_heads);
   spec.base = base.pinned;
+  STRATA_RETURN_IF_ERROR(ValidateTrainSpec(spec));
   return spec;
 }
 

@@ -32,6 +32,7 @@ TEST(DocumentConfig, PresetIsValidReservedAndRoundTrips) {
   EXPECT_FALSE(
       IsDocumentConfig(ModelConfigToJson(PresetConfig("block").value())));
   EXPECT_FALSE(IsDocumentConfig("{"));
+  EXPECT_FALSE(IsDocumentConfig(std::string(100'000, '[')));
   EXPECT_FALSE(IsDocumentConfig("[1]"));
 }
 

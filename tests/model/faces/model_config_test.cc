@@ -145,6 +145,16 @@ TEST_P(BadText, IsRefusedByName) {
   EXPECT_THAT(std::string(parsed.status().message()), HasSubstr(message));
 }
 
+// What prints a value, and much else, calls itself for what is in it.
+TEST(ModelConfigJson, DeepTextIsRefused) {
+  const std::string deep = "{\"architecture\": \"a\", \"levels\": " +
+                           std::string(100'000, '[') + std::string(100'000, ']') + "}";
+  const auto parsed = ParseModelConfig(deep);
+  EXPECT_EQ(parsed.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(parsed.status().message()),
+              HasSubstr("is nested deeper than 64"));
+}
+
 INSTANTIATE_TEST_SUITE_P(
     ModelConfigJson, BadText,
     ::testing::Values(
@@ -157,6 +167,8 @@ INSTANTIATE_TEST_SUITE_P(
                                    "reach: is 1.5; must be an integer"},
         std::array<const char*, 3>{"\"vocab\": 260", "\"vocab\": \"260\"",
                                    "vocab: is \"260\"; must be an integer"},
+        std::array<const char*, 3>{"\"vocab\": 260", "\"vocab\": [[260]]",
+                                   "vocab: is an array; must be an integer"},
         std::array<const char*, 3>{"\"vocab\": 260", "\"vocab\": 99999999999",
                                    "vocab: is 99999999999; must fit in 32 bits"},
         std::array<const char*, 3>{"\"window\": 32", "\"window\": true",

@@ -138,6 +138,11 @@ TEST(ValidateTrainSpec, NamesTheFieldTheValueAndTheLimit) {
        "spec.micro_batch: is 3; must divide spec.batch = 8"},
       {[](TrainSpec* s) { s->micro_batch = 16; }, "spec.micro_batch: is 16"},
       {[](TrainSpec* s) { s->sequence = 1; }, "spec.sequence: is 1"},
+      {[](TrainSpec* s) {
+         s->base.clear();
+         s->config.assign(kMaxConfigBytes + 1, ' ');
+       },
+       "spec.config: has 65537 bytes; at most 65536"},
       {[](TrainSpec* s) { s->learning_rate = 0; }, "spec.learning_rate: is 0"},
       {[](TrainSpec* s) { s->learning_rate = INFINITY; },
        "spec.learning_rate: is inf"},
