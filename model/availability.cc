@@ -17,6 +17,8 @@ namespace {
 // Most bytes a declared reach may ask the pass to walk. Where some layer is
 // full, far less is enough whatever the reach (see BytesToExamine).
 constexpr int64_t kMaxExaminedBytes = 1 << 12;
+// Of all that has to be seen in one walk: its cost grows with the square.
+constexpr int64_t kMaxWalkedBytes = 1 << 13;
 constexpr int kExaminedLeaves = 9;  // carries over three heights
 
 // Per item whether a unit ends with it.
@@ -343,6 +345,12 @@ absl::Status CheckAvailability(const ModelConfig& config, ShadowFaults faults) {
   }
   for (size_t l = 0; l < config.levels.size(); ++l) {
     STRATA_RETURN_IF_ERROR(CheckWalk(config, l));
+  }
+  if (bytes > kMaxWalkedBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "levels: to see that they neither leak nor are blind takes ", bytes,
+        " bytes, for their units, trees, pools and windows together; at most ",
+        kMaxWalkedBytes, " are examined"));
   }
   for (Ends& ends : WaysToEnd(config.levels[0], bytes)) {
     STRATA_RETURN_IF_ERROR(CheckContexts(

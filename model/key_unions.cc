@@ -33,7 +33,9 @@ ByteSet KeyUnions::Of(const KeyRun& keys) {
 
 KeyUnions::Phase& KeyUnions::PhaseOf(int64_t step, int64_t first) {
   std::unique_ptr<Phase>& phase = phases_[{step, first}];
-  if (phase == nullptr) {
+  if (phase == nullptr && step == 1) {
+    phase = std::make_unique<Phase>(items_, words_);
+  } else if (phase == nullptr) {
     ItemSets items;
     for (size_t i = first; i < items_.size(); i += step) {
       items.push_back(items_[i]);

@@ -55,11 +55,12 @@ class KeyUnions {
   ByteSet Of(const KeyRun& keys);
 
  private:
-  // Every step-th item, from one of the first `step` on.
+  // Every step-th item, from one of the first `step` on; of step 1 the list itself.
   struct Phase {
     ItemSets items;
     RangeUnion unions;
-    Phase(ItemSets of, int64_t words)
+    Phase(const ItemSets& all, int64_t words) : unions(&all, words) {}
+    Phase(ItemSets&& of, int64_t words)
         : items(std::move(of)), unions(&items, words) {}
   };
   Phase& PhaseOf(int64_t step, int64_t first);

@@ -6,25 +6,18 @@
 namespace strata {
 namespace {
 
-using Set = std::vector<uint64_t>;
-using Sets = std::vector<Set>;
-
-void Join(const Set& from, Set* into) {
-  for (size_t w = 0; w < into->size(); ++w) (*into)[w] |= from[w];
-}
-
 // nodes[height][index], built as a decoder does: leaf by leaf, with carries.
-std::vector<Sets> BuildNodes(const Sets& sets, const TreeShape& tree) {
-  std::vector<Sets> nodes;
+std::vector<ItemSets> BuildNodes(const ItemSets& sets, const TreeShape& tree) {
+  std::vector<ItemSets> nodes;
   const int64_t leaves = static_cast<int64_t>(sets.size()) / tree.leaf;
   for (int64_t leaf = 0; leaf < leaves; ++leaf) {
     const int heights = CompletedTreeHeights(leaf, tree.max_height);
     if (static_cast<int>(nodes.size()) < heights) nodes.resize(heights);
-    Set node(sets[0].size(), 0);
+    ByteSet node(sets[0].size(), 0);
     for (int r = 0; r < tree.leaf; ++r) Join(sets[leaf * tree.leaf + r], &node);
     nodes[0].push_back(node);
     for (int height = 1; height < heights; ++height) {
-      const Sets& children = nodes[height - 1];
+      const ItemSets& children = nodes[height - 1];
       Join(children[children.size() - 2], &node);
       nodes[height].push_back(node);
     }
@@ -34,11 +27,11 @@ std::vector<Sets> BuildNodes(const Sets& sets, const TreeShape& tree) {
 
 }  // namespace
 
-Sets TreeUnions(const Sets& sets, const TreeShape& tree, bool node_early) {
-  const std::vector<Sets> nodes = BuildNodes(sets, tree);
+ItemSets TreeUnions(const ItemSets& sets, const TreeShape& tree, bool node_early) {
+  const std::vector<ItemSets> nodes = BuildNodes(sets, tree);
   const int64_t n = static_cast<int64_t>(sets.size());
-  Sets out;
-  Set prefix;
+  ItemSets out;
+  ByteSet prefix;
   for (int64_t i = 0; i < n; ++i) {
     const int64_t leaf = i / tree.leaf;
     if (i % tree.leaf == 0) {

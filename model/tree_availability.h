@@ -3,9 +3,7 @@
 // flow through leaves and nodes as the tensors do, by model/tree_nodes.h. Pure
 // functions, thread-safe.
 
-#include <cstdint>
-#include <vector>
-
+#include "model/key_unions.h"
 #include "model/tree_nodes.h"
 
 namespace strata {
@@ -14,8 +12,6 @@ namespace strata {
 // items k of its leaf up to itself, and of the nodes that it sees. Sets are bits
 // in equally many words. `node_early` plants a fault: the nodes of the next leaf,
 // its own among them, where they exist.
-std::vector<std::vector<uint64_t>> TreeUnions(
-    const std::vector<std::vector<uint64_t>>& sets, const TreeShape& tree,
-    bool node_early);
+ItemSets TreeUnions(const ItemSets& sets, const TreeShape& tree, bool node_early);
 
 }  // namespace strata
