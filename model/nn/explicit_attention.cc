@@ -21,14 +21,17 @@ torch::Tensor CausalMask(int64_t first, int64_t count, int64_t keys,
 
 }  // namespace
 
+int64_t QueriesAtATime(int64_t rows, int64_t keys) {
+  return std::max<int64_t>(1, kSliceWeights / (rows * keys));
+}
+
 torch::Tensor ExplicitAttention(const torch::Tensor& q, const torch::Tensor& k,
                                 const torch::Tensor& v,
                                 const torch::Tensor& mask, bool causal,
                                 TellWeights tell) {
   const int64_t n = q.size(2);
   const int64_t keys = k.size(2);
-  const int64_t slice =
-      std::max<int64_t>(1, kSliceWeights / (q.size(0) * q.size(1) * keys));
+  const int64_t slice = QueriesAtATime(q.size(0) * q.size(1), keys);
   const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(3)));
   const auto transposed = k.transpose(2, 3);
   std::vector<torch::Tensor> mixed;

@@ -6,6 +6,8 @@
 
 #include <torch/torch.h>
 
+#include <cstdint>
+
 #include "absl/functional/function_ref.h"
 
 namespace strata {
@@ -13,6 +15,9 @@ namespace strata {
 // The weights [rows, H, q, keys] of the queries [first, first + q).
 using TellWeights =
     absl::FunctionRef<void(int64_t first, const torch::Tensor& weights)>;
+
+// Queries whose weights over `keys` keys are held at a time, of `rows` rows and heads.
+int64_t QueriesAtATime(int64_t rows, int64_t keys);
 
 // q [rows, H, n, K]; k, v [rows, H, keys, K]; returns [rows, H, n, K]. `mask`: added
 // to the scores, [rows or 1, 1, n, keys], or undefined. `causal`: query i sees the

@@ -1,6 +1,10 @@
 #include "model/nn/scored_attention.h"
 
+#include <algorithm>
 #include <limits>
+#include <vector>
+
+#include "model/nn/explicit_attention.h"
 
 namespace strata {
 
@@ -62,10 +66,22 @@ torch::Tensor ScoredAttention::Attend(const torch::Tensor& q,
                                       ScoreTermImpl& term,
                                       AttentionWatcher* watcher) {
   const auto distance = Distances(plan, q.device());
-  const auto weights =
-      Weights(q, k, plan.causal ? distance >= 0 : plan.mask, distance, term);
-  if (watcher != nullptr) watcher->OnWeights(plan, 0, weights);
-  return at::matmul(weights, v.transpose(1, 2)).transpose(1, 2);
+  const auto mask = plan.causal ? distance >= 0 : plan.mask;
+  if (watcher == nullptr) return Attend(q, k, v, mask, distance, term);
+  const int64_t n = q.size(1);
+  const int64_t slice = QueriesAtATime(q.size(0) * q.size(2), k.size(1));
+  std::vector<torch::Tensor> mixed;
+  for (int64_t first = 0; first < n; first += slice) {
+    const int64_t count = std::min(slice, n - first);
+    const auto of_these = [&](const torch::Tensor& t) {
+      return t.defined() ? t.narrow(-2, first, count) : t;
+    };
+    const auto weights = Weights(q.narrow(1, first, count), k, of_these(mask),
+                                 of_these(distance), term);
+    watcher->OnWeights(plan, first, weights);
+    mixed.push_back(at::matmul(weights, v.transpose(1, 2)).transpose(1, 2));
+  }
+  return at::cat(mixed, 1);
 }
 
 }  // namespace strata

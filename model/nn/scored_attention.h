@@ -19,7 +19,7 @@ class ScoredAttention {
                               const torch::Tensor& v, const torch::Tensor& mask,
                               const torch::Tensor& distance, ScoreTermImpl& term);
   // The same for one chunk of queries over all keys of its chunk. `watcher` may be
-  // null.
+  // null; else queries are taken a few at a time.
   static torch::Tensor Attend(const torch::Tensor& q, const torch::Tensor& k,
                               const torch::Tensor& v, const AttentionPlan& plan,
                               ScoreTermImpl& term, AttentionWatcher* watcher);
