@@ -5,9 +5,11 @@
 //
 // state_bytes: of one sequence of CONTEXT items. flops_per_byte: of a forward pass in
 // training over texts of SEQUENCE bytes, by the formula of the README's table:
-// sum over levels of (2 N + 4 D keys layers) / S, and 2 V D for each head, where
+// sum over levels of (2 N + 4 D keys layers) / S, with what pools, bridges and routers
+// multiply, and 2 V D for each head, where
 // `keys` are those that a query sees on average; of a level that repeats, N and layers
-// as often as they run. weights_per_byte: what decoding reads for each byte, in values:
+// as often as they run. prefill_flops_per_byte: without what only the logits of a byte
+// need, which a prompt's bytes but the last have no use for. weights_per_byte: what decoding reads for each byte, in values:
 // sum over levels of N / S, and the head.
 
 #include <algorithm>
@@ -60,10 +62,25 @@ LevelConfig Unrolled(LevelConfig level) {
   return level;
 }
 
+// Matrices between a level and the one above, per item of the level: an attention pool's
+// keys and values and a router's are of each item, the rest of a unit.
+double Between(const ModelConfig& config, size_t l, double unit_items) {
+  const LevelConfig& level = config.levels[l];
+  if (level.block == 0) return 0;
+  const double d = level.dim;
+  const double up = config.levels[l + 1].dim;
+  const double items = (level.pool == PoolKind::kAttention ? 2 * d * d : 0) +
+                       static_cast<double>(RouterItems(level)) * 2 * d * d;
+  const double units = static_cast<double>(PoolWidth(level)) * up +
+                       static_cast<double>(BridgeRows(level)) * d * up;
+  return items + units / unit_items;
+}
+
 // Everything but the embedding, which is looked up, per item of its level.
 struct Work {
   double weights = 0;
   double flops = 0;
+  double for_logits = 0;  // of `flops`, what only a byte's own logits need
 };
 
 Work WorkPerByte(const ModelConfig& config, int64_t sequence) {
@@ -88,11 +105,22 @@ Work WorkPerByte(const ModelConfig& config, int64_t sequence) {
     const double attended =
         EncoderRuns(level) * MeanKeys(level, SpecOf(level, level.enc_scope), items) +
         DecoderRuns(level) * (1 + places) * MeanKeys(level, DecoderSpec(level), items);
-    const double weights = (matrices + places * decoder) / bytes;
+    const double unit_items =
+        level.block == 0 ? 1 : MeanItemBytes(config, l + 1) / bytes;
+    const double weights =
+        (matrices + places * decoder + Between(config, l, unit_items)) / bytes;
     work.weights += weights;
     work.flops += 2 * weights + 4 * level.dim * attended / bytes;
   }
-  const double head = static_cast<double>(config.vocab) * config.levels[0].dim;
+  const LevelConfig& bytes = config.levels[0];
+  const double d = bytes.dim;
+  const double head = static_cast<double>(config.vocab) * d;
+  // The head, and of the last layer all but queries, keys and values.
+  if (bytes.dec_layers > 0) {
+    work.for_logits = 2 * (1 + 2 * bytes.ff_mult) * d * d +
+                      4 * d * MeanKeys(bytes, DecoderSpec(bytes), sequence);
+  }
+  work.for_logits += 2 * head;
   work.weights += head;
   work.flops += 2 * head * (1 + config.ngram_heads);
   return work;
@@ -122,6 +150,7 @@ int Main(int argc, char** argv) {
               << "\", \"parameters\": " << ParameterCount(*config)
               << ", \"state_bytes\": " << StateBytes(*config, context)
               << ", \"flops_per_byte\": " << work.flops
+              << ", \"prefill_flops_per_byte\": " << work.flops - work.for_logits
               << ", \"weights_per_byte\": " << work.weights
               << ", \"config\": "
               << absl::StrReplaceAll(ModelConfigToJson(*config), {{"\n", " "}})

@@ -21,12 +21,14 @@ def first_bytes(binaries, models, threads, rounds):
     lone one: all at once, and in a closed loop."""
     server = Server(binaries, models, threads)
     seen = {"lone": [], "at once": [], "closed": []}
+    # Prompts of their own for each: none may be known from before.
+    seeds = dict(zip(seen, (0, 1000, 2000)))
     shape = dict(prompt_bytes=512, max_tokens=128)
     for i in range(rounds):
         for way, load in (("lone", dict(concurrency=1, requests=8)),
                           ("at once", dict(concurrency=8, requests=8, warmup=0)),
                           ("closed", dict(concurrency=8, requests=64))):
-            report = bench(server, **shape, **load, seed=100 * i + len(seen[way]))
+            report = bench(server, **shape, **load, seed=seeds[way] + i)
             seen[way].append(report["ttft_seconds"]["p50"])
     server.close()
     middle = {way: statistics.median(values) for way, values in seen.items()}

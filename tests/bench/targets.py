@@ -3,7 +3,7 @@ of the machine's roofs and ratios of presets, all of one run. See run.sh --only 
 
 A roof is the larger of bytes / read bandwidth and operations / matrix-multiply peak (of
 LibTorch and of the executor's own kernel, the better one), measured in the run: of a step, the weights once and each stream's keys and values, fp32. Operations
-are those of a whole pass by formula; a prefill leaves out what no logit needs.
+are those of a whole pass by formula; of a prefill, without what no logit needs.
 """
 import json
 import subprocess
@@ -65,8 +65,8 @@ def measure(benchmark, binaries, environment, quick, roofs):
     def ratio(above, below):
         return figures[decode_name(*above)] / figures[decode_name(*below)]
 
-    def share_of_peak(peak, name, preset, sequence, passes=1):
-        operations = passes * facts(binaries, preset, sequence)["flops_per_byte"]
+    def share_of_peak(peak, name, preset, sequence, what="flops_per_byte", passes=1):
+        operations = passes * facts(binaries, preset, sequence)[what]
         return figures[name] * operations / peak
 
     table = []
@@ -84,7 +84,7 @@ def measure(benchmark, binaries, environment, quick, roofs):
     for (preset, context), target in zip(PREFILL, (.65, .55, .45)):
         table.append((f"{preset}, prefill of {context}: share of the peak",
                       share_of_peak(peak, f"prefill/{preset}/context{context}", preset,
-                                    context), target, False))
+                                    context, "prefill_flops_per_byte"), target, False))
     for preset in ("tree-1m", "three-level-1m"):
         table.append((f"{preset}, cost of a byte at context 64k over 1k",
                       ratio((preset, 1024, 1), (preset, LONG, 1)), 1.1, True))
@@ -93,10 +93,10 @@ def measure(benchmark, binaries, environment, quick, roofs):
         for preset, target in zip(TRAIN, tops):
             row = f"{kind}/{preset}"
             table.append((f"{row}: share of the peak",
-                          share_of_peak(best, row, preset, 512, 3), target, False))
+                          share_of_peak(best, row, preset, 512, passes=3), target, False))
     for preset, target in zip(TRAIN, (.7, .55)):
         table.append((f"train/{preset}: share of LibTorch's product",
-                      share_of_peak(library, f"train/{preset}", preset, 512, 3), target,
+                      share_of_peak(library, f"train/{preset}", preset, 512, passes=3), target,
                       False))
         table.append((f"{preset}, training with bf16 over without",
                       figures[f"train_bf16/{preset}"] / figures[f"train/{preset}"], 1,
