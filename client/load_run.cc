@@ -115,6 +115,19 @@ void RunOne(Connection* connection, const LoadOptions& options, uint64_t number,
   report->Merge(mine);
 }
 
+// Returns when the request is due; notes if that is over already.
+MonotonicTime WaitUntilDue(MonotonicTime start, double seconds, LoadReport* report) {
+  const MonotonicTime due = start + std::chrono::duration_cast<MonotonicDuration>(
+                                        std::chrono::duration<double>(seconds));
+  const double lateness = Seconds(Clock::System()->Now() - due);
+  if (lateness > 0) {
+    ++report->late;
+    report->worst_lateness = std::max(report->worst_lateness, lateness);
+  }
+  std::this_thread::sleep_until(due);
+  return due;
+}
+
 // Runs `total` requests on `connections`, `options.concurrency` at a time.
 LoadReport RunAll(const std::vector<std::unique_ptr<Connection>>& connections,
                   const LoadOptions& options, int64_t total, uint64_t first,
@@ -131,14 +144,12 @@ LoadReport RunAll(const std::vector<std::unique_ptr<Connection>>& connections,
     threads.emplace_back([&, i] {
       Connection* connection = connections[static_cast<size_t>(i / kStreamsPerSocket)].get();
       for (int64_t number = next++; number < total; number = next++) {
+        LoadReport& report = reports[static_cast<size_t>(i)];
         MonotonicTime due = Clock::System()->Now();
         if (!arrivals.empty()) {
-          due = start + std::chrono::duration_cast<MonotonicDuration>(std::chrono::duration<double>(
-                            arrivals[static_cast<size_t>(number)]));
-          std::this_thread::sleep_until(due);
+          due = WaitUntilDue(start, arrivals[static_cast<size_t>(number)], &report);
         }
-        RunOne(connection, options, first + static_cast<uint64_t>(number), due,
-               &reports[static_cast<size_t>(i)]);
+        RunOne(connection, options, first + static_cast<uint64_t>(number), due, &report);
         on_progress(++done);
       }
     });
@@ -156,6 +167,8 @@ void LoadReport::Merge(const LoadReport& other) {
   failed += other.failed;
   cancelled += other.cancelled;
   good += other.good;
+  late += other.late;
+  worst_lateness = std::max(worst_lateness, other.worst_lateness);
   for (const auto& [code, count] : other.errors) errors[code] += count;
   if (first_error.empty()) first_error = other.first_error;
   prompt_tokens += other.prompt_tokens;

@@ -47,6 +47,10 @@ struct LoadReport {
   int64_t failed = 0;
   int64_t cancelled = 0;  // by this load
   int64_t good = 0;       // completed, and both goals kept
+  // Of an open loop: sent after they were due, as no stream was free, and by how much
+  // the latest of them. More than a few: it was no open loop.
+  int64_t late = 0;
+  double worst_lateness = 0;  // seconds
   std::map<std::string, int64_t> errors;  // by code
   std::string first_error;
   int64_t prompt_tokens = 0;

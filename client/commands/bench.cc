@@ -36,11 +36,24 @@ std::string JsonReport(const LoadOptions& options, const LoadReport& report) {
   json["concurrency"] = options.concurrency;
   if (options.rate > 0) json["rate"] = options.rate;
   json["requests"] = options.requests;
+  json["warmup"] = options.warmup;
   json["prompt_bytes"] = options.prompt_bytes;
   json["max_tokens"] = options.max_tokens;
+  json["temperature"] = options.temperature;
+  json["seed"] = options.seed;
+  json["cancel"] = options.cancel;
+  json["read_delay_seconds"] = options.read_delay;
+  if (options.ttft_goal > 0) json["ttft_goal_seconds"] = options.ttft_goal;
+  if (options.inter_token_goal > 0) {
+    json["inter_token_goal_seconds"] = options.inter_token_goal;
+  }
   json["completed"] = report.completed;
   json["failed"] = report.failed;
   json["cancelled"] = report.cancelled;
+  if (options.rate > 0) {
+    json["late"] = report.late;
+    json["worst_lateness_seconds"] = report.worst_lateness;
+  }
   json["errors"] = report.errors;
   json["seconds"] = report.seconds;
   json["prompt_tokens"] = report.prompt_tokens;
@@ -78,6 +91,11 @@ std::string TextReport(const LoadOptions& options, const LoadReport& report) {
                       PerSecond(static_cast<double>(report.generated_tokens), report.seconds),
                       PerSecond(static_cast<double>(report.completed), report.seconds)),
       report.cancelled > 0 ? absl::StrFormat("%d cancelled, as asked\n", report.cancelled) : "",
+      report.late > 0
+          ? absl::StrFormat("%d were sent late, by up to %.2f s: all streams were taken, see "
+                            "--concurrency\n",
+                            report.late, report.worst_lateness)
+          : "",
       HasGoals(options)
           ? absl::StrFormat("%.2f requests/s kept the goals\n",
                             PerSecond(static_cast<double>(report.good), report.seconds))
