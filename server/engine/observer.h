@@ -27,6 +27,8 @@ class EngineObserver {
   virtual void OnEnded(absl::string_view outcome, double total_seconds) {}
   virtual void OnStep(double seconds, int64_t decode_rows,
                       int64_t prefill_items) {}
+  // So many new streams sat a step out, to come into phase (phase.h).
+  virtual void OnHeld(int64_t rows) {}
   // A request looked for its prompt in the prefix cache: how many of its items
   // need not be fed; 0: a miss.
   virtual void OnPrefixLookup(int64_t cached_items) {}

@@ -125,9 +125,13 @@ void Worker::HoldForPhase(std::vector<int64_t>* plan) {
     rows.push_back(i);
   }
   const std::vector<bool> held = HeldForPhase(decoding);
+  int64_t waiting = 0;
   for (size_t i = 0; i < rows.size(); ++i) {
-    if (held[i]) (*plan)[rows[i]] = 0;
+    if (!held[i]) continue;
+    (*plan)[rows[i]] = 0;
+    ++waiting;
   }
+  if (waiting > 0) core_->observer().OnHeld(waiting);
 }
 
 void Worker::StepVersion(Generator* generator, const std::vector<size_t>& rows,

@@ -119,6 +119,9 @@ struct Metrics::Impl {
   Histogram& batch_rows = OneHistogram(
       "strata_step_decode_rows", "Streams that decoded in one step.",
       CountBuckets());
+  Counter& held_rows = OneCounter(
+      "strata_phase_held_total",
+      "Steps that new streams sat out to come into phase, summed over them.");
   Counter& prefill_items = OneCounter(
       "strata_prefill_items_total", "Prompt items fed in steps.");
   Gauge& queued = OneGauge("strata_queued_requests", "Requests in the queue.");
@@ -245,6 +248,7 @@ void Metrics::OnStep(double seconds, int64_t decode_rows, int64_t prefill_items)
   if (decode_rows > 0) impl_->batch_rows.Observe(decode_rows);
   if (prefill_items > 0) impl_->prefill_items.Increment(prefill_items);
 }
+void Metrics::OnHeld(int64_t rows) { impl_->held_rows.Increment(rows); }
 void Metrics::OnPrefixLookup(int64_t cached_items) {
   (cached_items > 0 ? impl_->prefix_hits : impl_->prefix_misses).Increment();
   if (cached_items > 0) impl_->prefix_items.Increment(cached_items);
