@@ -24,7 +24,7 @@ base_python() {
 make_environment() {
   local python=$1 into=$2 list=$3
   "$python" -m venv "$into"
-  "$into/bin/python" -m pip --disable-pip-version-check install --no-compile --only-binary=:all: \
+  "$into/bin/python" -m pip --disable-pip-version-check install --no-compile --no-deps --only-binary=:all: \
     -r "$list"
 }
 

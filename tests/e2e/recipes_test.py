@@ -6,8 +6,6 @@ import pathlib
 import subprocess
 import sys
 
-import pytest
-
 from harness import training
 
 RECIPES = pathlib.Path(__file__).resolve().parents[2] / "deploy/recipes"
@@ -59,7 +57,6 @@ def test_dialogues_train(empty_server, tmp_path):
 
 
 def test_digits_train(empty_server):
-    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
     for way in ("see", "draw"):
         data = printed("digits.py", way)
         assert len(data.splitlines()) == 1600
