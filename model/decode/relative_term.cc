@@ -40,6 +40,10 @@ std::vector<double> RelativeTerm<T>::Projected(const std::vector<T>& matrix,
                                                double theta) const {
   std::vector<double> vectors(rows_.rows() * dim_);
   std::vector<double> sinusoids(dim_);
+  std::vector<double> columns(dim_ * dim_);  // one after another: a loop of vectors
+  for (int64_t e = 0; e < dim_; ++e) {
+    for (int64_t i = 0; i < dim_; ++i) columns[i * dim_ + e] = matrix[e * dim_ + i];
+  }
   const int64_t half = dim_ / 2;
   for (int64_t row = 0; row < rows_.rows(); ++row) {
     for (int64_t m = 0; m < half; ++m) {
@@ -48,10 +52,10 @@ std::vector<double> RelativeTerm<T>::Projected(const std::vector<T>& matrix,
       sinusoids[m] = std::cos(angle);
       sinusoids[half + m] = std::sin(angle);
     }
-    for (int64_t e = 0; e < dim_; ++e) {
-      double sum = 0;
-      for (int64_t i = 0; i < dim_; ++i) sum += matrix[e * dim_ + i] * sinusoids[i];
-      vectors[row * dim_ + e] = sum;
+    double* const out = vectors.data() + row * dim_;
+    for (int64_t i = 0; i < dim_; ++i) {
+      const double* const column = columns.data() + i * dim_;
+      for (int64_t e = 0; e < dim_; ++e) out[e] += column[e] * sinusoids[i];
     }
   }
   return vectors;
