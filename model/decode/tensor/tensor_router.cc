@@ -8,8 +8,8 @@
 
 namespace strata {
 
-// The one place where a step waits for its device: the levels above depend on what the
-// router says.
+// A step waits for its device here: the levels above depend on what the router says.
+// (Where a position scheme has a fixed bias it waits in nn/score_term.cc, too.)
 void TensorStep::Route(int l, const torch::Tensor& h) {
   const int64_t dim = level(l).dim;
   const auto both = net(l).router()->Project(h);
