@@ -22,7 +22,8 @@ enum class Isa { kBaseline, kAvx2, kAvx512 };
 
 Isa BestIsa() {
 #if defined(__x86_64__)
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
+      !__builtin_cpu_supports("f16c")) {
     return Isa::kBaseline;
   }
   const bool avx512 =

@@ -14,6 +14,8 @@
 
 #include <cstdint>
 
+#include "model/decode/number_types.h"
+
 namespace strata {
 
 // Columns of a weight panel: weights [N, K] are stored as
@@ -53,8 +55,9 @@ template <typename T>
 struct AttendArgs {
   const T* q = nullptr;  // [queries][head_dim], rows q_stride apart; scaled
   int64_t q_stride = 0;
-  const T* k = nullptr;  // [slots / kChunk] chunks, chunk_stride values apart
-  const T* v = nullptr;  // likewise
+  const void* k = nullptr;  // [slots / kChunk] chunks, chunk_stride values apart
+  const void* v = nullptr;  // likewise
+  CacheType type = CacheType::kFull;  // of k and v
   int64_t chunk_stride = 0;
   int64_t head_dim = 0;
   // Visible slots in ascending order: `first`, then `further_count` more ranges
@@ -105,6 +108,9 @@ struct Kernels {
   void (*attend)(const AttendArgs<T>& args);
   // The same for kQueryTile queries in one pass over keys and values.
   void (*attend_tile)(const AttendArgs<T>& args);
+  // to[i * step] = from[i], rounded to the type; from[i * step] back, exactly.
+  void (*put)(const T* from, int64_t n, CacheType type, void* to, int64_t step);
+  void (*take)(const void* from, int64_t step, CacheType type, int64_t n, T* to);
   // y = sigmoid(r) * x.
   void (*gate_reset)(const GateArgs<T>& args);
   // x = (1 - s) * x + s * tanh(g + y), s = sigmoid(z - bias).

@@ -6,12 +6,13 @@
 namespace strata {
 
 absl::StatusOr<std::shared_ptr<const LoadedModel>> LoadCpuModel(
-    const std::string& version_dir) {
+    const std::string& version_dir, const CpuModelOptions& options) {
   return LoadVersion(
       version_dir,
-      [](const VersionFiles& files)
+      [&options](const VersionFiles& files)
           -> absl::StatusOr<std::shared_ptr<const LoadedModel>> {
-        return CpuModel<float>::Create(files.config, files.weights->tensors());
+        return CpuModel<float>::Create(files.config, files.weights->tensors(),
+                                       options);
       });
 }
 

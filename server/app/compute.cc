@@ -96,8 +96,13 @@ absl::StatusOr<Compute> PlanCompute(const Flags& flags) {
   } else if (flags.state_memory == 0) {
     engine.state_memory_bytes = MemoryLimitBytes() / 2;
   }
+  CpuModelOptions types;
+  STRATA_ASSIGN_OR_RETURN(types.cache, ParseCacheType(flags.kv_dtype));
+  const auto on_cpu = [types](const std::string& dir) {
+    return LoadCpuModel(dir, types);
+  };
   compute.loader =
-      devices.empty() ? ModelLoader(LoadCpuModel) : TensorModelLoader(devices);
+      devices.empty() ? ModelLoader(on_cpu) : TensorModelLoader(devices);
   compute.classifier_loader = DocumentLoader(engine.threads_per_worker);
   compute.inspector_loader = TorchInspectorLoader(engine.threads_per_worker);
   return compute;

@@ -49,6 +49,10 @@ const std::vector<Flag>& Table() {
        "What decodes: cpu; cuda, every CUDA device; cuda:0,cuda:1, these; auto: "
        "cuda where there is a device that works, else cpu; tensor: LibTorch on the "
        "CPU with one worker, slower than cpu."},
+      {"kv-dtype", Choice{&F::kv_dtype, "fp32, fp16, bf16"}, "fp16", "type",
+       "Of keys and values in the states of the CPU executor: 16 bits take half of the "
+       "memory, and of the time to read them. fp16 is the more exact one; levels whose "
+       "positions scale keys (xpos) have bf16 in its place."},
       {"workers", Count{&F::workers, 1, 256}, "1", "count",
        "Workers on the CPU, each stepping a batch of its own; a CUDA device has one."},
       {"threads", Count{&F::threads, 0, 1024}, "0", "threads a worker",

@@ -17,14 +17,45 @@
 
 namespace strata {
 
+// A config, and in which types the executor keeps its keys and values.
+struct TypedConfig : NamedConfig {
+  CpuModelOptions types;
+};
+
+using NamedTypes = std::pair<std::string, CpuModelOptions>;
+inline std::vector<NamedTypes> FullTypes() { return {{"", {}}}; }
+inline std::vector<NamedTypes> AllTypes() {
+  return {{"", {}},
+          {"_fp16", {CacheType::kFp16}},
+          {"_bf16", {CacheType::kBf16}}};
+}
+
+// Every small config with every choice of types.
+inline std::vector<TypedConfig> Typed(const std::vector<NamedTypes>& choices) {
+  std::vector<TypedConfig> all;
+  for (const auto& [suffix, types] : choices) {
+    for (NamedConfig config : SmallConfigs()) {
+      config.name += suffix;
+      all.push_back({std::move(config), types});
+    }
+  }
+  return all;
+}
+
+// In double the types are always full.
 template <typename T>
 struct Bench {
-  explicit Bench(const ModelConfig& model_config, int threads = 1,
+  explicit Bench(const TypedConfig& typed)
+      : Bench(typed.config, std::is_same_v<T, float> ? typed.types
+                                                     : CpuModelOptions{}) {}
+  explicit Bench(const ModelConfig& model_config,
+                 const CpuModelOptions& types = {}, int threads = 1,
                  uint64_t seed = 7)
       : config(model_config), weights(config, seed) {
     auto created = CpuModel<T>::Create(
-        config, weights.Views(std::is_same_v<T, float> ? DType::kF32
-                                                       : DType::kF64));
+        config,
+        weights.Views(std::is_same_v<T, float> ? DType::kF32 : DType::kF64),
+        types);
     EXPECT_TRUE(created.ok()) << created.status();
     model = *std::move(created);
     generator = NewGenerator(threads);
@@ -97,9 +128,23 @@ inline double FloatTolerance(const Rows& want) {
   return 2e-4 * largest / 6;
 }
 
-class EveryConfig : public testing::TestWithParam<NamedConfig> {};
+// Of types that are narrower: what rounding costs in logits of these random models.
+inline double TypedTolerance(const TypedConfig& typed, const Rows& want) {
+  CacheType cache = typed.types.cache;
+  for (const LevelConfig& level : typed.config.levels) {
+    if (CpuSequence<float>::TypeOf(level, cache) == CacheType::kBf16) {
+      cache = CacheType::kBf16;
+    }
+  }
+  const double full = FloatTolerance(want);
+  if (cache == CacheType::kFp16) return 100 * full;
+  if (cache == CacheType::kBf16) return 800 * full;
+  return full;
+}
 
-inline std::string ConfigName(const testing::TestParamInfo<NamedConfig>& info) {
+class EveryConfig : public testing::TestWithParam<TypedConfig> {};
+
+inline std::string ConfigName(const testing::TestParamInfo<TypedConfig>& info) {
   return info.param.name;
 }
 
