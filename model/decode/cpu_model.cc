@@ -46,7 +46,7 @@ absl::StatusOr<std::shared_ptr<const CpuModel<T>>> CpuModel<T>::Create(
     const std::map<std::string, TensorView>& tensors,
     const CpuModelOptions& options) {
   STRATA_ASSIGN_OR_RETURN(ModelWeights<T> weights,
-                          PackWeights<T>(config, tensors));
+                          PackWeights<T>(config, tensors, options.weights));
   std::shared_ptr<CpuModel> model(
       new CpuModel(config, std::move(weights), options));
   STRATA_ASSIGN_OR_RETURN(model->origin_,
@@ -60,7 +60,8 @@ absl::StatusOr<std::shared_ptr<const CpuModel<T>>> CpuModel<T>::Create(
 template <typename T>
 std::string CpuModel<T>::executor() const {
   const char* full = sizeof(T) == sizeof(float) ? "fp32" : "fp64";
-  return absl::StrCat("cpu-", kernels_->name, "-", full, "-kv-",
+  return absl::StrCat("cpu-", kernels_->name, "-",
+                      WeightTypeName(options_.weights, full), "-kv-",
                       CacheTypeName(options_.cache, full));
 }
 

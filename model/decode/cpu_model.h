@@ -42,6 +42,7 @@ class CpuModel final : public LoadedModel {
   absl::StatusOr<std::unique_ptr<Generator>> NewGenerator(
       const GeneratorOptions& options) const override;
 
+  WeightType weight_type() const { return options_.weights; }
   // Of keys and values.
   CacheType cache_type() const { return options_.cache; }
   CacheType cache_type(int level) const {

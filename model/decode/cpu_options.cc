@@ -14,6 +14,27 @@ absl::StatusOr<CacheType> ParseCacheType(absl::string_view name) {
       absl::StrCat("\"", name, "\" is none of fp32, fp16, bf16"));
 }
 
+absl::StatusOr<WeightType> ParseWeightType(absl::string_view name) {
+  for (const WeightType type :
+       {WeightType::kFull, WeightType::kBf16, WeightType::kInt8}) {
+    if (name == WeightTypeName(type, "fp32")) return type;
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", name, "\" is none of fp32, bf16, int8"));
+}
+
+std::string WeightTypeName(WeightType type, absl::string_view full) {
+  switch (type) {
+    case WeightType::kFull:
+      return std::string(full);
+    case WeightType::kBf16:
+      return "bf16";
+    case WeightType::kInt8:
+      return "int8";
+  }
+  return "";
+}
+
 std::string CacheTypeName(CacheType type, absl::string_view full) {
   switch (type) {
     case CacheType::kFull:

@@ -1,7 +1,7 @@
 #pragma once
 // The state of one stream: one allocation of exactly StateBytes, laid
-// out by model/state_layout.h; keys and values have a type of their own. Inside a layer's cache, keys and values lie in
-// chunks of kChunk slots, all heads of a chunk together:
+// out by model/state_layout.h; keys and values have a type of their own. Inside a
+// layer's cache they lie in chunks of kChunk slots, all heads of a chunk together:
 //   keys    [slots / kChunk][heads][head_dim][kChunk]
 //   values  [slots / kChunk][heads][kChunk][head_dim]
 // model/scope_rule.h says in which slot an item lives. Besides the allocation there

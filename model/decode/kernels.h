@@ -18,9 +18,14 @@
 
 namespace strata {
 
-// Columns of a weight panel: weights [N, K] are stored as
-// [ceil(N / kPanel)][K][kPanel], zeros beyond N.
+// Columns of a weight panel: weights [N, K] are stored as ceil(N / kPanel) panels of K
+// rows, zeros beyond N (weight_panels.h).
 inline constexpr int64_t kPanel = 64;
+inline constexpr int64_t PanelBytes(WeightType type, int64_t k, int64_t scalar_bytes) {
+  return type == WeightType::kFull   ? k * kPanel * scalar_bytes
+         : type == WeightType::kBf16 ? (k + 1) / 2 * kPanel * 4
+                                     : ((k + 3) / 4 + 2) * kPanel * 4;
+}
 // Slots of a chunk of keys or values. Keys are stored [head_dim][kChunk] inside
 // it, so that 16 scores need no horizontal sum; values [kChunk][head_dim].
 inline constexpr int64_t kChunk = 16;
@@ -93,14 +98,25 @@ struct GateArgs {
   int64_t n = 0;
 };
 
+// Products with weights of one type.
 template <typename T>
-struct Kernels {
-  const char* name;  // "avx512", "avx2", "baseline"
-
-  // y[m][panels * kPanel] = x[m][k] * weights, rows x_stride and y_stride apart.
-  void (*matmul)(const T* x, int64_t x_stride, int64_t m, const T* weights,
+struct Product {
+  // Null where x is read as it is. Otherwise m rows of x, x_stride values apart, are
+  // first brought into the form in which the product reads them, RowBytes(k) each.
+  int64_t (*row_bytes)(int64_t k);
+  void (*prepare)(const T* x, int64_t x_stride, int64_t m, int64_t k, void* rows);
+  // y[m][panels * kPanel] = x[m][k] * weights; rows x_bytes bytes and y_stride values
+  // apart.
+  void (*matmul)(const void* x, int64_t x_bytes, int64_t m, const void* weights,
                  int64_t k, int64_t panels, T* y, int64_t y_stride,
                  Epilogue epilogue);
+};
+
+template <typename T>
+struct Kernels {
+  const char* name;  // as STRATA_CPU_ISA has it
+
+  Product<T> products[kWeightTypes];  // by WeightType; of double kFull alone
   // y = x / sqrt(mean(x^2) + 1e-5) * weight, for each of m rows of n values.
   void (*rms_norm)(const T* x, int64_t x_stride, int64_t m, int64_t n,
                    const T* weight, T* y, int64_t y_stride);
@@ -117,8 +133,9 @@ struct Kernels {
   void (*gate_update)(const GateArgs<T>& args);
 };
 
-// The best table that this processor runs; STRATA_CPU_ISA=baseline|avx2|avx512
-// in the environment asks for a lesser one (and is ignored where it cannot run).
+// The best table that this processor runs; in the environment
+// STRATA_CPU_ISA=baseline|avx2|avx512|avx512vnni|avx512bf16 asks for a lesser one (and
+// is ignored where it cannot run).
 template <typename T>
 const Kernels<T>& SelectKernels();
 

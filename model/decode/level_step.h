@@ -198,6 +198,10 @@ class LevelStep {
 
   void MatMul(const T* x, int64_t x_stride, int64_t m, const PackedMatrix<T>& w,
               T* y, int64_t y_stride, Epilogue epilogue);
+  // Of MatMul: x in the form that the product reads, in `prepared_`.
+  const uint8_t* PrepareRows(const Product<T>& product, const T* x,
+                             int64_t x_stride, int64_t m, int64_t k, bool alone);
+  int64_t PreparedBytes() const;
   void Norm(int l, const T* x, int64_t m, const std::vector<T>& weight, T* y);
   T* ThreadScratch(int thread) {
     return thread_scratch_.data() + thread * thread_stride_;
@@ -207,6 +211,7 @@ class LevelStep {
   ThreadPool* const pool_;
   std::vector<LevelScratch<T>> scratch_;
   AlignedBuffer<T> logits_;  // [wanted][vocab]
+  AlignedBuffer<uint8_t> prepared_;
   std::vector<T> entrance_;  // scratch of AddEntrance
   // Per thread: scores of kQueryTile queries, keys and values of a unit, from
   // terms_offset_ on terms of kQueryTile queries and what a ScoreTerm needs.

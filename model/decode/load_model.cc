@@ -1,5 +1,6 @@
 #include "model/decode/load_model.h"
 
+#include "model/decode/choose_weights.h"
 #include "model/decode/cpu_model.h"
 #include "model/decode/version_files.h"
 
@@ -9,10 +10,11 @@ absl::StatusOr<std::shared_ptr<const LoadedModel>> LoadCpuModel(
     const std::string& version_dir, const CpuModelOptions& options) {
   return LoadVersion(
       version_dir,
-      [&options](const VersionFiles& files)
+      [types = options](const VersionFiles& files) mutable
           -> absl::StatusOr<std::shared_ptr<const LoadedModel>> {
+        if (types.fastest_weights) types.weights = FastestWeights(files.config);
         return CpuModel<float>::Create(files.config, files.weights->tensors(),
-                                       options);
+                                       types);
       });
 }
 

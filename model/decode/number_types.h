@@ -14,6 +14,15 @@ enum class CacheType : uint8_t {
   kBf16,  // 8 bits of precision; the range of float
 };
 
+// Of matrices. What is no matrix (norms, embeddings, biases, learned queries) is kFull
+// always, and so is a router, which compares.
+enum class WeightType : uint8_t {
+  kFull,
+  kBf16,
+  kInt8,  // one scale for each output column
+};
+inline constexpr int kWeightTypes = 3;
+
 inline constexpr int CacheBytes(CacheType type, int full) {
   return type == CacheType::kFull ? full : 2;
 }
