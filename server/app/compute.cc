@@ -98,6 +98,10 @@ absl::StatusOr<Compute> PlanCompute(const Flags& flags) {
   }
   CpuModelOptions types;
   STRATA_ASSIGN_OR_RETURN(types.cache, ParseCacheType(flags.kv_dtype));
+  types.fastest_weights = flags.dtype == "auto";
+  if (!types.fastest_weights) {
+    STRATA_ASSIGN_OR_RETURN(types.weights, ParseWeightType(flags.dtype));
+  }
   const auto on_cpu = [types](const std::string& dir) {
     return LoadCpuModel(dir, types);
   };
