@@ -36,12 +36,14 @@ StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
     if (level.enc_layers > 0) out.enc_slots = EncoderSlots(level, out.enc_items);
     if (level.dec_layers > 0) out.dec_slots = DecoderSlots(level, out.dec_items);
     out.enc_offset = offset;
+    out.cached_before = layout.cached;
     out.dec_offset = out.enc_offset + EncoderRuns(level) * 2 * out.enc_slots * dim;
     out.pool_offset = out.dec_offset + DecoderRuns(level) * 2 * out.dec_slots * dim;
     out.context_offset = out.pool_offset + BufferedItems(level) * dim;
     out.router_offset = out.context_offset + ContextRows(level) * dim;
     const int64_t end = out.router_offset + RouterItems(level) * dim;
     out.values = end - offset;
+    layout.cached += out.pool_offset - out.enc_offset;
     offset = end;
     layout.levels.push_back(out);
   }
@@ -51,7 +53,13 @@ StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
 
 int64_t StateBytes(const ModelConfig& config, int64_t capacity,
                    int value_bytes) {
-  return MakeStateLayout(config, capacity).values * value_bytes;
+  return StateBytes(config, capacity, ValueBytes{value_bytes, value_bytes});
+}
+
+int64_t StateBytes(const ModelConfig& config, int64_t capacity,
+                   const ValueBytes& bytes) {
+  const StateLayout layout = MakeStateLayout(config, capacity);
+  return bytes.Of(layout.values, layout.cached);
 }
 
 }  // namespace strata

@@ -47,14 +47,30 @@ struct LevelLayout {
   int64_t context_offset = 0;
   int64_t router_offset = 0;
   int64_t values = 0;  // of this level, all parts
+  // Of the caches in front of enc_offset, those of earlier levels.
+  int64_t cached_before = 0;
 };
 
 struct StateLayout {
   std::vector<LevelLayout> levels;
   int64_t values = 0;
+  int64_t cached = 0;  // of them: keys and values of all caches
+};
+
+// Where keys and values are kept in a type of their own.
+struct ValueBytes {
+  int cached = 4;
+  int other = 4;  // pool buffers, contexts, routers
+
+  int64_t Of(int64_t values, int64_t cached_values) const {
+    return cached_values * cached + (values - cached_values) * other;
+  }
 };
 
 // REQUIRES: a valid config, capacity >= 1.
 StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity);
+
+int64_t StateBytes(const ModelConfig& config, int64_t capacity,
+                   const ValueBytes& bytes);
 
 }  // namespace strata

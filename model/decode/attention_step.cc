@@ -8,6 +8,9 @@
 namespace strata {
 namespace {
 
+// Values of a vector that are turned or copied at a time.
+constexpr int64_t kVectorBlock = 64;
+
 template <typename T>
 void ShiftQuery(const ScoreTerm<T>& term, int head, int64_t width, T* q) {
   const T* shift = term.query_shift(head);
@@ -28,51 +31,96 @@ typename LevelStep<T>::HeadVector LevelStep<T>::ItemVector(int l, int64_t row,
   const LevelConfig& level = level_config(l);
   const T* key = scratch_[l].qkv.data() + row * PaddedWidth(3 * level.dim) +
                  level.dim + head * (level.dim / level.heads);
-  return {key, 1, key + level.dim};
+  return {key, 1, key + level.dim, CacheType::kFull};
 }
 
 template <typename T>
 typename LevelStep<T>::HeadVector LevelStep<T>::CachedVector(
-    int l, const CacheView<T>& cache, int64_t slot) const {
+    int l, const CacheView& cache, int64_t slot) const {
   const LevelConfig& level = level_config(l);
   return {cache.KeyColumn(slot), kChunk,
-          cache.ValueRow(slot, level.dim / level.heads)};
+          cache.ValueRow(slot, level.dim / level.heads), cache.type};
+}
+
+template <typename T>
+void LevelStep<T>::TakeKey(const HeadVector& from, int64_t first, int64_t count,
+                           T* to) const {
+  const auto* key = static_cast<const uint8_t*>(from.key) +
+                    first * from.key_step * CacheBytes(from.type, sizeof(T));
+  model_->kernels().take(key, from.key_step, from.type, count, to);
+}
+
+template <typename T>
+void LevelStep<T>::TakeValue(const HeadVector& from, int64_t first,
+                             int64_t count, T* to) const {
+  const auto* value = static_cast<const uint8_t*>(from.value) +
+                      first * CacheBytes(from.type, sizeof(T));
+  model_->kernels().take(value, 1, from.type, count, to);
+}
+
+template <typename T>
+void LevelStep<T>::PutValue(int l, const HeadVector& from,
+                            const CacheView& cache, int64_t slot) const {
+  const int64_t width = level_config(l).dim / level_config(l).heads;
+  uint8_t* to = cache.ValueRow(slot, width);
+  if (from.type == CacheType::kFull) {
+    model_->kernels().put(static_cast<const T*>(from.value), width, cache.type,
+                          to, 1);
+    return;
+  }
+  T some[kVectorBlock];
+  for (int64_t d = 0; d < width; d += kVectorBlock) {
+    const int64_t count = std::min(kVectorBlock, width - d);
+    TakeValue(from, d, count, some);
+    model_->kernels().put(some, count, cache.type, to + d * cache.value_bytes, 1);
+  }
 }
 
 template <typename T>
 void LevelStep<T>::CopyVector(int l, const HeadVector& from,
-                              const CacheView<T>& cache, int64_t slot) const {
+                              const CacheView& cache, int64_t slot) const {
   const int64_t width = level_config(l).dim / level_config(l).heads;
-  T* key = cache.KeyColumn(slot);
-  for (int64_t d = 0; d < width; ++d) {
-    key[d * kChunk] = from.key[d * from.key_step];
+  uint8_t* to = cache.KeyColumn(slot);
+  T some[kVectorBlock];
+  for (int64_t d = 0; d < width; d += kVectorBlock) {
+    const int64_t count = std::min(kVectorBlock, width - d);
+    TakeKey(from, d, count, some);
+    model_->kernels().put(some, count, cache.type,
+                          to + d * kChunk * cache.value_bytes, kChunk);
   }
-  std::copy_n(from.value, width, cache.ValueRow(slot, width));
+  PutValue(l, from, cache, slot);
 }
 
 // Rotates the key into its slot; copies the value.
 template <typename T>
 void LevelStep<T>::PutVector(int l, const HeadVector& from, const T* angles,
-                             const CacheView<T>& cache, int64_t slot) {
-  const int64_t width = level_config(l).dim / level_config(l).heads;
-  const int64_t half = width / 2;
+                             const CacheView& cache, int64_t slot) {
+  const int64_t half = level_config(l).dim / level_config(l).heads / 2;
+  const auto& put = model_->kernels().put;
   const T* cosine = angles;
   const T* sine = angles + half;
-  const T* k = from.key;
-  const int64_t step = from.key_step;
-  T* key = cache.KeyColumn(slot);
-  for (int64_t m = 0; m < half; ++m) {
-    const T k0 = k[m * step], k1 = k[(m + half) * step];
-    key[m * kChunk] = k0 * cosine[m] - k1 * sine[m];
-    key[(m + half) * kChunk] = k1 * cosine[m] + k0 * sine[m];
+  uint8_t* to = cache.KeyColumn(slot);
+  const int64_t column = kChunk * cache.value_bytes;
+  T low[kVectorBlock], high[kVectorBlock];
+  for (int64_t d = 0; d < half; d += kVectorBlock) {
+    const int64_t count = std::min(kVectorBlock, half - d);
+    TakeKey(from, d, count, low);
+    TakeKey(from, d + half, count, high);
+    for (int64_t m = 0; m < count; ++m) {
+      const T k0 = low[m], k1 = high[m];
+      low[m] = k0 * cosine[d + m] - k1 * sine[d + m];
+      high[m] = k1 * cosine[d + m] + k0 * sine[d + m];
+    }
+    put(low, count, cache.type, to + d * column, kChunk);
+    put(high, count, cache.type, to + (d + half) * column, kChunk);
   }
-  std::copy_n(from.value, width, cache.ValueRow(slot, width));
+  PutValue(l, from, cache, slot);
 }
 
 // Rotates and scales the query in place; puts key and value into their slot.
 template <typename T>
 void LevelStep<T>::RotateInto(int l, int64_t row, int head,
-                              const CacheView<T>& cache, int64_t slot,
+                              const CacheView& cache, int64_t slot,
                               const ScoreTerm<T>* term) {
   const LevelConfig& level = level_config(l);
   LevelScratch<T>& s = scratch_[l];
@@ -122,7 +170,7 @@ void LevelStep<T>::AttendHead(const Job& job,
   const Scope scope =
       job.stack == Stack::kEncoder ? level.enc_scope : level.dec_scope;
   const SlotSight& slots = scratch_[l].slots;
-  const CacheView<T> cache =
+  const CacheView cache =
       row.sequence->HeadCache(l, job.stack, layer, head);
   const ScoreTerm<T>* const term = model_->term(l, job.stack, layer);
   AttendArgs<T> args = CacheArgs(l, cache, scores);
@@ -160,7 +208,7 @@ void LevelStep<T>::AttendHead(const Job& job,
 }
 
 template <typename T>
-AttendArgs<T> LevelStep<T>::CacheArgs(int l, const CacheView<T>& cache,
+AttendArgs<T> LevelStep<T>::CacheArgs(int l, const CacheView& cache,
                                       T* scores) const {
   const LevelConfig& level = level_config(l);
   AttendArgs<T> args;
@@ -168,6 +216,7 @@ AttendArgs<T> LevelStep<T>::CacheArgs(int l, const CacheView<T>& cache,
   args.out_stride = PaddedWidth(level.dim);
   args.k = cache.keys;
   args.v = cache.values;
+  args.type = cache.type;
   args.chunk_stride = cache.chunk_stride;
   args.head_dim = level.dim / level.heads;
   args.scores = scores;
@@ -191,13 +240,16 @@ int64_t LevelStep<T>::UnitSlots(const LevelConfig& level) {
 
 // Room for one head of one unit, in a thread's scratch behind the scores.
 template <typename T>
-CacheView<T> LevelStep<T>::UnitCache(int l, T* scores) const {
+CacheView LevelStep<T>::UnitCache(int l, CacheType type, T* scores) const {
   const LevelConfig& level = level_config(l);
-  CacheView<T> cache;
+  CacheView cache;
+  cache.type = type;
+  cache.value_bytes = CacheBytes(type, sizeof(T));
   cache.slots = UnitSlots(level);
   cache.chunk_stride = level.dim / level.heads * kChunk;
-  cache.keys = scores + kQueryTile * score_stride_;
-  cache.values = cache.keys + cache.slots / kChunk * cache.chunk_stride;
+  cache.keys = reinterpret_cast<uint8_t*>(scores + kQueryTile * score_stride_);
+  cache.values = cache.keys + cache.slots / kChunk * cache.chunk_stride *
+                                  cache.value_bytes;
   return cache;
 }
 
@@ -206,7 +258,7 @@ template <typename T>
 void LevelStep<T>::AttendUnit(int l, int layer, int64_t unit, int head,
                               T* scores) {
   const LevelConfig& level = level_config(l);
-  const CacheView<T> cache = UnitCache(l, scores);
+  const CacheView cache = UnitCache(l, CacheType::kFull, scores);
   const ScoreTerm<T>* const term = model_->term(l, Stack::kEncoder, layer);
   const int64_t first = unit * level.block;
   for (int64_t r = 0; r < level.block; ++r) {
@@ -230,12 +282,12 @@ void LevelStep<T>::PoolUnit(int l, int64_t unit, int head, T* scores) {
   const LevelConfig& level = level_config(l);
   LevelScratch<T>& s = scratch_[l];
   const int64_t width = level.dim / level.heads;
-  const CacheView<T> cache = UnitCache(l, scores);
+  const CacheView cache = UnitCache(l, CacheType::kFull, scores);
   for (int64_t r = 0; r < level.block; ++r) {
     const T* k = s.qkv.data() +
                  (unit * level.block + r) * PaddedWidth(3 * level.dim) +
                  head * width;
-    CopyVector(l, {k, 1, k + level.dim}, cache, r);
+    CopyVector(l, {k, 1, k + level.dim, CacheType::kFull}, cache, r);
   }
   AttendArgs<T> args = CacheArgs(l, cache, scores);
   args.q = model_->weights().levels[l].pool_query.data() + head * width;

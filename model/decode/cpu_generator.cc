@@ -14,7 +14,8 @@ absl::StatusOr<std::unique_ptr<Sequence>> CpuGenerator<T>::NewSequence(
   STRATA_RETURN_IF_ERROR(
       CheckCapacity(capacity, model_->config().max_context));
   STRATA_ASSIGN_OR_RETURN(
-      auto sequence, CpuSequence<T>::Allocate(&model_->config(), capacity));
+      auto sequence, CpuSequence<T>::Allocate(&model_->config(), capacity,
+                                              model_->cache_type()));
   sequence->CopyFrom(model_->origin());
   return sequence;
 }
@@ -26,7 +27,8 @@ absl::StatusOr<std::unique_ptr<Sequence>> CpuGenerator<T>::Fork(
   STRATA_RETURN_IF_ERROR(
       CheckForkCapacity(*from, capacity, model_->config().max_context));
   STRATA_ASSIGN_OR_RETURN(
-      auto copy, CpuSequence<T>::Allocate(&model_->config(), capacity));
+      auto copy, CpuSequence<T>::Allocate(&model_->config(), capacity,
+                                          model_->cache_type()));
   copy->CopyFrom(*from);
   return copy;
 }

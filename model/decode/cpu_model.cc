@@ -12,8 +12,10 @@
 namespace strata {
 
 template <typename T>
-CpuModel<T>::CpuModel(const ModelConfig& config, ModelWeights<T> weights)
+CpuModel<T>::CpuModel(const ModelConfig& config, ModelWeights<T> weights,
+                      const CpuModelOptions& options)
     : config_(config),
+      options_(options),
       weights_(std::move(weights)),
       kernels_(&SelectKernels<T>()) {
   for (int l = 0; l < static_cast<int>(config_.levels.size()); ++l) {
@@ -41,12 +43,14 @@ auto CpuModel<T>::MakePositions(int l) const -> LevelPositions {
 template <typename T>
 absl::StatusOr<std::shared_ptr<const CpuModel<T>>> CpuModel<T>::Create(
     const ModelConfig& config,
-    const std::map<std::string, TensorView>& tensors) {
+    const std::map<std::string, TensorView>& tensors,
+    const CpuModelOptions& options) {
   STRATA_ASSIGN_OR_RETURN(ModelWeights<T> weights,
-                          PackWeights<T>(config, tensors));
-  std::shared_ptr<CpuModel> model(new CpuModel(config, std::move(weights)));
+                          PackWeights<T>(config, tensors, options.weights));
+  std::shared_ptr<CpuModel> model(
+      new CpuModel(config, std::move(weights), options));
   STRATA_ASSIGN_OR_RETURN(model->origin_,
-                          CpuSequence<T>::Allocate(&model->config_, 1));
+                          CpuSequence<T>::Allocate(&model->config_, 1, options.cache));
   ThreadPool alone(1);
   LevelStep<T> step(model.get(), &alone);
   STRATA_RETURN_IF_ERROR(step.Prime(model->origin_.get()));
@@ -55,7 +59,10 @@ absl::StatusOr<std::shared_ptr<const CpuModel<T>>> CpuModel<T>::Create(
 
 template <typename T>
 std::string CpuModel<T>::executor() const {
-  return absl::StrCat("cpu-", kernels_->name);
+  const char* full = sizeof(T) == sizeof(float) ? "fp32" : "fp64";
+  return absl::StrCat("cpu-", kernels_->name, "-",
+                      WeightTypeName(options_.weights, full), "-kv-",
+                      CacheTypeName(options_.cache, full));
 }
 
 template <typename T>

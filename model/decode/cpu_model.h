@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "model/decode/cpu_options.h"
 #include "model/decode/cpu_sequence.h"
 #include "model/decode/entrance_table.h"
 #include "model/decode/kernels.h"
@@ -25,20 +26,28 @@ namespace strata {
 template <typename T>
 class CpuModel final : public LoadedModel {
  public:
-  // REQUIRES: `config` passed ValidateModelConfig.
+  // REQUIRES: `config` passed ValidateModelConfig; full types where T is double.
   static absl::StatusOr<std::shared_ptr<const CpuModel>> Create(
       const ModelConfig& config,
-      const std::map<std::string, TensorView>& tensors);
+      const std::map<std::string, TensorView>& tensors,
+      const CpuModelOptions& options = {});
 
   const ModelConfig& config() const override { return config_; }
   int64_t weight_bytes() const override { return weights_.bytes; }
   int64_t StateBytes(int64_t capacity) const override {
-    return strata::StateBytes(config_, capacity, sizeof(T));
+    return strata::StateBytes(config_, capacity,
+                              CpuSequence<T>::ValueBytesOf(options_.cache));
   }
   std::string executor() const override;
   absl::StatusOr<std::unique_ptr<Generator>> NewGenerator(
       const GeneratorOptions& options) const override;
 
+  WeightType weight_type() const { return options_.weights; }
+  // Of keys and values.
+  CacheType cache_type() const { return options_.cache; }
+  CacheType cache_type(int level) const {
+    return CpuSequence<T>::TypeOf(config_.levels[level], options_.cache);
+  }
   const ModelWeights<T>& weights() const { return weights_; }
   const Kernels<T>& kernels() const { return *kernels_; }
   const TurnTable& rope(int level) const { return positions_[level].turns; }
@@ -64,10 +73,12 @@ class CpuModel final : public LoadedModel {
     std::vector<std::unique_ptr<ScoreTerm<T>>> enc, dec;  // per layer, or null
   };
 
-  CpuModel(const ModelConfig& config, ModelWeights<T> weights);
+  CpuModel(const ModelConfig& config, ModelWeights<T> weights,
+           const CpuModelOptions& options);
   LevelPositions MakePositions(int level) const;
 
   const ModelConfig config_;
+  const CpuModelOptions options_;
   const ModelWeights<T> weights_;
   const Kernels<T>* const kernels_;
   std::vector<LevelPositions> positions_;

@@ -14,12 +14,11 @@ namespace {
 static_assert(kChunk == kSlotMultiple, "key chunks must fill the slots");
 
 // The chunks that hold the first `used` slots.
-template <typename T>
-void CopyCache(const CacheView<T>& from, const CacheView<T>& to,
-               int64_t used) {
+void CopyCache(const CacheView& from, const CacheView& to, int64_t used) {
   const int64_t chunks = (used + kChunk - 1) / kChunk;
-  std::copy_n(from.keys, chunks * from.chunk_stride, to.keys);
-  std::copy_n(from.values, chunks * from.chunk_stride, to.values);
+  const int64_t bytes = chunks * from.chunk_stride * from.value_bytes;
+  std::copy_n(from.keys, bytes, to.keys);
+  std::copy_n(from.values, bytes, to.values);
 }
 
 // When so many items have been fed; a tree has its leaf, then the nodes.
@@ -33,10 +32,10 @@ int64_t SlotsInUse(const LevelConfig& level, Stack stack, int64_t items) {
 
 template <typename T>
 absl::StatusOr<std::unique_ptr<CpuSequence<T>>> CpuSequence<T>::Allocate(
-    const ModelConfig* config, int64_t capacity) {
-  std::unique_ptr<CpuSequence> sequence(new CpuSequence(config, capacity));
+    const ModelConfig* config, int64_t capacity, CacheType type) {
+  std::unique_ptr<CpuSequence> sequence(new CpuSequence(config, capacity, type));
   sequence->layout_ = MakeStateLayout(*config, capacity);
-  if (!sequence->buffer_.Reserve(sequence->layout_.values)) {
+  if (!sequence->buffer_.Reserve(sequence->bytes())) {
     return absl::ResourceExhaustedError(
         absl::StrCat("no memory for a sequence of ", capacity, " items (",
                      sequence->bytes(), " bytes)"));
@@ -45,26 +44,43 @@ absl::StatusOr<std::unique_ptr<CpuSequence<T>>> CpuSequence<T>::Allocate(
 }
 
 template <typename T>
-CacheView<T> CpuSequence<T>::Cache(int level, Stack stack, int layer) const {
+uint8_t* CpuSequence<T>::AtCache(int level, int64_t offset) const {
+  const LevelLayout& at = layout_.levels[level];
+  const int64_t cached = at.cached_before + offset - at.enc_offset;
+  return const_cast<uint8_t*>(buffer_.data()) +
+         ValueBytesOf(type_).Of(offset, cached);
+}
+
+template <typename T>
+T* CpuSequence<T>::AtPart(int level, int64_t part) const {
+  const int64_t caches_end = layout_.levels[level].pool_offset;
+  return reinterpret_cast<T*>(AtCache(level, caches_end)) + (part - caches_end);
+}
+
+template <typename T>
+CacheView CpuSequence<T>::Cache(int level, Stack stack, int layer) const {
   const LevelLayout& at = layout_.levels[level];
   const bool encoder = stack == Stack::kEncoder;
-  CacheView<T> view;
+  CacheView view;
+  view.type = TypeOf(config_->levels[level], type_);
+  view.value_bytes = ValueBytesOf(type_).cached;
   view.slots = encoder ? at.enc_slots : at.dec_slots;
   const int64_t part = view.slots * config_->levels[level].dim;
   view.chunk_stride = kChunk * config_->levels[level].dim;
-  T* base = const_cast<T*>(buffer_.data());
-  view.keys =
-      base + (encoder ? at.enc_offset : at.dec_offset) + 2 * layer * part;
-  view.values = view.keys + part;
+  const int64_t offset =
+      (encoder ? at.enc_offset : at.dec_offset) + 2 * layer * part;
+  view.keys = AtCache(level, offset);
+  view.values = AtCache(level, offset + part);
   return view;
 }
 
 template <typename T>
-CacheView<T> CpuSequence<T>::HeadCache(int level, Stack stack, int layer,
-                                       int head) const {
-  CacheView<T> view = Cache(level, stack, layer);
+CacheView CpuSequence<T>::HeadCache(int level, Stack stack, int layer,
+                                    int head) const {
+  CacheView view = Cache(level, stack, layer);
   const LevelConfig& config = config_->levels[level];
-  const int64_t before = head * (config.dim / config.heads) * kChunk;
+  const int64_t before =
+      view.value_bytes * head * (config.dim / config.heads) * kChunk;
   view.keys += before;
   view.values += before;
   return view;
@@ -72,17 +88,17 @@ CacheView<T> CpuSequence<T>::HeadCache(int level, Stack stack, int layer,
 
 template <typename T>
 T* CpuSequence<T>::PoolBuffer(int level) const {
-  return const_cast<T*>(buffer_.data()) + layout_.levels[level].pool_offset;
+  return AtPart(level, layout_.levels[level].pool_offset);
 }
 
 template <typename T>
 T* CpuSequence<T>::Context(int level) const {
-  return const_cast<T*>(buffer_.data()) + layout_.levels[level].context_offset;
+  return AtPart(level, layout_.levels[level].context_offset);
 }
 
 template <typename T>
 T* CpuSequence<T>::RouterQuery(int level) const {
-  return const_cast<T*>(buffer_.data()) + layout_.levels[level].router_offset;
+  return AtPart(level, layout_.levels[level].router_offset);
 }
 
 template <typename T>
@@ -95,7 +111,7 @@ void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
       const bool encoder = stack == Stack::kEncoder;
       const int layers = encoder ? EncoderRuns(level) : DecoderRuns(level);
       for (int i = 0; i < layers; ++i) {
-        const CacheView<T> from = other.Cache(l, stack, i);
+        const CacheView from = other.Cache(l, stack, i);
         CopyCache(from, Cache(l, stack, i), SlotsInUse(level, stack, items));
       }
     }

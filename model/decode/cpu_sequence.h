@@ -1,7 +1,7 @@
 #pragma once
-// The state of one stream: one allocation of exactly StateBytes values, laid
-// out by model/state_layout.h. Inside a layer's cache, keys and values lie in
-// chunks of kChunk slots, all heads of a chunk together:
+// The state of one stream: one allocation of exactly StateBytes, laid
+// out by model/state_layout.h; keys and values have a type of their own. Inside a
+// layer's cache they lie in chunks of kChunk slots, all heads of a chunk together:
 //   keys    [slots / kChunk][heads][head_dim][kChunk]
 //   values  [slots / kChunk][heads][kChunk][head_dim]
 // model/scope_rule.h says in which slot an item lives. Besides the allocation there
@@ -22,19 +22,21 @@
 namespace strata {
 
 // One layer's cache, or one head of it.
-template <typename T>
 struct CacheView {
-  T* keys = nullptr;
-  T* values = nullptr;
+  uint8_t* keys = nullptr;
+  uint8_t* values = nullptr;
+  CacheType type = CacheType::kFull;
+  int value_bytes = 0;  // of the type
   int64_t slots = 0;
   int64_t chunk_stride = 0;  // values from a chunk to the next
 
   // Of one head: the key of a slot, kChunk values from dimension to dimension.
-  T* KeyColumn(int64_t slot) const {
-    return keys + slot / kChunk * chunk_stride + slot % kChunk;
+  uint8_t* KeyColumn(int64_t slot) const {
+    return keys + value_bytes * (slot / kChunk * chunk_stride + slot % kChunk);
   }
-  T* ValueRow(int64_t slot, int64_t head_dim) const {
-    return values + slot / kChunk * chunk_stride + slot % kChunk * head_dim;
+  uint8_t* ValueRow(int64_t slot, int64_t head_dim) const {
+    return values + value_bytes * (slot / kChunk * chunk_stride +
+                                   slot % kChunk * head_dim);
   }
 };
 
@@ -44,21 +46,30 @@ class CpuSequence final : public Sequence {
   // `config` must outlive the sequence; it also identifies the model. The
   // state is uninitialised until CopyFrom. RESOURCE_EXHAUSTED without memory.
   static absl::StatusOr<std::unique_ptr<CpuSequence>> Allocate(
-      const ModelConfig* config, int64_t capacity);
+      const ModelConfig* config, int64_t capacity, CacheType type);
 
   int64_t size() const override { return progress_.levels[0].items; }
   int64_t capacity() const override { return capacity_; }
   int64_t bytes() const override {
-    return layout_.values * static_cast<int64_t>(sizeof(T));
+    return ValueBytesOf(type_).Of(layout_.values, layout_.cached);
+  }
+  static ValueBytes ValueBytesOf(CacheType type) {
+    return {CacheBytes(type, sizeof(T)), sizeof(T)};
+  }
+  // Of one level where `type` is asked for. Keys that a position scheme scales reach
+  // e^41, far beyond fp16: they are bf16 in its place, of the same size.
+  static CacheType TypeOf(const LevelConfig& level, CacheType type) {
+    const bool scaled = level.position->log_scale != nullptr;
+    return type == CacheType::kFp16 && scaled ? CacheType::kBf16 : type;
   }
 
   const ModelConfig& config() const { return *config_; }
   const Progress& progress() const { return progress_; }
   Progress* mutable_progress() { return &progress_; }
-  T* data() { return buffer_.data(); }
+  uint8_t* data() { return buffer_.data(); }
 
-  CacheView<T> Cache(int level, Stack stack, int layer) const;
-  CacheView<T> HeadCache(int level, Stack stack, int layer, int head) const;
+  CacheView Cache(int level, Stack stack, int layer) const;
+  CacheView HeadCache(int level, Stack stack, int layer, int head) const;
   // [block][dim]: items of the incomplete unit, where blocks are fixed.
   T* PoolBuffer(int level) const;
   // [ContextRows][dim]: what the level above says about each offset of the unit.
@@ -72,14 +83,20 @@ class CpuSequence final : public Sequence {
   void CopyFrom(const CpuSequence& other);
 
  private:
-  CpuSequence(const ModelConfig* config, int64_t capacity)
-      : config_(config), progress_(*config), capacity_(capacity) {}
+  CpuSequence(const ModelConfig* config, int64_t capacity, CacheType type)
+      : config_(config), type_(type), progress_(*config), capacity_(capacity) {}
+
+  // Of a place of the layout: `offset` in the caches of the level, `part` in what
+  // lies behind them.
+  uint8_t* AtCache(int level, int64_t offset) const;
+  T* AtPart(int level, int64_t part) const;
 
   const ModelConfig* const config_;
+  const CacheType type_;
   Progress progress_;
   const int64_t capacity_;
   StateLayout layout_;
-  AlignedBuffer<T> buffer_;
+  AlignedBuffer<uint8_t> buffer_;
 };
 
 extern template class CpuSequence<float>;

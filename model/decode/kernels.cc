@@ -14,67 +14,64 @@ STRATA_DECLARE_KERNELS(baseline)
 #if defined(__x86_64__)
 STRATA_DECLARE_KERNELS(avx2)
 STRATA_DECLARE_KERNELS(avx512)
+STRATA_DECLARE_KERNELS(avx512vnni)
+STRATA_DECLARE_KERNELS(avx512bf16)
 #endif
 
 namespace {
 
-enum class Isa { kBaseline, kAvx2, kAvx512 };
-
-Isa BestIsa() {
+bool RunsAlways() { return true; }
 #if defined(__x86_64__)
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
-    return Isa::kBaseline;
-  }
-  const bool avx512 =
-      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  return avx512 ? Isa::kAvx512 : Isa::kAvx2;
-#else
-  return Isa::kBaseline;
-#endif
+bool RunsAvx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("f16c");
 }
+bool RunsAvx512() {
+  return RunsAvx2() && __builtin_cpu_supports("avx512f") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl");
+}
+bool RunsVnni() { return RunsAvx512() && __builtin_cpu_supports("avx512vnni"); }
+bool RunsBf16() { return RunsVnni() && __builtin_cpu_supports("avx512bf16"); }
+#endif
 
-Isa ChosenIsa() {
-  const Isa best = BestIsa();
-  const char* asked = std::getenv("STRATA_CPU_ISA");
-  if (asked == nullptr) return best;
-  if (std::strcmp(asked, "baseline") == 0) return Isa::kBaseline;
-  if (std::strcmp(asked, "avx2") == 0 && best == Isa::kAvx512) {
-    return Isa::kAvx2;
+// From the least to the best.
+struct Table {
+  const Kernels<float>* of_float;
+  const Kernels<double>* of_double;
+  bool (*runs)();
+};
+constexpr Table kTables[] = {
+    {&baseline::kFloatKernels, &baseline::kDoubleKernels, RunsAlways},
+#if defined(__x86_64__)
+    {&avx2::kFloatKernels, &avx2::kDoubleKernels, RunsAvx2},
+    {&avx512::kFloatKernels, &avx512::kDoubleKernels, RunsAvx512},
+    {&avx512vnni::kFloatKernels, &avx512vnni::kDoubleKernels, RunsVnni},
+    {&avx512bf16::kFloatKernels, &avx512bf16::kDoubleKernels, RunsBf16},
+#endif
+};
+
+const Table& ChosenTable() {
+  const char* const asked = std::getenv("STRATA_CPU_ISA");
+  const Table* best = &kTables[0];
+  for (const Table& table : kTables) {
+    if (!table.runs()) break;
+    best = &table;
+    if (asked != nullptr && std::strcmp(asked, table.of_float->name) == 0) break;
   }
-  return best;
+  return *best;
 }
 
 }  // namespace
 
 template <>
 const Kernels<float>& SelectKernels<float>() {
-#if defined(__x86_64__)
-  switch (ChosenIsa()) {
-    case Isa::kAvx512:
-      return avx512::kFloatKernels;
-    case Isa::kAvx2:
-      return avx2::kFloatKernels;
-    case Isa::kBaseline:
-      break;
-  }
-#endif
-  return baseline::kFloatKernels;
+  return *ChosenTable().of_float;
 }
 
 template <>
 const Kernels<double>& SelectKernels<double>() {
-#if defined(__x86_64__)
-  switch (ChosenIsa()) {
-    case Isa::kAvx512:
-      return avx512::kDoubleKernels;
-    case Isa::kAvx2:
-      return avx2::kDoubleKernels;
-    case Isa::kBaseline:
-      break;
-  }
-#endif
-  return baseline::kDoubleKernels;
+  return *ChosenTable().of_double;
 }
 
 }  // namespace strata

@@ -14,11 +14,18 @@
 
 #include <cstdint>
 
+#include "model/decode/number_types.h"
+
 namespace strata {
 
-// Columns of a weight panel: weights [N, K] are stored as
-// [ceil(N / kPanel)][K][kPanel], zeros beyond N.
+// Columns of a weight panel: weights [N, K] are stored as ceil(N / kPanel) panels of K
+// rows, zeros beyond N (weight_panels.h).
 inline constexpr int64_t kPanel = 64;
+inline constexpr int64_t PanelBytes(WeightType type, int64_t k, int64_t scalar_bytes) {
+  return type == WeightType::kFull   ? k * kPanel * scalar_bytes
+         : type == WeightType::kBf16 ? (k + 1) / 2 * kPanel * 4
+                                     : ((k + 3) / 4 + 2) * kPanel * 4;
+}
 // Slots of a chunk of keys or values. Keys are stored [head_dim][kChunk] inside
 // it, so that 16 scores need no horizontal sum; values [kChunk][head_dim].
 inline constexpr int64_t kChunk = 16;
@@ -53,8 +60,9 @@ template <typename T>
 struct AttendArgs {
   const T* q = nullptr;  // [queries][head_dim], rows q_stride apart; scaled
   int64_t q_stride = 0;
-  const T* k = nullptr;  // [slots / kChunk] chunks, chunk_stride values apart
-  const T* v = nullptr;  // likewise
+  const void* k = nullptr;  // [slots / kChunk] chunks, chunk_stride values apart
+  const void* v = nullptr;  // likewise
+  CacheType type = CacheType::kFull;  // of k and v
   int64_t chunk_stride = 0;
   int64_t head_dim = 0;
   // Visible slots in ascending order: `first`, then `further_count` more ranges
@@ -90,14 +98,25 @@ struct GateArgs {
   int64_t n = 0;
 };
 
+// Products with weights of one type.
 template <typename T>
-struct Kernels {
-  const char* name;  // "avx512", "avx2", "baseline"
-
-  // y[m][panels * kPanel] = x[m][k] * weights, rows x_stride and y_stride apart.
-  void (*matmul)(const T* x, int64_t x_stride, int64_t m, const T* weights,
+struct Product {
+  // Null where x is read as it is. Otherwise m rows of x, x_stride values apart, are
+  // first brought into the form in which the product reads them, RowBytes(k) each.
+  int64_t (*row_bytes)(int64_t k);
+  void (*prepare)(const T* x, int64_t x_stride, int64_t m, int64_t k, void* rows);
+  // y[m][panels * kPanel] = x[m][k] * weights; rows x_bytes bytes and y_stride values
+  // apart.
+  void (*matmul)(const void* x, int64_t x_bytes, int64_t m, const void* weights,
                  int64_t k, int64_t panels, T* y, int64_t y_stride,
                  Epilogue epilogue);
+};
+
+template <typename T>
+struct Kernels {
+  const char* name;  // as STRATA_CPU_ISA has it
+
+  Product<T> products[kWeightTypes];  // by WeightType; of double kFull alone
   // y = x / sqrt(mean(x^2) + 1e-5) * weight, for each of m rows of n values.
   void (*rms_norm)(const T* x, int64_t x_stride, int64_t m, int64_t n,
                    const T* weight, T* y, int64_t y_stride);
@@ -105,14 +124,18 @@ struct Kernels {
   void (*attend)(const AttendArgs<T>& args);
   // The same for kQueryTile queries in one pass over keys and values.
   void (*attend_tile)(const AttendArgs<T>& args);
+  // to[i * step] = from[i], rounded to the type; from[i * step] back, exactly.
+  void (*put)(const T* from, int64_t n, CacheType type, void* to, int64_t step);
+  void (*take)(const void* from, int64_t step, CacheType type, int64_t n, T* to);
   // y = sigmoid(r) * x.
   void (*gate_reset)(const GateArgs<T>& args);
   // x = (1 - s) * x + s * tanh(g + y), s = sigmoid(z - bias).
   void (*gate_update)(const GateArgs<T>& args);
 };
 
-// The best table that this processor runs; STRATA_CPU_ISA=baseline|avx2|avx512
-// in the environment asks for a lesser one (and is ignored where it cannot run).
+// The best table that this processor runs; in the environment
+// STRATA_CPU_ISA=baseline|avx2|avx512|avx512vnni|avx512bf16 asks for a lesser one (and
+// is ignored where it cannot run).
 template <typename T>
 const Kernels<T>& SelectKernels();
 

@@ -1,10 +1,11 @@
 #pragma once
 // Attention of one head: scores against key chunks, softmax, weighted values.
 // See kernels_impl.h. Every sum runs over slots in ascending order, even and
-// odd ones apart, whatever the tile.
+// odd ones apart, whatever the tile. S: how keys and values are stored.
 
 #include "model/decode/kernels.h"
 #include "model/decode/kernels_math.h"
+#include "model/decode/kernels_stored.h"
 
 namespace strata {
 namespace STRATA_ISA {
@@ -12,14 +13,14 @@ namespace {
 
 // Scores of Q queries with G vectors of slots; vector j holds the slots
 // [j * lanes, (j + 1) * lanes).
-template <typename T, int Q, int G>
+template <typename T, typename S, int Q, int G>
 STRATA_INLINE void ScoreGroup(const AttendArgs<T>& a, int64_t j, T* scores) {
   constexpr int L = kLanes<T>;
   constexpr int kPerChunk = int(kChunk) / L;
-  const T* k[G];
+  const S* k[G];
 #pragma GCC unroll 8
   for (int g = 0; g < G; ++g) {
-    k[g] = a.k + (j + g) / kPerChunk * a.chunk_stride +
+    k[g] = static_cast<const S*>(a.k) + (j + g) / kPerChunk * a.chunk_stride +
            (j + g) % kPerChunk * L;
   }
   Vec<T> acc[Q][G] = {};
@@ -41,7 +42,7 @@ STRATA_INLINE void ScoreGroup(const AttendArgs<T>& a, int64_t j, T* scores) {
 }
 
 // Scores of all slots of the chunks [begin, end), from scores[0].
-template <typename T, int Q>
+template <typename T, typename S, int Q>
 STRATA_INLINE void Scores(const AttendArgs<T>& a, int64_t begin, int64_t end) {
   constexpr int L = kLanes<T>;
   constexpr int kPerChunk = int(kChunk) / L;
@@ -49,13 +50,15 @@ STRATA_INLINE void Scores(const AttendArgs<T>& a, int64_t begin, int64_t end) {
   int64_t j = begin * kPerChunk;
   const int64_t last = end * kPerChunk;
   T* scores = a.scores;
-  for (; j + G <= last; j += G, scores += G * L) ScoreGroup<T, Q, G>(a, j, scores);
+  for (; j + G <= last; j += G, scores += G * L) {
+    ScoreGroup<T, S, Q, G>(a, j, scores);
+  }
   if constexpr (G > 4) {
     for (; j + 4 <= last; j += 4, scores += 4 * L) {
-      ScoreGroup<T, Q, 4>(a, j, scores);
+      ScoreGroup<T, S, Q, 4>(a, j, scores);
     }
   }
-  for (; j < last; ++j, scores += L) ScoreGroup<T, Q, 1>(a, j, scores);
+  for (; j < last; ++j, scores += L) ScoreGroup<T, S, Q, 1>(a, j, scores);
 }
 
 // Scores of the slots [base, base + n) with their terms. What stands in place of the
@@ -103,15 +106,16 @@ STRATA_INLINE T Softmax(T* scores, int64_t n) {
 }
 
 // The values of a slot, from column d on.
-template <typename T>
-STRATA_INLINE const T* ValueRow(const AttendArgs<T>& a, int64_t slot,
+template <typename S, typename T>
+STRATA_INLINE const S* ValueRow(const AttendArgs<T>& a, int64_t slot,
                                 int64_t d) {
-  return a.v + slot / kChunk * a.chunk_stride + slot % kChunk * a.head_dim + d;
+  return static_cast<const S*>(a.v) + slot / kChunk * a.chunk_stride +
+         slot % kChunk * a.head_dim + d;
 }
 
 // DV vectors of values from column d on: even and odd slots are summed apart,
 // which halves the chain that the additions wait for. p[s] weighs slot s.
-template <typename T, typename V, int DV>
+template <typename T, typename S, typename V, int DV>
 STRATA_INLINE void ValueGroup(const AttendArgs<T>& a, const T* p, T inverse,
                               int64_t d) {
   constexpr int L = sizeof(V) / sizeof(T);
@@ -122,7 +126,7 @@ STRATA_INLINE void ValueGroup(const AttendArgs<T>& a, const T* p, T inverse,
     for (int64_t s = range.begin; s < range.end;) {
       const int64_t chunk_end = (s / kChunk + 1) * kChunk;
       const int64_t end = chunk_end < range.end ? chunk_end : range.end;
-      const T* v = ValueRow(a, s, d);
+      const S* v = ValueRow<S>(a, s, d);
       if ((s & 1) != 0) {
 #pragma GCC unroll 8
         for (int g = 0; g < DV; ++g) odd[g] += p[s] * Load<V>(v + g * L);
@@ -148,8 +152,8 @@ STRATA_INLINE void ValueGroup(const AttendArgs<T>& a, const T* p, T inverse,
   }
 }
 
-template <typename T>
-void Attend(const AttendArgs<T>& a) {
+template <typename T, typename S>
+STRATA_INLINE void AttendAs(const AttendArgs<T>& a) {
   constexpr int L = kLanes<T>;
   const int64_t end =
       a.further_count > 0 ? a.further[a.further_count - 1].end : a.first.end;
@@ -157,7 +161,7 @@ void Attend(const AttendArgs<T>& a) {
   const int64_t end_chunk = (end + kChunk - 1) / kChunk;
   const int64_t base = begin_chunk * kChunk;
   const int64_t n = end_chunk * kChunk - base;
-  Scores<T, 1>(a, begin_chunk, end_chunk);
+  Scores<T, S, 1>(a, begin_chunk, end_chunk);
   if (a.terms != nullptr) ApplyTerms<T, 1>(a, base, n);
   Hide(a.scores, 0, a.first.begin - base);
   int64_t seen = a.first.end;
@@ -170,21 +174,21 @@ void Attend(const AttendArgs<T>& a) {
   const T* p = a.scores - base;
   int64_t d = 0;
   for (; d + 4 * L <= a.head_dim; d += 4 * L) {
-    ValueGroup<T, Vec<T>, 4>(a, p, inverse, d);
+    ValueGroup<T, S, Vec<T>, 4>(a, p, inverse, d);
   }
   if (d + 2 * L <= a.head_dim) {
-    ValueGroup<T, Vec<T>, 2>(a, p, inverse, d);
+    ValueGroup<T, S, Vec<T>, 2>(a, p, inverse, d);
     d += 2 * L;
   }
   if (d + L <= a.head_dim) {
-    ValueGroup<T, Vec<T>, 1>(a, p, inverse, d);
+    ValueGroup<T, S, Vec<T>, 1>(a, p, inverse, d);
     d += L;
   }
-  for (; d < a.head_dim; ++d) ValueGroup<T, T, 1>(a, p, inverse, d);
+  for (; d < a.head_dim; ++d) ValueGroup<T, S, T, 1>(a, p, inverse, d);
 }
 
 // Query q sees the slots [0, first.end + q).
-template <typename T, typename V, int DV>
+template <typename T, typename S, typename V, int DV>
 STRATA_INLINE void ValueTile(const AttendArgs<T>& a, const T* inverse,
                              int64_t d) {
   constexpr int L = sizeof(V) / sizeof(T);
@@ -193,7 +197,7 @@ STRATA_INLINE void ValueTile(const AttendArgs<T>& a, const T* inverse,
   const int64_t common = a.first.end & ~int64_t{1};
   for (int64_t s = 0; s < common;) {
     const int64_t end = s + kChunk < common ? s + kChunk : common;
-    const T* v = ValueRow(a, s, d);
+    const S* v = ValueRow<S>(a, s, d);
     for (; s < end; s += 2, v += 2 * a.head_dim) {
 #pragma GCC unroll 8
       for (int g = 0; g < DV; ++g) {
@@ -212,7 +216,7 @@ STRATA_INLINE void ValueTile(const AttendArgs<T>& a, const T* inverse,
     const T* p = a.scores + q * a.score_stride;
     const int64_t end = a.first.end + q;
     for (int64_t s = common; s < end; s += 2) {
-      const T* v = ValueRow(a, s, d);
+      const S* v = ValueRow<S>(a, s, d);
 #pragma GCC unroll 8
       for (int g = 0; g < DV; ++g) even[q][g] += p[s] * Load<V>(v + g * L);
       if (s + 1 >= end) break;
@@ -229,12 +233,12 @@ STRATA_INLINE void ValueTile(const AttendArgs<T>& a, const T* inverse,
   }
 }
 
-template <typename T>
-void AttendTile(const AttendArgs<T>& a) {
+template <typename T, typename S>
+STRATA_INLINE void AttendTileAs(const AttendArgs<T>& a) {
   constexpr int L = kLanes<T>;
   const int64_t last = a.first.end + kQueryTile - 1;
   const int64_t end_chunk = (last + kChunk - 1) / kChunk;
-  Scores<T, kQueryTile>(a, 0, end_chunk);
+  Scores<T, S, kQueryTile>(a, 0, end_chunk);
   if (a.terms != nullptr) ApplyTerms<T, kQueryTile>(a, 0, end_chunk * kChunk);
   T inverse[kQueryTile];
   for (int q = 0; q < kQueryTile; ++q) {
@@ -247,13 +251,22 @@ void AttendTile(const AttendArgs<T>& a) {
   constexpr int DV = STRATA_VECTOR_BYTES == 64 ? 2 : 1;
   int64_t d = 0;
   for (; d + DV * L <= a.head_dim; d += DV * L) {
-    ValueTile<T, Vec<T>, DV>(a, inverse, d);
+    ValueTile<T, S, Vec<T>, DV>(a, inverse, d);
   }
   if (DV > 1 && d + L <= a.head_dim) {
-    ValueTile<T, Vec<T>, 1>(a, inverse, d);
+    ValueTile<T, S, Vec<T>, 1>(a, inverse, d);
     d += L;
   }
-  for (; d < a.head_dim; ++d) ValueTile<T, T, 1>(a, inverse, d);
+  for (; d < a.head_dim; ++d) ValueTile<T, S, T, 1>(a, inverse, d);
+}
+
+template <typename T>
+void Attend(const AttendArgs<T>& a) {
+  WithCacheType<T>(a.type, [&]<typename S>() { AttendAs<T, S>(a); });
+}
+template <typename T>
+void AttendTile(const AttendArgs<T>& a) {
+  WithCacheType<T>(a.type, [&]<typename S>() { AttendTileAs<T, S>(a); });
 }
 
 }  // namespace

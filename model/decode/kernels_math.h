@@ -10,6 +10,14 @@ namespace strata {
 namespace STRATA_ISA {
 namespace {
 
+// A value that is rounded before it is used: a product that an addition may follow in one
+// tile and not in another must not become one rounding with it.
+#if __has_builtin(__builtin_assoc_barrier)
+#define STRATA_ROUNDED(x) __builtin_assoc_barrier(x)
+#else
+#define STRATA_ROUNDED(x) __arithmetic_fence(x)
+#endif
+
 typedef float VecF __attribute__((vector_size(STRATA_VECTOR_BYTES)));
 typedef double VecD __attribute__((vector_size(STRATA_VECTOR_BYTES)));
 typedef int32_t VecI __attribute__((vector_size(STRATA_VECTOR_BYTES)));

@@ -21,20 +21,69 @@ template <typename T>
 void LevelStep<T>::MatMul(const T* x, int64_t x_stride, int64_t m,
                           const PackedMatrix<T>& w, T* y, int64_t y_stride,
                           Epilogue epilogue) {
-  const auto& matmul = model_->kernels().matmul;
+  const Product<T>& product =
+      model_->kernels().products[static_cast<int>(w.type)];
   const int64_t panels = w.panels();
-  if (pool_->threads() == 1 || m * w.in * w.out < kParallelWork) {
-    matmul(x, x_stride, m, w.data.data(), w.in, panels, y, y_stride, epilogue);
+  const bool alone = pool_->threads() == 1 || m * w.in * w.out < kParallelWork;
+  const auto* rows = reinterpret_cast<const uint8_t*>(x);
+  int64_t row_bytes = x_stride * static_cast<int64_t>(sizeof(T));
+  if (product.prepare != nullptr) {
+    row_bytes = product.row_bytes(w.in);
+    rows = PrepareRows(product, x, x_stride, m, w.in, alone);
+  }
+  if (alone) {
+    product.matmul(rows, row_bytes, m, w.data.data(), w.in, panels, y, y_stride,
+                   epilogue);
     return;
   }
   const int64_t cuts = (m + kRowsPerTask - 1) / kRowsPerTask;
   pool_->ParallelFor(panels * cuts, [&](int, int64_t task) {
     const int64_t p = task / cuts;
     const int64_t row = task % cuts * kRowsPerTask;
-    matmul(x + row * x_stride, x_stride, std::min(kRowsPerTask, m - row),
-           w.data.data() + p * w.in * kPanel, w.in, 1,
-           y + row * y_stride + p * kPanel, y_stride, epilogue);
+    product.matmul(rows + row * row_bytes, row_bytes,
+                   std::min(kRowsPerTask, m - row),
+                   w.data.data() + p * w.panel_bytes(), w.in, 1,
+                   y + row * y_stride + p * kPanel, y_stride, epilogue);
   });
+}
+
+// Once for all panels.
+template <typename T>
+const uint8_t* LevelStep<T>::PrepareRows(const Product<T>& product, const T* x,
+                                         int64_t x_stride, int64_t m, int64_t k,
+                                         bool alone) {
+  uint8_t* const rows = prepared_.data();
+  const int64_t row_bytes = product.row_bytes(k);
+  if (alone || m <= kRowsPerTask) {
+    product.prepare(x, x_stride, m, k, rows);
+    return rows;
+  }
+  const int64_t cuts = (m + kRowsPerTask - 1) / kRowsPerTask;
+  pool_->ParallelFor(cuts, [&](int, int64_t task) {
+    const int64_t row = task * kRowsPerTask;
+    product.prepare(x + row * x_stride, x_stride, std::min(kRowsPerTask, m - row),
+                    k, rows + row * row_bytes);
+  });
+  return rows;
+}
+
+template <typename T>
+int64_t LevelStep<T>::PreparedBytes() const {
+  const Product<T>& product =
+      model_->kernels().products[static_cast<int>(model_->weight_type())];
+  if (product.prepare == nullptr) return 0;
+  int64_t most = 0;
+  for (int l = 0; l <= top(); ++l) {
+    const LevelScratch<T>& s = scratch_[l];
+    const LevelConfig& level = level_config(l);
+    const int64_t nodes = HasTree(l) ? s.growth.count() * level.summaries : 0;
+    const int64_t n = std::max(
+        {DecoderRows(level, s), s.units() * PoolItems(level), nodes});
+    most = std::max(
+        {most, n * product.row_bytes(std::max(1, level.ff_mult) * level.dim),
+         s.units() * product.row_bytes(PoolWidth(level))});
+  }
+  return most;
 }
 
 template <typename T>

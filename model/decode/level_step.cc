@@ -106,7 +106,8 @@ absl::Status LevelStep<T>::Reserve() {
   ok = ok &&
        logits_.Reserve(scratch_[0].wanted *
                        PaddedWidth(model_->config().vocab)) &&
-       thread_scratch_.Reserve(pool_->threads() * thread_stride_);
+       thread_scratch_.Reserve(pool_->threads() * thread_stride_) &&
+       prepared_.Reserve(PreparedBytes());
   if (ok) return absl::OkStatus();
   return absl::ResourceExhaustedError("no memory for the scratch of a step");
 }

@@ -123,9 +123,10 @@ class LevelStep {
 
   // One head of a key and a value, wherever they lie.
   struct HeadVector {
-    const T* key = nullptr;
+    const void* key = nullptr;
     int64_t key_step = 1;  // from dimension to dimension
-    const T* value = nullptr;
+    const void* value = nullptr;
+    CacheType type = CacheType::kFull;
   };
 
   void FillRope(int l, int64_t row, int64_t item);
@@ -135,7 +136,7 @@ class LevelStep {
   void Attend(const Job& job, int layer, bool wanted_only);
   void AttendHead(const Job& job, const StackRow<CpuSequence<T>>& row, int layer,
                   int head, int64_t first_query, T* scores);
-  AttendArgs<T> CacheArgs(int l, const CacheView<T>& cache, T* scores) const;
+  AttendArgs<T> CacheArgs(int l, const CacheView& cache, T* scores) const;
   void SetQuery(int l, int64_t row, int head, AttendArgs<T>* args);
 
   // tree_step.cc
@@ -156,26 +157,32 @@ class LevelStep {
                         int64_t j, int head);
   void DrawNode(int l, int layer, int64_t made, int head, T* scores);
   void CopyLeaf(int l, int layer, const TreeGrowth::Made& node, int head,
-                const CacheView<T>& to);
+                const CacheView& to);
   void CopyChildren(int l, int layer, const TreeGrowth::Made& node, int head,
-                    const CacheView<T>& to);
+                    const CacheView& to);
   void AddMeanOfChildren(int l, int layer, int64_t made);
+  void RoundNode(int l, int64_t made);
   void AttendTreeHead(int l, int layer, int64_t row_index, int head,
                       int64_t first_query, T* scores);
 
-  CacheView<T> UnitCache(int l, T* scores) const;
+  CacheView UnitCache(int l, CacheType type, T* scores) const;
   void AttendUnit(int l, int layer, int64_t unit, int head, T* scores);
   void PoolUnit(int l, int64_t unit, int head, T* scores);
   HeadVector ItemVector(int l, int64_t row, int head) const;
   // `cache`, here and below: of one head.
-  HeadVector CachedVector(int l, const CacheView<T>& cache, int64_t slot) const;
+  HeadVector CachedVector(int l, const CacheView& cache, int64_t slot) const;
+  // Dimensions [first, first + count).
+  void TakeKey(const HeadVector& from, int64_t first, int64_t count, T* to) const;
+  void TakeValue(const HeadVector& from, int64_t first, int64_t count, T* to) const;
+  void PutValue(int l, const HeadVector& from, const CacheView& cache,
+                int64_t slot) const;
   // As it is, where PutVector turns the key.
-  void CopyVector(int l, const HeadVector& from, const CacheView<T>& cache,
+  void CopyVector(int l, const HeadVector& from, const CacheView& cache,
                   int64_t slot) const;
   void PutVector(int l, const HeadVector& from, const T* angles,
-                 const CacheView<T>& cache, int64_t slot);
+                 const CacheView& cache, int64_t slot);
   // `term`: of the layer, or null.
-  void RotateInto(int l, int64_t row, int head, const CacheView<T>& cache,
+  void RotateInto(int l, int64_t row, int head, const CacheView& cache,
                   int64_t slot, const ScoreTerm<T>* term = nullptr);
 
   // position_step.cc
@@ -191,6 +198,10 @@ class LevelStep {
 
   void MatMul(const T* x, int64_t x_stride, int64_t m, const PackedMatrix<T>& w,
               T* y, int64_t y_stride, Epilogue epilogue);
+  // Of MatMul: x in the form that the product reads, in `prepared_`.
+  const uint8_t* PrepareRows(const Product<T>& product, const T* x,
+                             int64_t x_stride, int64_t m, int64_t k, bool alone);
+  int64_t PreparedBytes() const;
   void Norm(int l, const T* x, int64_t m, const std::vector<T>& weight, T* y);
   T* ThreadScratch(int thread) {
     return thread_scratch_.data() + thread * thread_stride_;
@@ -200,6 +211,7 @@ class LevelStep {
   ThreadPool* const pool_;
   std::vector<LevelScratch<T>> scratch_;
   AlignedBuffer<T> logits_;  // [wanted][vocab]
+  AlignedBuffer<uint8_t> prepared_;
   std::vector<T> entrance_;  // scratch of AddEntrance
   // Per thread: scores of kQueryTile queries, keys and values of a unit, from
   // terms_offset_ on terms of kQueryTile queries and what a ScoreTerm needs.

@@ -1,17 +1,20 @@
 #include "model/decode/load_model.h"
 
+#include "model/decode/choose_weights.h"
 #include "model/decode/cpu_model.h"
 #include "model/decode/version_files.h"
 
 namespace strata {
 
 absl::StatusOr<std::shared_ptr<const LoadedModel>> LoadCpuModel(
-    const std::string& version_dir) {
+    const std::string& version_dir, const CpuModelOptions& options) {
   return LoadVersion(
       version_dir,
-      [](const VersionFiles& files)
+      [types = options](const VersionFiles& files) mutable
           -> absl::StatusOr<std::shared_ptr<const LoadedModel>> {
-        return CpuModel<float>::Create(files.config, files.weights->tensors());
+        if (types.fastest_weights) types.weights = FastestWeights(files.config);
+        return CpuModel<float>::Create(files.config, files.weights->tensors(),
+                                       types);
       });
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "model/decode/cpu_options.h"
 #include "model/generator.h"
 
 namespace strata {
@@ -20,6 +21,6 @@ namespace strata {
 //   RESOURCE_EXHAUSTED  no memory for the weights
 // The message names the folder.
 absl::StatusOr<std::shared_ptr<const LoadedModel>> LoadCpuModel(
-    const std::string& version_dir);
+    const std::string& version_dir, const CpuModelOptions& options = {});
 
 }  // namespace strata

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model/base/status_macros.h"
+#include "model/decode/weight_panels.h"
 #include "model/position_shape.h"
 
 namespace strata {
@@ -21,8 +22,9 @@ using Shape = std::vector<int64_t>;
 template <typename T>
 class Taker {
  public:
-  explicit Taker(const std::map<std::string, TensorView>& tensors)
-      : tensors_(tensors) {}
+  // `type`: of matrices.
+  Taker(const std::map<std::string, TensorView>& tensors, WeightType type)
+      : tensors_(tensors), type_(type) {}
 
   std::vector<T> Take(const std::string& name, const Shape& shape) {
     if (!status_.ok()) return {};
@@ -59,13 +61,21 @@ class Taker {
   // The rows of all `names`, [out, in] each, as one matrix.
   PackedMatrix<T> TakeMatrix(const std::vector<std::string>& names, int64_t out,
                              int64_t in) {
+    return TakeMatrixAs(type_, names, out, in);
+  }
+
+  PackedMatrix<T> TakeMatrixAs(WeightType type, const std::vector<std::string>& names,
+                               int64_t out, int64_t in) {
+    const int64_t bytes = bytes_;
     std::vector<T> rows;
     for (const std::string& name : names) {
       std::vector<T> part = Take(name, {out, in});
       rows.insert(rows.end(), part.begin(), part.end());
     }
     if (!status_.ok()) return {};
-    return Pack(rows, out * static_cast<int64_t>(names.size()), in);
+    const int64_t columns = out * static_cast<int64_t>(names.size());
+    bytes_ = bytes + MatrixBytes(type, columns, in, sizeof(T));
+    return Pack(rows, columns, in, type);
   }
 
   absl::Status Finish() const {
@@ -112,27 +122,22 @@ class Taker {
     return values;
   }
 
-  PackedMatrix<T> Pack(const std::vector<T>& rows, int64_t out, int64_t in) {
+  PackedMatrix<T> Pack(const std::vector<T>& rows, int64_t out, int64_t in,
+                       WeightType type) {
     PackedMatrix<T> packed;
     packed.out = out;
     packed.in = in;
-    if (!packed.data.Reserve(packed.panels() * kPanel * in)) {
+    packed.type = type;
+    if (!packed.data.Reserve(packed.panels() * packed.panel_bytes())) {
       status_ = absl::ResourceExhaustedError("no memory for the weights");
       return {};
     }
-    T* to = packed.data.data();
-    for (int64_t p = 0; p < packed.panels(); ++p) {
-      for (int64_t i = 0; i < in; ++i) {
-        for (int64_t c = 0; c < kPanel; ++c) {
-          const int64_t row = p * kPanel + c;
-          *to++ = row < out ? rows[row * in + i] : T(0);
-        }
-      }
-    }
+    PackPanels(rows.data(), out, in, type, packed.data.data());
     return packed;
   }
 
   const std::map<std::string, TensorView>& tensors_;
+  const WeightType type_;
   absl::Status status_;
   std::set<std::string> taken_;
   int64_t bytes_ = 0;
@@ -253,7 +258,8 @@ LevelWeights<T> TakeLevel(Taker<T>* take, const ModelConfig& config, int l) {
   out.bridge = take->TakeMatrix({p + "bridge.weight"}, BridgeRows(level) * d,
                                 up);
   if (level.block_rule == BlockRule::kRouter) {
-    out.router = take->TakeMatrix({p + "router.weight"}, 2 * d, d);
+    out.router =
+        take->TakeMatrixAs(WeightType::kFull, {p + "router.weight"}, 2 * d, d);
   }
   return out;
 }
@@ -275,8 +281,8 @@ void SkipNgramHeads(Taker<T>* take, const ModelConfig& config) {
 template <typename T>
 absl::StatusOr<ModelWeights<T>> PackWeights(
     const ModelConfig& config,
-    const std::map<std::string, TensorView>& tensors) {
-  Taker<T> take(tensors);
+    const std::map<std::string, TensorView>& tensors, WeightType type) {
+  Taker<T> take(tensors, type);
   ModelWeights<T> weights;
   const int64_t d = config.levels[0].dim;
   weights.embedding = take.Take("embedding.weight", {config.vocab, d});
@@ -291,8 +297,8 @@ absl::StatusOr<ModelWeights<T>> PackWeights(
 }
 
 template absl::StatusOr<ModelWeights<float>> PackWeights<float>(
-    const ModelConfig&, const std::map<std::string, TensorView>&);
+    const ModelConfig&, const std::map<std::string, TensorView>&, WeightType);
 template absl::StatusOr<ModelWeights<double>> PackWeights<double>(
-    const ModelConfig&, const std::map<std::string, TensorView>&);
+    const ModelConfig&, const std::map<std::string, TensorView>&, WeightType);
 
 }  // namespace strata

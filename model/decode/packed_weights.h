@@ -1,6 +1,6 @@
 #pragma once
-// A model's weights in the order in which the kernels read them: matrices cut
-// into panels of kPanel output columns, [panel][in][kPanel], so that a step
+// A model's weights in the order and the type in which the kernels read them: matrices
+// cut into panels of kPanel output columns (weight_panels.h), so that a step
 // streams them once, front to back. Built once per loaded model, immutable and
 // shared by all workers.
 
@@ -21,9 +21,11 @@ template <typename T>
 struct PackedMatrix {
   int64_t out = 0;  // columns that mean something
   int64_t in = 0;
-  AlignedBuffer<T> data;  // [panels()][in][kPanel]
+  WeightType type = WeightType::kFull;
+  AlignedBuffer<uint8_t> data;  // as weight_panels.h has it
 
   int64_t panels() const { return PaddedWidth(out) / kPanel; }
+  int64_t panel_bytes() const { return PanelBytes(type, in, sizeof(T)); }
 };
 
 // Of what stands in a residual sum's place; empty where the sum stands.
@@ -77,11 +79,12 @@ struct ModelWeights {
 // RESOURCE_EXHAUSTED when memory cannot be had.
 template <typename T>
 absl::StatusOr<ModelWeights<T>> PackWeights(
-    const ModelConfig& config, const std::map<std::string, TensorView>& tensors);
+    const ModelConfig& config, const std::map<std::string, TensorView>& tensors,
+    WeightType type = WeightType::kFull);
 
 extern template absl::StatusOr<ModelWeights<float>> PackWeights<float>(
-    const ModelConfig&, const std::map<std::string, TensorView>&);
+    const ModelConfig&, const std::map<std::string, TensorView>&, WeightType);
 extern template absl::StatusOr<ModelWeights<double>> PackWeights<double>(
-    const ModelConfig&, const std::map<std::string, TensorView>&);
+    const ModelConfig&, const std::map<std::string, TensorView>&, WeightType);
 
 }  // namespace strata

@@ -85,8 +85,9 @@ void RelativeTerm<T>::Fill(int head, const T* q, const Distances& distances,
                            T* scratch, T* out) const {
   const std::vector<T>& table = tables_[tables_.size() == 1 ? 0 : head];
   const int64_t padded = PaddedWidth(rows_.Row(distances.far) + 1);
-  kernels_.matmul(q, width_, 1, table.data(), width_, padded / kPanel, scratch,
-                  padded, Epilogue::kStore);
+  kernels_.products[static_cast<int>(WeightType::kFull)].matmul(
+      q, 0, 1, table.data(), width_, padded / kPanel, scratch, padded,
+      Epilogue::kStore);
   if (constant_.empty()) {
     for (int64_t n = 0; n < distances.count; ++n) {
       out[n] = scratch[rows_.Row(distances.at(n))];

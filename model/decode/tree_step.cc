@@ -8,6 +8,12 @@
 #include "model/decode/level_step.h"
 
 namespace strata {
+namespace {
+
+// Values of a vector that are worked on at a time.
+constexpr int64_t kBlock = 64;
+
+}  // namespace
 
 template <typename T>
 void LevelStep<T>::PlanTree(int l) {
@@ -68,8 +74,9 @@ void LevelStep<T>::MakeNodes(int l, int layer) {
     Norm(l, y, m, w.tree_norm, x);
     MatMul(x, width, m, w.qkv, NodeKey(l, first, 0) - level.dim,
            PaddedWidth(3 * level.dim), Epilogue::kStore);
-    for (int64_t i = first; h > 0 && i < first + nodes; ++i) {
-      AddMeanOfChildren(l, layer, i);
+    for (int64_t i = first; i < first + nodes; ++i) {
+      if (h > 0) AddMeanOfChildren(l, layer, i);
+      RoundNode(l, i);
     }
   }
 }
@@ -90,9 +97,9 @@ typename LevelStep<T>::HeadVector LevelStep<T>::NodeVector(
   const int64_t made = scratch_[l].growth.Find(row, node);
   if (made >= 0) {
     const T* key = NodeKey(l, made, j) + head * width;
-    return {key, 1, key + level.dim};
+    return {key, 1, key + level.dim, CacheType::kFull};
   }
-  const CacheView<T> cache = scratch_[l].rows[row].sequence->HeadCache(
+  const CacheView cache = scratch_[l].rows[row].sequence->HeadCache(
       l, Stack::kDecoder, layer, head);
   return CachedVector(l, cache, TreeNodeSlot(TreeOf(level), node) + j);
 }
@@ -107,7 +114,7 @@ void LevelStep<T>::DrawNode(int l, int layer, int64_t made, int head,
   const int64_t width = level.dim / level.heads;
   const TreeGrowth::Made& node = s.growth.Get(made);
   const bool leaf = node.node.height == 0;
-  const CacheView<T> cache = UnitCache(l, scores);
+  const CacheView cache = UnitCache(l, model_->cache_type(l), scores);
   if (leaf) {
     CopyLeaf(l, layer, node, head, cache);
   } else {
@@ -128,12 +135,12 @@ void LevelStep<T>::DrawNode(int l, int layer, int64_t made, int head,
 // Items that an earlier step fed lie turned in the cache.
 template <typename T>
 void LevelStep<T>::CopyLeaf(int l, int layer, const TreeGrowth::Made& node,
-                            int head, const CacheView<T>& to) {
+                            int head, const CacheView& to) {
   const LevelConfig& level = level_config(l);
   LevelScratch<T>& s = scratch_[l];
   const int64_t width = level.dim / level.heads;
   const LevelRow<CpuSequence<T>>& row = s.rows[node.row];
-  const CacheView<T> cache =
+  const CacheView cache =
       row.sequence->HeadCache(l, Stack::kDecoder, layer, head);
   for (int64_t r = 0; r < level.leaf; ++r) {
     const int64_t j =
@@ -149,7 +156,7 @@ void LevelStep<T>::CopyLeaf(int l, int layer, const TreeGrowth::Made& node,
 
 template <typename T>
 void LevelStep<T>::CopyChildren(int l, int layer, const TreeGrowth::Made& node,
-                                int head, const CacheView<T>& to) {
+                                int head, const CacheView& to) {
   const LevelConfig& level = level_config(l);
   const int64_t width = level.dim / level.heads;
   for (int64_t j = 0; j < 2 * level.summaries; ++j) {
@@ -173,10 +180,34 @@ void LevelStep<T>::AddMeanOfChildren(int l, int layer, int64_t made) {
       const HeadVector b = NodeVector(l, layer, node.row, right, j, head);
       T* key = NodeKey(l, made, j) + head * width;
       T* value = key + level.dim;
-      for (int64_t d = 0; d < width; ++d) {
-        key[d] += (a.key[d * a.key_step] + b.key[d * b.key_step]) / 2;
-        value[d] += (a.value[d] + b.value[d]) / 2;
+      for (int64_t d = 0; d < width; d += kBlock) {
+        const int64_t count = std::min(kBlock, width - d);
+        T of_a[kBlock], of_b[kBlock];
+        TakeKey(a, d, count, of_a);
+        TakeKey(b, d, count, of_b);
+        for (int64_t i = 0; i < count; ++i) key[d + i] += (of_a[i] + of_b[i]) / 2;
+        TakeValue(a, d, count, of_a);
+        TakeValue(b, d, count, of_b);
+        for (int64_t i = 0; i < count; ++i) value[d + i] += (of_a[i] + of_b[i]) / 2;
       }
+    }
+  }
+}
+
+// To what a cache would give back: no later node or query may tell in which step this
+// one was made.
+template <typename T>
+void LevelStep<T>::RoundNode(int l, int64_t made) {
+  const CacheType type = model_->cache_type(l);
+  if (type == CacheType::kFull) return;
+  const LevelConfig& level = level_config(l);
+  uint16_t rounded[kBlock];
+  for (int64_t j = 0; j < level.summaries; ++j) {
+    T* both = NodeKey(l, made, j);  // the value lies behind the key
+    for (int64_t d = 0; d < 2 * level.dim; d += kBlock) {
+      const int64_t count = std::min(kBlock, 2 * level.dim - d);
+      model_->kernels().put(both + d, count, type, rounded, 1);
+      model_->kernels().take(rounded, 1, type, count, both + d);
     }
   }
 }
@@ -189,7 +220,7 @@ void LevelStep<T>::AttendTreeHead(int l, int layer, int64_t row_index, int head,
   const int64_t width = level.dim / level.heads;
   const LevelRow<CpuSequence<T>>& row = s.rows[row_index];
   const int64_t begin = s.tree_rows[row_index].begin;
-  const CacheView<T> cache =
+  const CacheView cache =
       row.sequence->HeadCache(l, Stack::kDecoder, layer, head);
   AttendArgs<T> args = CacheArgs(l, cache, scores);
   for (const TreeSight::Leaf& leaf : s.sight.Leaves(row_index)) {
@@ -207,7 +238,8 @@ void LevelStep<T>::AttendTreeHead(int l, int layer, int64_t row_index, int head,
     }
     for (int64_t j = 0; leaf.kept >= 0 && j < level.summaries; ++j) {
       const T* key = NodeKey(l, leaf.kept, j) + head * width;
-      CopyVector(l, {key, 1, key + level.dim}, cache, leaf.kept_slot + j);
+      CopyVector(l, {key, 1, key + level.dim, CacheType::kFull}, cache,
+                 leaf.kept_slot + j);
     }
   }
 }

@@ -96,8 +96,17 @@ absl::StatusOr<Compute> PlanCompute(const Flags& flags) {
   } else if (flags.state_memory == 0) {
     engine.state_memory_bytes = MemoryLimitBytes() / 2;
   }
+  CpuModelOptions types;
+  STRATA_ASSIGN_OR_RETURN(types.cache, ParseCacheType(flags.kv_dtype));
+  types.fastest_weights = flags.dtype == "auto";
+  if (!types.fastest_weights) {
+    STRATA_ASSIGN_OR_RETURN(types.weights, ParseWeightType(flags.dtype));
+  }
+  const auto on_cpu = [types](const std::string& dir) {
+    return LoadCpuModel(dir, types);
+  };
   compute.loader =
-      devices.empty() ? ModelLoader(LoadCpuModel) : TensorModelLoader(devices);
+      devices.empty() ? ModelLoader(on_cpu) : TensorModelLoader(devices);
   compute.classifier_loader = DocumentLoader(engine.threads_per_worker);
   compute.inspector_loader = TorchInspectorLoader(engine.threads_per_worker);
   return compute;

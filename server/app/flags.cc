@@ -49,6 +49,15 @@ const std::vector<Flag>& Table() {
        "What decodes: cpu; cuda, every CUDA device; cuda:0,cuda:1, these; auto: "
        "cuda where there is a device that works, else cpu; tensor: LibTorch on the "
        "CPU with one worker, slower than cpu."},
+      {"dtype", Choice{&F::dtype, "fp32, bf16, int8, auto"}, "fp32", "type",
+       "Of weights of the CPU executor: bf16 takes half of the memory and of the time to "
+       "read them, int8 a quarter, at a cost in quality (tests/bench prints it). auto: "
+       "fp32 or bf16, whichever is faster here for matrices of the model's width, "
+       "measured when it is loaded, and logged."},
+      {"kv-dtype", Choice{&F::kv_dtype, "fp32, fp16, bf16"}, "fp16", "type",
+       "Of keys and values in the states of the CPU executor: 16 bits take half of the "
+       "memory, and of the time to read them. fp16 is the more exact one; levels whose "
+       "positions scale keys (xpos) have bf16 in its place."},
       {"workers", Count{&F::workers, 1, 256}, "1", "count",
        "Workers on the CPU, each stepping a batch of its own; a CUDA device has one."},
       {"threads", Count{&F::threads, 0, 1024}, "0", "threads a worker",
@@ -99,8 +108,8 @@ const std::vector<Flag>& Table() {
       {"prefix-cache", Bytes{&F::prefix_cache, 0}, "512MiB", "bytes",
        "Of the state memory, what states of earlier requests may take while no "
        "request wants it, so that a prompt that begins as one of them is not read "
-       "again: that of 4,000 bytes takes 1 MB in block-1m, 8 MB in block-10m, 69 MB "
-       "in flat-10m. 0: none are kept; for clients that must not learn from the "
+       "again: that of 4,000 bytes takes half a MB in block-1m, 4 MB in block-10m, "
+       "34 MB in flat-10m. 0: none are kept; for clients that must not learn from the "
        "speed of an answer what others sent."},
       {"inspect-max-bytes", Bytes{&F::inspect_max_bytes, 1}, "4096", "bytes",
        "Of a text of Inspect. Its time, and that of calls of Classify and Embed behind "

@@ -23,6 +23,8 @@ struct Flags {
   std::string http;
   std::string port_file;
   std::string devices;
+  std::string dtype;
+  std::string kv_dtype;
   int64_t workers = 0;
   int64_t threads = 0;          // 0: all cores, shared by the workers
   int64_t trainer_threads = 0;  // 0: all cores

@@ -1,6 +1,8 @@
 // Decoding without a server: bytes/s of a batched step by model, context and
 // streams, and of the whole engine by workers. Google Benchmark; run.sh drives
-// it. STRATA_BENCH_MODELS names a folder with bench-PRESET/1/ version folders.
+// it. STRATA_BENCH_MODELS names a folder with bench-PRESET/1/ version folders. PRESET may
+// be PRESET:WEIGHTS or PRESET:WEIGHTS:KV, as in flat-25m:bf16:fp32; fp32 weights and fp16
+// keys and values are what is not said.
 //
 //   decode_bench [FLAGS]
 //                [decode/PRESET/CONTEXT/STREAMS | prefill/PRESET/CONTEXT |
@@ -22,6 +24,7 @@
 #include "absl/strings/str_split.h"
 #include "model/base/log.h"
 #include "model/base/random.h"
+#include "model/decode/cpu_options.h"
 #include "model/decode/kernels.h"
 #include "model/decode/load_model.h"
 #include "model/decode/thread_pool.h"
@@ -37,14 +40,20 @@ constexpr int64_t kRoom = 128;  // steps before a sequence is made anew
 // reads the weights of the upper levels once for all.
 constexpr int64_t kPhases = 8;
 
-std::shared_ptr<const LoadedModel> Model(const std::string& preset) {
+// `name`: PRESET, or PRESET:WEIGHTS, or PRESET:WEIGHTS:KV.
+std::shared_ptr<const LoadedModel> Model(const std::string& name) {
   static auto* const models =
       new std::map<std::string, std::shared_ptr<const LoadedModel>>;
-  auto& model = (*models)[preset];
+  auto& model = (*models)[name];
   if (model == nullptr) {
     const char* root = std::getenv("STRATA_BENCH_MODELS");
     STRATA_CHECK(root != nullptr);
-    auto loaded = LoadCpuModel(std::string(root) + "/bench-" + preset + "/1");
+    const std::vector<std::string> parts = absl::StrSplit(name, ':');
+    CpuModelOptions types{WeightType::kFull, CacheType::kFp16};
+    if (parts.size() > 1) types.weights = ParseWeightType(parts[1]).value();
+    if (parts.size() > 2) types.cache = ParseCacheType(parts[2]).value();
+    auto loaded =
+        LoadCpuModel(std::string(root) + "/bench-" + parts[0] + "/1", types);
     STRATA_CHECK(loaded.ok());
     model = *std::move(loaded);
   }
@@ -138,13 +147,15 @@ void BM_Prefill(benchmark::State& state, const std::string& preset,
 void BM_KernelPeak(benchmark::State& state) {
   constexpr int64_t kRows = 128, kIn = 512, kPanels = 8;
   auto pool = ThreadPool(Threads());
-  const auto& matmul = SelectKernels<float>().matmul;
+  const auto& matmul =
+      SelectKernels<float>().products[static_cast<int>(WeightType::kFull)].matmul;
   const std::vector<float> x(kRows * kIn, 0.5f), w(kPanels * kIn * kPanel, 0.25f);
   std::vector<std::vector<float>> y(Threads());
   for (auto& out : y) out.resize(kRows * kPanels * kPanel);
   for (auto _ : state) {
     pool.ParallelFor(Threads(), [&](int thread, int64_t) {
-      matmul(x.data(), kIn, kRows, w.data(), kIn, kPanels, y[thread].data(),
+      matmul(x.data(), kIn * sizeof(float), kRows, w.data(), kIn, kPanels,
+             y[thread].data(),
              kPanels * kPanel, Epilogue::kStore);
     });
   }

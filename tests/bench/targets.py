@@ -2,12 +2,17 @@
 of the machine's roofs and ratios of presets, all of one run. See run.sh --only targets.
 
 A roof is the larger of bytes / read bandwidth and operations / matrix-multiply peak (of
-LibTorch and of the executor's own kernel, the better one), measured in the run: of a step, the weights once and each stream's keys and values, fp32. Operations
+LibTorch and of the executor's own fp32 kernel, the better one), measured in the run: of a
+step, the weights once and each stream's keys and values, in the bytes that they take:
+weights are fp32 where a row says nothing else, keys and values 16 bits. Operations
 are those of a whole pass by formula; of a prefill, without what no logit needs.
 """
 import json
+import pathlib
 import subprocess
 
+WEIGHT_BYTES = {"fp32": 4, "bf16": 2, "int8": 1}
+KV_BYTES = 2
 LONG = 65536 - 256  # the longest context that leaves room to step in
 
 
@@ -21,9 +26,13 @@ DECODE = [("flat-25m", 64, 1), ("flat-25m", 512, 8), ("flat-25m", 512, 32),
           ("block-45m", 8192, 16), ("flat-45m", 8192, 16), ("block-45m", 64, 1),
           ("tree-1m", 1024, 1), ("tree-1m", LONG, 1),
           ("three-level-1m", 1024, 1), ("three-level-1m", LONG, 1)]
+# bf16 is of use where the processor multiplies it.
+BF16 = "flat-25m:bf16"
+if "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text():
+    DECODE.append((BF16, 64, 1))
 PREFILL = [("flat-25m", 512), ("flat-25m", 4096), ("block-45m", 4096)]
 TRAIN = ["flat-25m", "block-45m"]
-PRESETS = sorted({row[0] for row in DECODE + PREFILL} | set(TRAIN))
+PRESETS = sorted({row[0].split(":")[0] for row in DECODE + PREFILL} | set(TRAIN))
 
 
 def facts(binaries, preset, context):
@@ -39,8 +48,10 @@ def decode_name(preset, context, streams):
 
 def share_of_roof(binaries, figures, roofs, preset, context, streams):
     """Of the flat presets: each step reads all weights and all keys and values."""
-    known = facts(binaries, preset, context)
-    moved = 4 * known["parameters"] + streams * known["state_bytes"]
+    name, weights = (preset.split(":") + ["fp32"])[:2]
+    known = facts(binaries, name, context)  # its state_bytes: of fp32
+    moved = (WEIGHT_BYTES[weights] * known["parameters"] +
+             streams * known["state_bytes"] * KV_BYTES / 4)
     operations = streams * (2 * known["parameters"] + known["state_bytes"] / 2)
     roof = max(moved / roofs["read_bandwidth"],
                operations / roofs["matrix_multiply_peak"])
@@ -70,10 +81,12 @@ def measure(benchmark, binaries, environment, quick, roofs):
         return figures[name] * operations / peak
 
     table = []
-    for context, streams, target in ((64, 1, .8), (512, 8, .7), (512, 32, .6),
-                                     (8192, 1, .6)):
-        table.append((f"flat-25m, context {context}, {streams} streams: share of the "
-                      "roof", share_of_roof(binaries, figures, roofs, "flat-25m",
+    shares = [("flat-25m", 64, 1, .8), ("flat-25m", 512, 8, .7),
+              ("flat-25m", 512, 32, .6), ("flat-25m", 8192, 1, .6)]
+    shares += [(*row, .8) for row in DECODE if row[0] == BF16]
+    for preset, context, streams, target in shares:
+        table.append((f"{preset}, context {context}, {streams} streams: share of the "
+                      "roof", share_of_roof(binaries, figures, roofs, preset,
                                             context, streams), target, False))
     for streams, target in ((1, 8), (16, 20)):
         table.append((f"block-45m over flat-45m, context 8192, {streams} streams",

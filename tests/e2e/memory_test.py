@@ -27,8 +27,8 @@ def test_streams_wait_for_memory_and_all_finish(serve):
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    # flat-1m holds about 4.6 kB of keys and values an item: 64 streams of
-    # 2,200 items would need 2.5 times the budget.
+    # flat-1m holds about 2.6 kB of keys and values an item: 64 streams of
+    # 2,200 items would need 1.3 times the budget.
     def one(i):
         return server.text("plain", b"x" * 2_100, max_tokens=100,
                            sampling=dict(seed=i, ignore_eos=True))

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <limits>
 
 #include "model/base/random.h"
 #include "tests/model/decode/decode_fixture.h"
@@ -85,14 +84,14 @@ void ExpectEachAsAlone(Bench<float>* bench,
 class BatchTest : public EveryConfig {};
 
 TEST_P(BatchTest, ARowInARaggedBatchEqualsItselfAlone) {
-  Bench<float> bench(GetParam().config);
+  Bench<float> bench(GetParam());
   auto streams = MakeStreams(&bench, 23);
   RunRagged(&bench, bench.generator.get(), &streams, 1);
   ExpectEachAsAlone(&bench, streams);
 }
 
 TEST_P(BatchTest, ThreadsChangeNothing) {
-  Bench<float> bench(GetParam().config);
+  Bench<float> bench(GetParam());
   const auto pooled = bench.NewGenerator(3);
   auto streams = MakeStreams(&bench, 23);
   RunRagged(&bench, pooled.get(), &streams, 2);
@@ -100,7 +99,7 @@ TEST_P(BatchTest, ThreadsChangeNothing) {
 }
 
 TEST_P(BatchTest, ASequenceMayMoveBetweenWorkers) {
-  Bench<float> bench(GetParam().config);
+  Bench<float> bench(GetParam());
   const auto other = bench.NewGenerator(1);
   const auto items = RandomItems(61, 12);
   auto alone = bench.New(61);
@@ -118,14 +117,15 @@ TEST_P(BatchTest, ASequenceMayMoveBetweenWorkers) {
 
 // Whoever had the memory before, nothing of it is read.
 TEST_P(BatchTest, PoisonedMemoryLeavesNoResidue) {
-  Bench<float> bench(GetParam().config);
+  Bench<float> bench(GetParam());
   const auto items = RandomItems(97, 13);
   auto clean = bench.New(97);
   const auto want = bench.FeedSingly(clean.get(), items, 0, 97);
-  auto poisoned = CpuSequence<float>::Allocate(&bench.model->config(), 97);
+  auto poisoned = CpuSequence<float>::Allocate(&bench.model->config(), 97,
+                                                bench.model->cache_type());
   ASSERT_TRUE(poisoned.ok());
-  std::fill_n((*poisoned)->data(), (*poisoned)->bytes() / sizeof(float),
-              std::numeric_limits<float>::quiet_NaN());
+  // A NaN of every type.
+  std::fill_n((*poisoned)->data(), (*poisoned)->bytes(), uint8_t{0xFF});
   (*poisoned)->CopyFrom(bench.model->origin());
   EXPECT_EQ(bench.FeedSingly(poisoned->get(), items, 0, 50),
             (std::vector<std::vector<float>>(want.begin(), want.begin() + 50)));
@@ -135,7 +135,7 @@ TEST_P(BatchTest, PoisonedMemoryLeavesNoResidue) {
 
 // The last logits alone are the last of all logits; none can be asked for.
 TEST_P(BatchTest, LogitsComeWhereTheyAreAsked) {
-  Bench<float> bench(GetParam().config);
+  Bench<float> bench(GetParam());
   const auto items = RandomItems(40, 14);
   auto alone = bench.New(40);
   const auto want = bench.FeedSingly(alone.get(), items, 0, 40);
@@ -156,22 +156,24 @@ TEST_P(BatchTest, LogitsComeWhereTheyAreAsked) {
 
 // Every instruction set of this machine: right, and equal to itself in bits.
 TEST_P(BatchTest, EachInstructionSetIsRightAndBatchInvariant) {
-  for (const char* isa : {"baseline", "avx2", "avx512"}) {
+  for (const char* isa : {"baseline", "avx2", "avx512", "avx512vnni", "avx512bf16"}) {
     setenv("STRATA_CPU_ISA", isa, 1);
-    Bench<float> bench(GetParam().config);
-    Bench<double> exact(GetParam().config);
+    Bench<float> bench(GetParam());
+    Bench<double> exact(GetParam());
     unsetenv("STRATA_CPU_ISA");
-    if (bench.model->executor() != std::string("cpu-") + isa) continue;
+    if (bench.model->kernels().name != std::string(isa)) continue;
     const auto items = RandomItems(75, 15);
-    const Rows want = NaiveLogits(bench.config, bench.weights, items);
+    const Rows want = NaiveLogits(
+        bench.config, KeptWeights(bench.weights, GetParam().types.weights), items);
+    const Rows want_exact = NaiveLogits(bench.config, bench.weights, items);
     auto f = bench.New(75);
     auto d = exact.New(75);
     const auto got_f = bench.FeedSingly(f.get(), items, 0, 75);
     const auto got_d = exact.FeedSingly(d.get(), items, 0, 75);
+    SCOPED_TRACE(isa);
+    ExpectLogits(GetParam(), bench.model->kernels(), got_f, want);
     for (int t = 0; t < 75; ++t) {
-      ASSERT_LE(MaxDifference(got_f[t], want[t + 1]), FloatTolerance(want))
-          << isa;
-      ASSERT_LE(MaxDifference(got_d[t], want[t + 1]), 1e-12) << isa;
+      ASSERT_LE(MaxDifference(got_d[t], want_exact[t + 1]), 1e-12) << isa;
     }
     auto streams = MakeStreams(&bench, 9);
     RunRagged(&bench, bench.generator.get(), &streams, 3);
@@ -180,7 +182,7 @@ TEST_P(BatchTest, EachInstructionSetIsRightAndBatchInvariant) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Configs, BatchTest,
-                         testing::ValuesIn(SmallConfigs()), ConfigName);
+                         testing::ValuesIn(Typed(AllTypes())), ConfigName);
 
 }  // namespace
 }  // namespace strata

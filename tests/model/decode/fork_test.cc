@@ -10,7 +10,7 @@ namespace {
 class ForkTest : public EveryConfig {};
 
 TEST_P(ForkTest, AForkReplaysAndSharesNothing) {
-  Bench<float> bench(GetParam().config);
+  Bench<float> bench(GetParam());
   const auto items = RandomItems(90, 21);
   auto other = items;
   for (size_t i = 50; i < other.size(); ++i) other[i] = (other[i] + 7) % 256;
@@ -34,7 +34,7 @@ TEST_P(ForkTest, AForkReplaysAndSharesNothing) {
 // Forked small to be kept, and forked large again to go on: as if the last
 // sequence had been there from the first item on, whatever had wrapped.
 TEST_P(ForkTest, AForkOfAnotherCapacityGoesOnAsIfAlwaysThatLarge) {
-  Bench<float> bench(GetParam().config);
+  Bench<float> bench(GetParam());
   const auto items = RandomItems(331, 24);
   auto straight = bench.New(331);
   const auto want = bench.Feed(straight.get(), items, 0, 331);
@@ -62,7 +62,7 @@ TEST_P(ForkTest, AForkOfAnotherCapacityGoesOnAsIfAlwaysThatLarge) {
 }
 
 TEST_P(ForkTest, RestoreRollsBackAcrossBlocksAndRings) {
-  Bench<float> bench(GetParam().config);
+  Bench<float> bench(GetParam());
   const auto items = RandomItems(120, 22);
   const auto other = RandomItems(120, 23);
   auto straight = bench.New(120);
@@ -81,7 +81,7 @@ TEST_P(ForkTest, RestoreRollsBackAcrossBlocksAndRings) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Configs, ForkTest,
-                         testing::ValuesIn(SmallConfigs()), ConfigName);
+                         testing::ValuesIn(Typed(AllTypes())), ConfigName);
 
 }  // namespace
 }  // namespace strata

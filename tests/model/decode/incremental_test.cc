@@ -9,10 +9,10 @@
 namespace strata {
 namespace {
 
-class IncrementalTest : public EveryConfig {};
+class ExactTest : public EveryConfig {};
 
-TEST_P(IncrementalTest, EveryStepEqualsTheFullModelInDouble) {
-  Bench<double> bench(GetParam().config);
+TEST_P(ExactTest, EveryStepEqualsTheFullModelInDouble) {
+  Bench<double> bench(GetParam());
   const auto items = RandomItems(131, 3);
   const Rows want = NaiveLogits(bench.config, bench.weights, items);
   auto sequence = bench.New(items.size());
@@ -25,20 +25,20 @@ TEST_P(IncrementalTest, EveryStepEqualsTheFullModelInDouble) {
   EXPECT_GT(scale, 5) << "logits too small for the tolerance to mean anything";
 }
 
+class IncrementalTest : public EveryConfig {};
+
 TEST_P(IncrementalTest, EveryStepEqualsTheFullModelInFloat) {
-  Bench<float> bench(GetParam().config);
+  Bench<float> bench(GetParam());
   const auto items = RandomItems(131, 4);
-  const Rows want = NaiveLogits(bench.config, bench.weights, items);
+  const Rows want = NaiveLogits(
+      bench.config, KeptWeights(bench.weights, GetParam().types.weights), items);
   auto sequence = bench.New(items.size());
-  for (size_t t = 0; t < items.size(); ++t) {
-    const auto got = bench.Feed(sequence.get(), items, t, t + 1)[0];
-    ASSERT_LE(MaxDifference(got, want[t + 1]), FloatTolerance(want))
-        << "after item " << t;
-  }
+  const auto got = bench.FeedSingly(sequence.get(), items, 0, items.size());
+  ExpectLogits(GetParam(), bench.model->kernels(), got, want);
 }
 
 TEST_P(IncrementalTest, EverySplitOfAPrefillEqualsSteppingBitForBit) {
-  Bench<float> bench(GetParam().config);
+  Bench<float> bench(GetParam());
   const auto items = RandomItems(67, 5);
   const int64_t n = items.size();
   auto stepped = bench.New(n);
@@ -55,7 +55,7 @@ TEST_P(IncrementalTest, EverySplitOfAPrefillEqualsSteppingBitForBit) {
 }
 
 TEST_P(IncrementalTest, ChunksOfAnySizeEqualSteppingBitForBit) {
-  Bench<float> bench(GetParam().config);
+  Bench<float> bench(GetParam());
   const auto items = RandomItems(331, 6);
   const int64_t n = items.size();
   auto stepped = bench.New(n);
@@ -74,7 +74,7 @@ TEST_P(IncrementalTest, ChunksOfAnySizeEqualSteppingBitForBit) {
 }
 
 TEST_P(IncrementalTest, CapacityDoesNotChangeAResult) {
-  Bench<float> bench(GetParam().config);
+  Bench<float> bench(GetParam());
   const auto items = RandomItems(41, 8);
   auto small = bench.New(41);
   auto large = bench.New(4000);
@@ -83,10 +83,12 @@ TEST_P(IncrementalTest, CapacityDoesNotChangeAResult) {
 }
 
 TEST_P(IncrementalTest, BytesEqualTheFormulaAtEveryStep) {
-  Bench<float> bench(GetParam().config);
+  Bench<float> bench(GetParam());
   for (const int64_t capacity : {1, 2, 17, 64, 257, 4096}) {
     auto sequence = bench.New(capacity);
-    const int64_t want = StateBytes(bench.config, capacity);
+    const int64_t want = StateBytes(
+        bench.config, capacity,
+        ValueBytes{CacheBytes(GetParam().types.cache, sizeof(float)), 4});
     EXPECT_EQ(bench.model->StateBytes(capacity), want);
     EXPECT_EQ(sequence->bytes(), want);
     EXPECT_EQ(sequence->capacity(), capacity);
@@ -99,8 +101,10 @@ TEST_P(IncrementalTest, BytesEqualTheFormulaAtEveryStep) {
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(Configs, ExactTest,
+                         testing::ValuesIn(Typed(FullTypes())), ConfigName);
 INSTANTIATE_TEST_SUITE_P(Configs, IncrementalTest,
-                         testing::ValuesIn(SmallConfigs()), ConfigName);
+                         testing::ValuesIn(Typed(AllTypes())), ConfigName);
 
 }  // namespace
 }  // namespace strata

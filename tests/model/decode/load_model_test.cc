@@ -90,6 +90,27 @@ TEST_F(LoadModelTest, OpensWhatWasWritten) {
             1e-4);
 }
 
+TEST_F(LoadModelTest, TypesAreSaidAndCounted) {
+  const std::string dir = Write();
+  const auto full = LoadCpuModel(dir);
+  const auto narrow = LoadCpuModel(dir, {WeightType::kInt8, CacheType::kFp16});
+  ASSERT_TRUE(full.ok() && narrow.ok());
+  EXPECT_THAT((*full)->executor(), HasSubstr("-fp32-kv-fp32"));
+  EXPECT_THAT((*narrow)->executor(), HasSubstr("-int8-kv-fp16"));
+  EXPECT_LT((*narrow)->weight_bytes(), (*full)->weight_bytes());
+  EXPECT_EQ((*narrow)->StateBytes(100), StateBytes(config_, 100, ValueBytes{2, 4}));
+  EXPECT_LT((*narrow)->StateBytes(100), (*full)->StateBytes(100));
+}
+
+TEST_F(LoadModelTest, TheFasterTypeIsOneThatKeepsQuality) {
+  CpuModelOptions options;
+  options.fastest_weights = true;
+  const auto model = LoadCpuModel(Write(), options);
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_THAT((*model)->executor(),
+              testing::AnyOf(HasSubstr("-fp32-kv-"), HasSubstr("-bf16-kv-")));
+}
+
 TEST_F(LoadModelTest, NgramHeadsCostNothingAndChangeNoLogit) {
   const auto without = LoadCpuModel(Write());
   ASSERT_TRUE(without.ok()) << without.status();

@@ -87,7 +87,7 @@ TEST(MemoryTest, AStateThatCannotBeHadIsResourceExhausted) {
   ModelConfig config = SmallConfigs()[2].config;
   config.max_context = int64_t{1} << 46;
   const auto sequence =
-      CpuSequence<float>::Allocate(&config, config.max_context);
+      CpuSequence<float>::Allocate(&config, config.max_context, CacheType::kFull);
   EXPECT_EQ(sequence.status().code(), absl::StatusCode::kResourceExhausted);
 }
 

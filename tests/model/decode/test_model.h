@@ -26,6 +26,10 @@ class TestWeights {
   // Views into this object: F64, or F32 (rounded on construction, so that both
   // hold the same numbers).
   std::map<std::string, TensorView> Views(DType dtype) const;
+  // As they are once an executor keeps its matrices in so many bits, computed here in
+  // another way: 16, of which 8 are precision; or 8, whole numbers in [-127, 127] with a
+  // scale for each output. Routers, positions and embeddings are no such matrices.
+  TestWeights Rounded(int bits) const;
 
  private:
   void Add(const std::string& name, std::vector<int64_t> shape, double center,

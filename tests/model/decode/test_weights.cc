@@ -1,5 +1,6 @@
 // TestWeights: the tensors of a config, random.
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -14,6 +15,20 @@ double Normal(uint64_t seed, uint64_t stream, uint64_t i) {
   const double u = 1.0 - RandomUniform(seed, stream, 2 * i);
   const double v = RandomUniform(seed, stream, 2 * i + 1);
   return std::sqrt(-2 * std::log(u)) * std::cos(2 * M_PI * v);
+}
+
+double RoundedTo(double value, int bits) {
+  int exponent = 0;
+  const double part = std::frexp(value, &exponent);
+  return std::ldexp(std::nearbyint(std::ldexp(part, bits)), exponent - bits);
+}
+
+bool IsMatrix(const std::string& name, const std::vector<int64_t>& shape) {
+  const auto has = [&](const char* part) {
+    return name.find(part) != std::string::npos;
+  };
+  return shape.size() == 2 && has(".weight") && !has("embedding") &&
+         !has("router") && !has("position");
 }
 
 uint64_t HashName(const std::string& name) {
@@ -101,6 +116,25 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
     Add(at + "pool.key.weight", {d, d}, 0, s);
     Add(at + "pool.value.weight", {d, d}, 0, s);
   }
+}
+
+TestWeights TestWeights::Rounded(int bits) const {
+  TestWeights out = *this;
+  for (auto& [name, values] : out.values_) {
+    const std::vector<int64_t>& shape = shapes_.at(name);
+    if (!IsMatrix(name, shape)) continue;
+    const int64_t in = shape[1];
+    for (int64_t row = 0; row < shape[0]; ++row) {
+      double* at = values.data() + row * in;
+      double largest = 0;
+      for (int64_t i = 0; i < in; ++i) largest = std::max(largest, std::abs(at[i]));
+      const double scale = largest / 127;
+      for (int64_t i = 0; i < in; ++i) {
+        at[i] = bits == 16 ? RoundedTo(at[i], 8) : std::nearbyint(at[i] / scale) * scale;
+      }
+    }
+  }
+  return out;
 }
 
 void TestWeights::Add(const std::string& name, std::vector<int64_t> shape,

@@ -102,6 +102,16 @@ TEST(StateLayout, BuffersTileTheState) {
   }
 }
 
+TEST(StateBytes, KeysAndValuesMayHaveASizeOfTheirOwn) {
+  const ModelConfig flat = PresetConfig("flat").value();
+  EXPECT_EQ(StateBytes(flat, 1000, ValueBytes{2, 4}), StateBytes(flat, 1000) / 2);
+  // A pool buffer of 8 items and their 8 contexts.
+  const ModelConfig block = PresetConfig("block").value();
+  const int64_t others = int64_t{2} * 8 * 128;
+  EXPECT_EQ(StateBytes(block, 1000, ValueBytes{2, 4}),
+            2 * (StateBytes(block, 1000, 1) - others) + 4 * others);
+}
+
 TEST(StateBytes, ABridgeThatRepeatsKeepsOneContext) {
   ModelConfig config = PresetConfig("block").value();
   const int64_t linear = StateBytes(config, 100);

@@ -1,0 +1,3 @@
+#define STRATA_ISA avx512vnni
+#define STRATA_VECTOR_BYTES 64
+#include "model/decode/kernels_impl.h"
