@@ -41,7 +41,7 @@ absl::Status ValidateRequest(const EngineRequest& request) {
     return Invalid(absl::StrCat("max_tokens is ", request.max_items,
                                 "; must be at least 1"));
   }
-  absl::Status status = ValidateSampling(request.sampling);
+  absl::Status status = ValidateSampling(request.sampling, vocab);
   if (status.ok()) status = ValidateStops(request.stop);
   return status.ok() ? status : WithReason(status, "INVALID_REQUEST");
 }
