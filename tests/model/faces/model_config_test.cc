@@ -214,8 +214,6 @@ TEST(ValidateModelConfig, NamesTheFieldTheValueAndTheLimit) {
       {[](ModelConfig* c) { c->levels.resize(5); }, "levels: has 5 entries"},
       {[](ModelConfig* c) { c->vocab = 256; }, "vocab: is 256; must be in [260"},
       {[](ModelConfig* c) { c->vocab = 32769; }, "vocab: is 32769; must be in [260, 32768"},
-      {[](ModelConfig* c) { c->levels[0].piece_classes = {1}; },
-       "levels[0].piece_classes: must be left out"},
       {[](ModelConfig* c) { c->dropout = 1.0; }, "dropout: is 1; must be in"},
       {[](ModelConfig* c) { c->dropout = NAN; }, "dropout: is nan"},
       {[](ModelConfig* c) { c->rope_theta = 0; }, "rope_theta: is 0"},

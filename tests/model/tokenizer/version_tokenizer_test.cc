@@ -43,6 +43,10 @@ TEST_F(VersionTokenizerTest, AFileThatFitsIsOpened) {
   const auto opened = Open(config_);
   ASSERT_TRUE(opened.ok()) << opened.status();
   EXPECT_EQ((*opened)->vocab(), config_.vocab);
+  ModelConfig other = config_;
+  other.levels[1].piece_classes = other.levels[0].piece_classes;
+  EXPECT_THAT(ValidateModelConfig(other).message(),
+              HasSubstr("levels[1].piece_classes: must be left out"));
   // The config says all that its tensors need, also in JSON.
   const auto parsed = ParseModelConfig(ModelConfigToJson(config_));
   ASSERT_TRUE(parsed.ok()) << parsed.status();
