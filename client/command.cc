@@ -22,6 +22,7 @@ constexpr Command kCommands[] = {
     {"generate", "continue a prompt, as a stream", RunGenerate},
     {"chat", "talk with a model, line by line", RunChat},
     {"score", "how likely a text is under a model", RunScore},
+    {"tokenize", "the tokens that a model makes of a text", RunTokenize},
     {"inspect", "what each level of a model attended to in a text", RunInspect},
     {"classify", "which label texts get, and which sentences decide", RunClassify},
     {"embed", "vectors of texts or of their sentences", RunEmbed},

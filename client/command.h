@@ -31,6 +31,7 @@ absl::Status RunScore(CommandContext* context, const std::vector<std::string>& w
 absl::Status RunClassify(CommandContext* context, const std::vector<std::string>& words);
 absl::Status RunEmbed(CommandContext* context, const std::vector<std::string>& words);
 absl::Status RunInspect(CommandContext* context, const std::vector<std::string>& words);
+absl::Status RunTokenize(CommandContext* context, const std::vector<std::string>& words);
 absl::Status RunTrain(CommandContext* context, const std::vector<std::string>& words);
 absl::Status RunJobs(CommandContext* context, const std::vector<std::string>& words);
 absl::Status RunModels(CommandContext* context, const std::vector<std::string>& words);

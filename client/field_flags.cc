@@ -34,6 +34,8 @@ constexpr FieldFlag kFieldFlags[] = {
     {"spec.config", "--config"},
     {"spec.dataset", "--data"},
     {"spec.model", "--name"},
+    {"spec.tokenizer", "--tokenizer"},
+    {"spec.pieces", "--pieces"},
     {"spec.steps", "--steps"},
     {"spec.batch", "--batch"},
     {"spec.micro_batch", "--micro-batch"},

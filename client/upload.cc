@@ -5,7 +5,9 @@
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "client/output.h"
 #include "client/status.h"
+#include "model/base/status_macros.h"
 
 namespace strata {
 namespace {
@@ -47,6 +49,18 @@ absl::StatusOr<v1::Dataset> UploadDataset(Connection* connection, const std::str
   const grpc::Status status = writer->Finish();
   if (!status.ok()) return FromGrpc(status);
   return dataset;
+}
+
+absl::StatusOr<v1::Tokenizer> UploadTokenizer(Connection* connection,
+                                              const std::string& path) {
+  v1::UploadTokenizerRequest request;
+  STRATA_ASSIGN_OR_RETURN(*request.mutable_file(), ReadInput(path));
+  grpc::ClientContext context;
+  v1::Tokenizer tokenizer;
+  const grpc::Status status =
+      connection->training().UploadTokenizer(&context, request, &tokenizer);
+  if (!status.ok()) return FromGrpc(status);
+  return tokenizer;
 }
 
 }  // namespace strata

@@ -1,5 +1,5 @@
 #pragma once
-// Sends a file of training data, in pieces, without holding all of it.
+// Sends files for training. Data goes in pieces, without holding all of it.
 
 #include <cstdint>
 #include <functional>
@@ -15,5 +15,9 @@ namespace strata {
 // `on_sent` hears the bytes handed over so far.
 absl::StatusOr<v1::Dataset> UploadDataset(Connection* connection, const std::string& path,
                                           const std::function<void(int64_t)>& on_sent);
+
+// Sends the file of a tokeniser, which is small. A refusal says why.
+absl::StatusOr<v1::Tokenizer> UploadTokenizer(Connection* connection,
+                                              const std::string& path);
 
 }  // namespace strata

@@ -30,9 +30,14 @@ strata_library(strata_model
     scope_rule.cc
     scope_strided.cc
     sentence_splitter.cc
+    sentencepiece_file.cc
+    sentencepiece_plugin.cc
+    sentencepiece_tokenizer.cc
     sha256.cc
     state_layout.cc
     text_scan.cc
+    tokenizer.cc
+    tokenizer_training.cc
     train_spec.cc
     train_spec_json.cc
     trainer_wire.cc
@@ -41,4 +46,4 @@ strata_library(strata_model
     unit_rule.cc
     version_dir.cc
   DEPS strata_base absl::status absl::statusor absl::strings absl::span
-       nlohmann_json::nlohmann_json OpenSSL::Crypto)
+       nlohmann_json::nlohmann_json OpenSSL::Crypto ${CMAKE_DL_LIBS})

@@ -88,7 +88,7 @@ int64_t Links(const ModelConfig& config, const LevelSelection& selection,
 
 absl::StatusOr<std::vector<LevelSelection>> SelectForInspection(
     const ModelConfig& config, const InspectOptions& options,
-    int64_t text_bytes) {
+    int64_t text_items) {
   const int count = static_cast<int>(config.levels.size());
   STRATA_RETURN_IF_ERROR(CheckEach("levels", options.levels, 0, count - 1));
   const std::vector<int> levels =
@@ -105,7 +105,7 @@ absl::StatusOr<std::vector<LevelSelection>> SelectForInspection(
                         options.heads.empty()
                             ? AllOf(level.heads)
                             : Those(options.heads, level.heads)});
-    links += Links(config, selected.back(), text_bytes + 1, options.top_k);
+    links += Links(config, selected.back(), text_items + 1, options.top_k);
   }
   if (links > kMaxInspectLinks) {
     return absl::InvalidArgumentError(absl::StrCat(

@@ -36,6 +36,6 @@ struct LevelSelection {
 // by formula: the message begins with the field ("levels[0] is 7; …").
 absl::StatusOr<std::vector<LevelSelection>> SelectForInspection(
     const ModelConfig& config, const InspectOptions& options,
-    int64_t text_bytes);
+    int64_t text_items);
 
 }  // namespace strata

@@ -71,7 +71,8 @@ struct InspectedLevel {
 };
 
 struct Inspection {
-  std::vector<double> surprise_bits;  // of each byte: -log2 p
+  // Of each byte: -log2 p; a piece's is spread evenly over its bytes.
+  std::vector<double> surprise_bits;
   std::vector<InspectedLevel> levels;
 };
 
@@ -81,7 +82,7 @@ class Inspector {
   virtual const ModelConfig& config() const = 0;
 
   // One forward pass over the text behind the marker that starts every text.
-  // REQUIRES: options that SelectForInspection accepts for a text of this length.
+  // REQUIRES: options that SelectForInspection accepts for a text of so many items.
   // RESOURCE_EXHAUSTED without memory.
   virtual absl::StatusOr<Inspection> Inspect(
       absl::string_view text, const InspectOptions& options) const = 0;

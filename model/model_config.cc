@@ -11,6 +11,7 @@
 #include "model/field_check.h"
 #include "model/items.h"
 #include "model/position_shape.h"
+#include "model/unit_rule.h"
 
 namespace strata {
 namespace {
@@ -27,7 +28,8 @@ auto Fields(const LevelConfig& l) {
                   l.dec_layers, l.dec_scope, l.window, l.block, l.block_rule,
                   l.block_min, l.block_mean, l.pool, l.bridge, l.prefix,
                   l.position, l.position_span, l.dilation, l.stride, l.global_items,
-                  l.leaf, l.summaries, l.tree_height, l.repeats, l.gate);
+                  l.leaf, l.summaries, l.tree_height, l.repeats, l.gate,
+                  l.piece_classes);
 }
 
 auto Fields(const ModelConfig& c) {
@@ -196,11 +198,18 @@ absl::Status ValidateLevel(const LevelConfig& level, const std::string& at,
   return ValidateScopes(level, at, top);
 }
 
+absl::Status ValidatePieces(const LevelConfig& level, const std::string& at,
+                            int vocab) {
+  const absl::Status status = CheckPieceClasses(level, vocab);
+  if (status.ok()) return status;
+  return absl::InvalidArgumentError(absl::StrCat(at, status.message()));
+}
+
 absl::Status ValidateScalars(const ModelConfig& config) {
   if (config.architecture.empty() || config.architecture.size() > 64) {
     return BadField("architecture", "must be a name of 1 to 64 bytes");
   }
-  STRATA_RETURN_IF_ERROR(InRange("vocab", config.vocab, kVocab, kVocab));
+  STRATA_RETURN_IF_ERROR(InRange("vocab", config.vocab, kVocab, kMaxVocab));
   STRATA_RETURN_IF_ERROR(CheckDropout(config.dropout));
   STRATA_RETURN_IF_ERROR(CheckRopeTheta(config.rope_theta));
   STRATA_RETURN_IF_ERROR(
@@ -274,6 +283,8 @@ absl::Status ValidateModelConfig(const ModelConfig& config) {
     STRATA_RETURN_IF_ERROR(ValidateLevel(
         config.levels[l], absl::StrCat("levels[", l, "]."), l == 0,
         l == count - 1));
+    STRATA_RETURN_IF_ERROR(ValidatePieces(
+        config.levels[l], absl::StrCat("levels[", l, "]."), config.vocab));
   }
   if (count > 2 && config.levels[0].block_rule != BlockRule::kFixed) {
     return BadField("levels[0].block_rule",

@@ -83,6 +83,10 @@ struct LevelConfig {
   BlockRule block_rule = BlockRule::kFixed;
   int block_min = 0;   // items it covers at least, where the rule is not fixed
   int block_mean = 0;  // items that training makes a router aim at; else 0
+  // Of a spacelike rule in a model with a tokeniser: how many pieces are of each
+  // class (kPieceClasses of them, model/unit_rule.h); their items follow one
+  // another in this order. Else empty.
+  std::vector<int64_t> piece_classes;
   PoolKind pool = PoolKind::kAttention;
   BridgeKind bridge = BridgeKind::kLinear;
   int prefix = 0;      // m, vectors of a bridge that is `prefix`; else 0
@@ -148,7 +152,7 @@ inline constexpr int kMaxNgramHeads = 7;
 struct ModelConfig {
   std::string architecture;     // preset family: "block", "hourglass", …
   std::vector<LevelConfig> levels;
-  int vocab = 260;
+  int vocab = 260;              // [260, 32768]; more than 260 with a tokeniser alone
   double dropout = 0.1;         // training only
   double rope_theta = 10000.0;  // of every scheme that has angles
   int64_t max_context = 65536;  // items a sequence may hold, specials included

@@ -113,6 +113,9 @@ LevelConfig ReadLevel(JsonObject* object) {
   GetOptional(object, "block_rule", kBlockRules, &level.block_rule);
   GetOptional(object, "block_min", &level.block_min);
   GetOptional(object, "block_mean", &level.block_mean);
+  if (object->Has("piece_classes")) {
+    object->Get("piece_classes", &level.piece_classes);
+  }
   GetOptional(object, "pool", kPools, &level.pool);
   GetOptional(object, "bridge", kBridges, &level.bridge);
   GetOptional(object, "prefix", &level.prefix);
@@ -180,6 +183,7 @@ std::string ModelConfigToJson(const ModelConfig& config) {
     }
     add("block_min", level.block_min, defaults.block_min);
     add("block_mean", level.block_mean, defaults.block_mean);
+    if (!level.piece_classes.empty()) out["piece_classes"] = level.piece_classes;
     if (level.pool != defaults.pool) out["pool"] = NameOf(kPools, level.pool);
     if (level.bridge != defaults.bridge) {
       out["bridge"] = NameOf(kBridges, level.bridge);

@@ -1,7 +1,6 @@
 #include "model/sampling.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
@@ -29,9 +28,9 @@ absl::Status Range(bool ok, absl::string_view field, double value,
 }
 
 absl::Status CheckLogits(absl::Span<const float> logits) {
-  if (logits.size() != kVocab) {
+  if (logits.size() < kVocab) {
     return absl::InternalError(absl::StrCat("a row of ", logits.size(),
-                                            " logits; must have ", kVocab));
+                                            " logits; must have at least ", kVocab));
   }
   bool finite = false;
   for (size_t i = 0; i < logits.size(); ++i) {
@@ -48,14 +47,16 @@ absl::Status CheckLogits(absl::Span<const float> logits) {
 // Positive logits are divided and negative ones multiplied, so that a penalty
 // above 1 always makes an item less likely.
 void Penalise(absl::Span<const Item> recent, const SamplingParams& params,
-              std::array<double, kVocab>* logits) {
+              std::vector<double>* logits) {
   if (params.repetition_penalty == 1.0) return;
   const size_t window = static_cast<size_t>(params.repetition_window);
   if (recent.size() > window) recent.remove_prefix(recent.size() - window);
-  std::array<bool, kVocab> seen = {};
-  for (const Item item : recent) {
-    if (item < 0 || item >= kVocab || seen[item]) continue;
-    seen[item] = true;
+  const auto vocab = static_cast<Item>(logits->size());
+  std::vector<Item> once(recent.begin(), recent.end());
+  std::sort(once.begin(), once.end());
+  once.erase(std::unique(once.begin(), once.end()), once.end());
+  for (const Item item : once) {
+    if (item < 0 || item >= vocab) continue;
     double& logit = (*logits)[item];
     logit = logit > 0 ? logit / params.repetition_penalty
                       : logit * params.repetition_penalty;
@@ -67,17 +68,14 @@ bool IsLikelier(const Candidate& a, const Candidate& b) {
 }
 
 // What may be drawn, in order of the items.
-std::vector<Candidate> Candidates(const std::array<double, kVocab>& logits,
-                                  bool ignore_eos) {
-  std::vector<Candidate> out;
-  out.reserve(kVocab);
-  for (Item item = 0; item < kVocab; ++item) {
-    const bool allowed = IsByte(item) || (item == kEos && !ignore_eos);
-    if (allowed && logits[item] > kMinusInf) {
-      out.push_back({item, logits[item]});
-    }
+void FillCandidates(const std::vector<double>& logits, bool ignore_eos,
+                    std::vector<Candidate>* out) {
+  out->clear();
+  for (size_t i = 0; i < logits.size(); ++i) {
+    const auto item = static_cast<Item>(i);
+    const bool allowed = IsText(item) || (item == kEos && !ignore_eos);
+    if (allowed && logits[i] > kMinusInf) out->push_back({item, logits[i]});
   }
-  return out;
 }
 
 // The likeliest top_k of them (0: all), the likeliest first. Only what cuts off a
@@ -130,8 +128,9 @@ Item Draw(const std::vector<Candidate>& candidates, double uniform) {
   return candidates[last].item;
 }
 
-Item Choose(std::vector<Candidate> candidates, const SamplingParams& params,
-            int64_t position) {
+Item Choose(const SamplingParams& params, int64_t position,
+            std::vector<Candidate>* chosen_from) {
+  std::vector<Candidate>& candidates = *chosen_from;
   const Candidate likeliest =
       *std::min_element(candidates.begin(), candidates.end(), IsLikelier);
   if (params.temperature == 0.0) return likeliest.item;
@@ -151,11 +150,11 @@ Item Choose(std::vector<Candidate> candidates, const SamplingParams& params,
 
 }  // namespace
 
-absl::Status ValidateSampling(const SamplingParams& p) {
+absl::Status ValidateSampling(const SamplingParams& p, int vocab) {
   STRATA_RETURN_IF_ERROR(Range(p.temperature >= 0 && p.temperature <= 100,
                                "temperature", p.temperature, "[0, 100]"));
-  STRATA_RETURN_IF_ERROR(Range(p.top_k >= 0 && p.top_k <= kVocab, "top_k",
-                               p.top_k, absl::StrCat("[0, ", kVocab, "]")));
+  STRATA_RETURN_IF_ERROR(Range(p.top_k >= 0 && p.top_k <= vocab, "top_k",
+                               p.top_k, absl::StrCat("[0, ", vocab, "]")));
   STRATA_RETURN_IF_ERROR(
       Range(p.top_p > 0 && p.top_p <= 1, "top_p", p.top_p, "(0, 1]"));
   STRATA_RETURN_IF_ERROR(
@@ -172,14 +171,16 @@ absl::StatusOr<Item> SampleItem(absl::Span<const float> logits,
                                 absl::Span<const Item> recent,
                                 float* log_prob) {
   STRATA_RETURN_IF_ERROR(CheckLogits(logits));
-  std::array<double, kVocab> adjusted;
-  std::copy(logits.begin(), logits.end(), adjusted.begin());
+  // Kept from step to step: with a tokeniser they are long.
+  thread_local std::vector<double> adjusted;
+  thread_local std::vector<Candidate> candidates;
+  adjusted.assign(logits.begin(), logits.end());
   Penalise(recent, params, &adjusted);
-  std::vector<Candidate> candidates = Candidates(adjusted, params.ignore_eos);
+  FillCandidates(adjusted, params.ignore_eos, &candidates);
   if (candidates.empty()) {
     return absl::InternalError("every item that may be drawn has logit -inf");
   }
-  const Item item = Choose(std::move(candidates), params, position);
+  const Item item = Choose(params, position, &candidates);
   if (log_prob != nullptr) {
     *log_prob = static_cast<float>(LogProb(logits, item));
   }

@@ -28,10 +28,10 @@ struct SamplingParams {
 };
 
 // INVALID_ARGUMENT that names the field, the value and the range.
-absl::Status ValidateSampling(const SamplingParams& params);
+absl::Status ValidateSampling(const SamplingParams& params, int vocab = kVocab);
 
 // Draws the item at absolute position `position` of the sequence. `logits`:
-// [vocab], -inf allowed; `recent`: the last repetition_window items or fewer,
+// [vocab], at least kVocab of them, -inf allowed; `recent`: the last repetition_window items or fewer,
 // oldest first. INTERNAL where a logit is NaN or +inf, or all are -inf.
 // `log_prob`, if not null, gets the natural log of the item's probability under
 // the unmodified softmax.

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/presets.h"
+#include "model/tokenizer_training.h"
 #include "model/version_dir.h"
 
 namespace strata {
@@ -94,6 +95,23 @@ absl::Status ValidateOptimizer(const TrainSpec& s) {
       "(0, 1e7]");
 }
 
+absl::Status ValidateTokenizer(const TrainSpec& spec) {
+  if (spec.tokenizer.empty()) {
+    STRATA_RETURN_IF_ERROR(Whole("pieces", spec.pieces, 0, 0));
+    if (spec.tokenizer_sha256.empty() || IsSha256Hex(spec.tokenizer_sha256)) {
+      return absl::OkStatus();
+    }
+    return Bad("tokenizer_sha256", "must be 64 hexadecimal digits, lower case");
+  }
+  if (!spec.tokenizer_sha256.empty()) {
+    return Bad("tokenizer", "is to be trained, and a file is given; must be one of "
+                            "the two");
+  }
+  const absl::Status status = CheckTokenizerTraining(spec.tokenizer, spec.pieces);
+  if (status.ok()) return status;
+  return absl::InvalidArgumentError(absl::StrCat("spec.", status.message()));
+}
+
 // The most rows of `sequence` that divide the batch and have no more items than
 // its rows of kShortSequence.
 int64_t RowsOfShortItems(int64_t batch, int64_t sequence) {
@@ -123,6 +141,7 @@ absl::Status ValidateTrainSpec(const TrainSpec& spec) {
   }
   const absl::Status name = ValidateModelName(spec.model);
   if (!name.ok()) return Bad("model", name.message());
+  STRATA_RETURN_IF_ERROR(ValidateTokenizer(spec));
   STRATA_RETURN_IF_ERROR(ValidateSizes(spec));
   return ValidateOptimizer(spec);
 }

@@ -30,6 +30,13 @@ struct TrainSpec {
   std::string dataset_sha256;  // 64 hex digits
   std::string model;           // name of the model that gets the new version
 
+  // Of new weights: "bpe" or "unigram", of `pieces` pieces, trained on the data before
+  // the model is (model/train/job_tokenizer.h); or the file whose SHA-256 this is.
+  // With neither, bytes. A served model as base has its own.
+  std::string tokenizer;
+  int64_t pieces = 0;            // 0 without `tokenizer`
+  std::string tokenizer_sha256;  // 64 hex digits
+
   int64_t steps = 0;                 // optimizer steps; [1, 10^7]
   int64_t batch = 8;                 // rows per optimizer step
   int64_t micro_batch = 0;           // rows per forward; divides batch; 0 = batch,
@@ -63,6 +70,11 @@ struct TrainSpec {
 // What messages call the base.
 inline std::string BaseName(const TrainSpec& spec) {
   return spec.config.empty() ? spec.base : "the config";
+}
+
+// Whether the spec brings a tokeniser.
+inline bool HasTokenizer(const TrainSpec& spec) {
+  return !spec.tokenizer.empty() || !spec.tokenizer_sha256.empty();
 }
 
 // Ranges; INVALID_ARGUMENT "spec.batch: …". `block_bytes` = S_top of the base.

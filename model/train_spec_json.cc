@@ -16,6 +16,9 @@ void VisitFields(Spec& spec, Visitor&& visit) {
   visit("config", spec.config);
   visit("dataset_sha256", spec.dataset_sha256);
   visit("model", spec.model);
+  visit("tokenizer", spec.tokenizer);
+  visit("pieces", spec.pieces);
+  visit("tokenizer_sha256", spec.tokenizer_sha256);
   visit("steps", spec.steps);
   visit("batch", spec.batch);
   visit("micro_batch", spec.micro_batch);
@@ -46,6 +49,9 @@ void VisitFields(Spec& spec, Visitor&& visit) {
 // its hash, must stay what it was.
 bool LeftOut(absl::string_view name, const TrainSpec& spec) {
   return (name == "config" && spec.config.empty()) ||
+         (name == "tokenizer" && spec.tokenizer.empty()) ||
+         (name == "pieces" && spec.pieces == 0) ||
+         (name == "tokenizer_sha256" && spec.tokenizer_sha256.empty()) ||
          (name == "ngram_weight" && spec.ngram_weight == 0) ||
          (name == "block_weight" && spec.block_weight == 0) ||
          (name == "bf16" && !spec.bf16);

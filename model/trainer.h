@@ -7,6 +7,7 @@
 //   spec.json            TrainSpec, resolved
 //   checkpoints/step-N/  model.safetensors optimizer.safetensors
 //                        trainer_state.json config.json template.json MANIFEST
+//   tokenizer.model      where the spec has one trained: kept before the first step
 //   result/              the version folder to publish, once finished
 // A run resumes from the newest checkpoint whose manifest verifies (falling back
 // to the one before, with an event) and ends in the same weights, bit for bit,
@@ -28,7 +29,9 @@ struct TrainProgress {
   int64_t total_steps = 0;
   double loss = 0;          // nats per trained item, mean of the step; nothing that
                             // a spec adds to what is minimised
-  double bits_per_byte = 0; // loss / ln 2; 0 for a classifier
+  double bits_per_byte = 0; // of the bytes that those items stand for, a special
+                            // counting as one: loss / ln 2 of a model on bytes. 0 for
+                            // a classifier
   double learning_rate = 0;
   double grad_norm = 0;     // before clipping
   double items_per_second = 0;  // real items, padding excluded
@@ -72,6 +75,7 @@ struct TrainRun {
   std::string job_dir;
   std::string dataset_path;
   std::string base_dir;   // version folder, or empty when base is a preset
+  std::string tokenizer_path;  // of the file that the spec imports, if any
   TrainSpec spec;         // resolved
   int64_t fence = 0;      // in the names of temporary folders
   // > 0: rows of a forward pass instead of the spec's, for which there was no

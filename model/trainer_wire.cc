@@ -184,6 +184,7 @@ std::string TrainRunToJson(const TrainRun& run) {
   return Dump({{"job_dir", run.job_dir},
                {"dataset_path", run.dataset_path},
                {"base_dir", run.base_dir},
+               {"tokenizer_path", run.tokenizer_path},
                {"fence", run.fence},
                {"micro_batch", run.micro_batch},
                {"save_within_seconds", run.save_within_seconds},
@@ -200,6 +201,7 @@ absl::StatusOr<TrainRun> ParseTrainRun(absl::string_view text) {
   reader.Get("job_dir", &run.job_dir);
   reader.Get("dataset_path", &run.dataset_path);
   reader.Get("base_dir", &run.base_dir);
+  reader.Get("tokenizer_path", &run.tokenizer_path);
   reader.Get("fence", &run.fence);
   reader.Get("micro_batch", &run.micro_batch);
   reader.Get("save_within_seconds", &run.save_within_seconds);

@@ -9,7 +9,10 @@
 //   spacelike   after an item that is no letter, digit or inner byte of a UTF-8
 //               character, where the one before it was (Slagle 2024, SpaceByte,
 //               2404.14408: units end where words do, so a word is predicted from a
-//               context that holds all the words before it)
+//               context that holds all the words before it). A piece of a tokeniser
+//               counts as its bytes: a unit ends after a piece if it would end within
+//               it, so " world" ends a unit behind "Hello", and does not wait for the
+//               space that begins the next piece
 //   router      after an item that the encoder made unlike the one before it, as
 //               learned projections see them (model/nn/router.h)
 //
@@ -18,6 +21,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "model/items.h"
 #include "model/model_config.h"
@@ -34,10 +39,19 @@ inline constexpr double kLeastRouterNorms = 1e-12;
 // other byte and every marker breaks it.
 bool IsSpacelike(Item item);
 
+// What a piece does to a spacelike rule: three bits, for its first byte is
+// spacelike (4), a word ends inside it (2), its last byte is not spacelike (1).
+inline constexpr int kPieceClasses = 8;
+int PieceClass(absl::string_view bytes);
+// Of an item that `level` reads. REQUIRES: a piece is one of level.piece_classes.
+int ItemClass(const LevelConfig& level, Item item);
+// Whether the classes of `level` are those of vocab - kVocab pieces.
+absl::Status CheckPieceClasses(const LevelConfig& level, int64_t vocab);
+
 // The incomplete unit at the end of a sequence.
 struct OpenUnit {
   int64_t items = 0;     // in it
-  bool in_word = false;  // the item before was not spacelike
+  bool in_word = false;  // the byte before was not spacelike
 };
 
 // Takes one more item; true when a unit ends with it.

@@ -20,7 +20,9 @@ PROTO = ["proto"]
 # Folder -> (own folders beside itself, heavy libraries).
 RULES = {
     "model/base": ([], []),
-    "model": (BASE, []),
+    "model": (BASE + ["model/sentencepiece"], []),
+    # A plug-in: it sees one header of ours, and nobody else sees its library.
+    "model/sentencepiece": ([], ["sentencepiece"]),
     "model/nn": (FACES, ["torch"]),
     "model/hierarchy": (FACES + ["model/nn"], ["torch"]),
     "model/document": (FACES + ["model/nn", "model/hierarchy"], ["torch"]),
@@ -50,6 +52,7 @@ HEAVY = {
     "grpc": r"^(grpc|grpcpp|grpc\+\+)/|\.grpc\.pb\.h$",
     "protobuf": r"^google/protobuf/|(?<!\.grpc)\.pb\.h$",
     "prometheus": r"^prometheus/",
+    "sentencepiece": r"^sentencepiece_(processor|trainer)\.h$",
     "cuda": r"^(cuda|nccl|cublas|cudnn)[^/]*\.h$|^ATen/cuda/",
 }
 

@@ -32,6 +32,11 @@ class SpecArgs {
               "instead of --base: a config.json for new weights, such as\nstrata models presets "
               "NAME prints",
               &config_);
+    args->Add("tokenizer", "bpe|unigram|FILE",
+              "of new weights: SentencePiece, trained on the data, or the\nfile of one that is; "
+              "default: tokens are bytes",
+              &tokenizer_);
+    args->Add("pieces", "N", "of a tokeniser that is trained; default 4096", &pieces_);
     args->Add("name", "MODEL", "the model that gets the new version", &model_).Require();
     args->Add("steps", "N", "optimizer steps", &steps_).Require();
     args->Add("batch", "N", "rows a step; default 8", &batch_)
@@ -75,6 +80,7 @@ class SpecArgs {
       STRATA_ASSIGN_OR_RETURN(const std::string config, ReadInput(config_));
       spec->set_config(config);
     }
+    STRATA_RETURN_IF_ERROR(ApplyTokenizer(spec));
     spec->set_base(base_);
     spec->set_model(model_);
     spec->set_steps(steps_);
@@ -101,13 +107,32 @@ class SpecArgs {
     return absl::OkStatus();
   }
 
+  // The file of a tokeniser that is yet to be uploaded; empty if none.
+  std::string tokenizer_file() const {
+    return tokenizer_ == "bpe" || tokenizer_ == "unigram" ? "" : tokenizer_;
+  }
+
  private:
+  absl::Status ApplyTokenizer(v1::TrainSpec* spec) const {
+    const bool trained = !tokenizer_.empty() && tokenizer_file().empty();
+    if (pieces_ && !trained) {
+      return UsageError("--pieces goes with --tokenizer bpe or unigram alone");
+    }
+    if (trained) spec->mutable_tokenizer()->set_train(tokenizer_);
+    if (pieces_) {
+      spec->mutable_tokenizer()->set_pieces(
+          static_cast<int32_t>(std::clamp<int64_t>(*pieces_, -1, 1 << 20)));
+    }
+    return absl::OkStatus();
+  }
+
   std::string base_;
+  std::string tokenizer_;
   std::string config_;
   std::string model_;
   int64_t steps_ = 0;
   std::optional<int64_t> batch_, micro_batch_, sequence_, warmup_, eval_every_,
-      checkpoint_steps_, threads_;
+      checkpoint_steps_, threads_, pieces_;
   std::optional<double> lr_, min_lr_, weight_decay_, clip_norm_, dropout_, ngram_weight_,
       block_weight_, eval_fraction_, checkpoint_seconds_;
   std::optional<uint64_t> seed_;
@@ -169,6 +194,12 @@ absl::Status RunTrain(CommandContext* context, const std::vector<std::string>& w
   v1::TrainRequest request;
   STRATA_RETURN_IF_ERROR(spec.Apply(request.mutable_spec()));
   request.set_idempotency_key(key.empty() ? RandomKey() : key);
+  if (!spec.tokenizer_file().empty()) {
+    STRATA_ASSIGN_OR_RETURN(
+        const v1::Tokenizer tokenizer,
+        UploadTokenizer(context->connection.get(), spec.tokenizer_file()));
+    request.mutable_spec()->mutable_tokenizer()->set_file(tokenizer.name());
+  }
   STRATA_ASSIGN_OR_RETURN(const v1::Dataset dataset, Upload(context->connection.get(), data));
   request.mutable_spec()->set_dataset(dataset.name());
   if (!json) {

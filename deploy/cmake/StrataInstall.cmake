@@ -29,8 +29,8 @@ foreach(program ${strata_programs})
 endforeach()
 
 # What is loaded by name, so that no program shows it: LibTorch's CUDA half, the
-# parts of cuDNN, and NVRTC.
-set(strata_loaded_later)
+# parts of cuDNN, and NVRTC; and the plug-in for tokenisers.
+set(strata_loaded_later $<TARGET_FILE:strata_sentencepiece>)
 if(STRATA_BUNDLE_CUDA)
   set(nvidia ${Torch_ROOT}/../nvidia)
   foreach(wanted ${Torch_ROOT}/lib/libtorch_cuda.so

@@ -186,18 +186,34 @@ std::vector<PooledUnit> MakeUnits(LevelImpl& level, const LevelConfig& config,
   return units;
 }
 
-// -log2 p of each byte; row i of the logits predicts item i.
-std::vector<double> Surprise(const torch::Tensor& logits,
-                             const torch::Tensor& fed) {
-  const auto bytes = fed.slice(1, 1).flatten();
-  const auto predicting = logits.select(0, 0).narrow(0, 1, bytes.size(0));
+// -log2 p of each byte, an item's spread evenly over its bytes; row i of the logits
+// predicts item i. `lengths`: bytes of each item.
+std::vector<double> Surprise(const torch::Tensor& logits, const torch::Tensor& fed,
+                             absl::Span<const int64_t> lengths) {
+  const auto items = fed.slice(1, 1).flatten();
+  const auto predicting = logits.select(0, 0).narrow(0, 1, items.size(0));
   const auto bits = (predicting.to(torch::kDouble).log_softmax(-1) /
                      -std::log(2.0))
-                        .gather(1, bytes.unsqueeze(1))
+                        .gather(1, items.unsqueeze(1))
                         .cpu()
                         .contiguous();
   const double* values = bits.const_data_ptr<double>();
-  return {values, values + bits.numel()};
+  std::vector<double> surprise;
+  for (size_t i = 1; i < lengths.size(); ++i) {
+    surprise.insert(surprise.end(), lengths[i],
+                    values[i - 1] / static_cast<double>(lengths[i]));
+  }
+  return surprise;
+}
+
+std::vector<int64_t> BytesOf(const std::vector<int64_t>& fed,
+                             const Tokenizer& tokenizer) {
+  std::vector<int64_t> lengths;
+  for (const int64_t item : fed) {
+    lengths.push_back(
+        static_cast<int64_t>(tokenizer.BytesOf(static_cast<Item>(item)).size()));
+  }
+  return lengths;
 }
 
 }  // namespace
@@ -205,17 +221,17 @@ std::vector<double> Surprise(const torch::Tensor& logits,
 InspectedPass InspectPass(HierarchicalTransformer model,
                           const std::vector<int64_t>& fed,
                           const std::vector<LevelSelection>& selection,
-                          int top_k) {
+                          int top_k, const Tokenizer& tokenizer) {
   torch::NoGradGuard no_grad;
   const ModelConfig& config = model->config();
   InspectedPass pass;
   auto watched = WatchAll(model, selection, top_k);
   const auto items = torch::tensor(fed, torch::kLong).unsqueeze(0);
   pass.logits = model->Head(model->Contexts(items, {}, &pass.activations));
-  pass.inspection.surprise_bits = Surprise(pass.logits, items);
+  const std::vector<int64_t> lengths = BytesOf(fed, tokenizer);
+  pass.inspection.surprise_bits = Surprise(pass.logits, items, lengths);
   const std::vector<LevelItems> of_levels =
-      ItemsOfLevels(config, static_cast<int64_t>(fed.size()),
-                    UnitEndsOf(pass.activations[0]));
+      ItemsOfLevels(config, lengths, UnitEndsOf(pass.activations[0]));
   for (size_t i = 0; i < selection.size(); ++i) {
     const auto l = static_cast<size_t>(selection[i].level);
     const LevelConfig& level = config.levels[l];

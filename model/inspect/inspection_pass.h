@@ -11,6 +11,7 @@
 
 #include "model/hierarchy/hierarchical_transformer.h"
 #include "model/inspector.h"
+#include "model/tokenizer.h"
 
 namespace strata {
 
@@ -20,10 +21,11 @@ struct InspectedPass {
   Inspection inspection;
 };
 
-// `fed`: one marker and a text of at least one byte. No gradient.
+// `fed`: one marker and a text of at least one item. No gradient.
 InspectedPass InspectPass(HierarchicalTransformer model,
                           const std::vector<int64_t>& fed,
                           const std::vector<LevelSelection>& selection,
-                          int top_k);
+                          int top_k,
+                          const Tokenizer& tokenizer = *ByteTokenizer());
 
 }  // namespace strata

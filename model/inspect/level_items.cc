@@ -25,11 +25,14 @@ std::vector<ItemRange> UnitsEnding(absl::Span<const uint8_t> ends) {
 
 }  // namespace
 
-std::vector<LevelItems> ItemsOfLevels(const ModelConfig& config, int64_t fed,
+std::vector<LevelItems> ItemsOfLevels(const ModelConfig& config,
+                                      absl::Span<const int64_t> lengths,
                                       absl::Span<const uint8_t> ends) {
   std::vector<LevelItems> levels(config.levels.size());
-  for (int64_t i = 0; i < fed; ++i) {
-    levels[0].bytes.push_back({i > 0 ? i - 1 : 0, i});
+  int64_t at = 0;
+  for (const int64_t length : lengths) {
+    levels[0].bytes.push_back({at, at + length});
+    at += length;
   }
   for (size_t l = 0; l + 1 < levels.size(); ++l) {
     const LevelConfig& level = config.levels[l];

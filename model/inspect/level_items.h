@@ -22,10 +22,11 @@ struct LevelItems {
   std::vector<ItemRange> units;  // complete ones, of its items; none at the top
 };
 
-// One a level, of `fed` items: a text's bytes behind one marker, which stands for no
-// byte; a unit that begins with it begins with the first byte. `ends`: where the byte
-// level's units are not fixed, whether one ends with each item.
-std::vector<LevelItems> ItemsOfLevels(const ModelConfig& config, int64_t fed,
+// One a level, of the items fed: a text behind one marker, which stands for no byte; a
+// unit that begins with it begins with the first byte. `lengths`: bytes of each item.
+// `ends`: where the byte level's units are not fixed, whether one ends with each item.
+std::vector<LevelItems> ItemsOfLevels(const ModelConfig& config,
+                                      absl::Span<const int64_t> lengths,
                                       absl::Span<const uint8_t> ends);
 
 }  // namespace strata

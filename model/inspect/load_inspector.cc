@@ -19,8 +19,12 @@ namespace {
 
 class TorchInspector final : public Inspector {
  public:
-  TorchInspector(HierarchicalTransformer model, int threads)
-      : config_(model->config()), threads_(threads), model_(std::move(model)) {
+  TorchInspector(HierarchicalTransformer model,
+                 std::shared_ptr<const Tokenizer> tokenizer, int threads)
+      : config_(model->config()),
+        tokenizer_(std::move(tokenizer)),
+        threads_(threads),
+        model_(std::move(model)) {
     model_->eval();
   }
 
@@ -28,22 +32,23 @@ class TorchInspector final : public Inspector {
 
   absl::StatusOr<Inspection> Inspect(
       absl::string_view text, const InspectOptions& options) const override {
+    const std::vector<Item> items = EncodeItems(*tokenizer_, RenderText(text));
     STRATA_ASSIGN_OR_RETURN(
         const auto selection,
         SelectForInspection(config_, options,
-                            static_cast<int64_t>(text.size())));
-    const std::vector<Item> items = RenderText(text);
+                            static_cast<int64_t>(items.size()) - 1));
     return TorchGuard([&] {
       MutexLock lock(&mu_);  // watchers sit on the layers
       if (at::get_num_threads() != threads_) at::set_num_threads(threads_);
       return InspectPass(model_, {items.begin(), items.end()}, selection,
-                         options.top_k)
+                         options.top_k, *tokenizer_)
           .inspection;
     });
   }
 
  private:
   const ModelConfig config_;
+  const std::shared_ptr<const Tokenizer> tokenizer_;
   const int threads_;
   mutable Mutex mu_;
   mutable HierarchicalTransformer model_;
@@ -60,7 +65,9 @@ absl::StatusOr<std::shared_ptr<const Inspector>> Load(const std::string& dir,
                             return HierarchicalTransformer(config);
                           }));
   STRATA_RETURN_IF_ERROR(LoadModelWeights(dir + "/model.safetensors", &model));
-  return std::make_shared<TorchInspector>(std::move(model), threads);
+  STRATA_ASSIGN_OR_RETURN(auto tokenizer, TokenizerOfVersion(dir, config));
+  return std::make_shared<TorchInspector>(std::move(model), std::move(tokenizer),
+                                          threads);
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ class DocumentTask final : public TrainTask {
   bool empty() override { return order_.empty(); }
   RowCounts Next(int64_t rows, absl::Span<const DataWindow> skip,
                  DataCursor* cursor) override;
-  bool loss_is_per_byte() const override { return false; }
+  double items_per_byte() const override { return 0; }
   TaskLoss Loss(int64_t begin, int64_t end) override;
   bool has_held_out() const override { return !held_out_.empty(); }
   absl::StatusOr<TrainEval> Evaluate(

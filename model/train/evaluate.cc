@@ -39,7 +39,7 @@ void AddNgramHeads(HierarchicalTransformer& model, const BatchTensors& rows,
 }
 
 absl::Status AddBatch(HierarchicalTransformer& model, const Batch& batch,
-                      Sums* sums) {
+                      const Tokenizer& tokenizer, Sums* sums) {
   return TorchGuard([&] {
     const BatchTensors rows = RowsAsTensors(batch, 0, batch.rows);
     torch::NoGradGuard no_grad;
@@ -53,9 +53,10 @@ absl::Status AddBatch(HierarchicalTransformer& model, const Batch& batch,
       if (!batch.trained[i]) continue;
       sums->nats += loss[i];
       ++sums->items;
-      if (!IsByte(static_cast<Item>(batch.items[i]))) continue;
+      const auto item = static_cast<Item>(batch.items[i]);
+      if (!IsText(item)) continue;
       sums->byte_nats += loss[i];
-      ++sums->bytes;
+      sums->bytes += static_cast<int64_t>(tokenizer.BytesOf(item).size());
     }
   });
 }
@@ -85,7 +86,7 @@ absl::StatusOr<TrainEval> Evaluate(HierarchicalTransformer& model,
     const Batch batch =
         batcher.Next(std::min(wanted, rows - cursor.row), {}, &cursor);
     left -= batch.real_items;
-    status = AddBatch(model, batch, &sums);
+    status = AddBatch(model, batch, *options.tokenizer, &sums);
   }
   model->train();
   STRATA_RETURN_IF_ERROR(status);

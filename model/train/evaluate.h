@@ -9,6 +9,7 @@
 #include "absl/types/span.h"
 #include "model/chat_template.h"
 #include "model/hierarchy/hierarchical_transformer.h"
+#include "model/tokenizer.h"
 #include "model/train/batcher.h"
 #include "model/trainer.h"
 
@@ -18,11 +19,14 @@ struct EvalOptions {
   int64_t max_items = 65536;  // real items; at least one row is looked at
   int64_t rows = 8;           // rows of a forward pass
   BatcherOptions batcher;     // its shuffle and shift_cuts are ignored
+  const Tokenizer* tokenizer = ByteTokenizer().get();  // of the model
 };
 
 // `poll` runs before every forward pass; what it returns ends the evaluation.
-// Bits per byte count bytes only: neither the loss of a special item nor its
-// place, nor what an n-gram head loses: that is told beside it. The model is left in training mode. NaN losses are reported as such.
+// Bits per byte count text only, by its bytes, however many an item stands for:
+// neither the loss of a special item nor its place, nor what an n-gram head loses:
+// that is told beside it. The model is left in training mode. NaN losses are reported
+// as such.
 absl::StatusOr<TrainEval> Evaluate(HierarchicalTransformer& model,
                                    absl::Span<const Document> held_out,
                                    const EvalOptions& options,

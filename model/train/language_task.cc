@@ -1,5 +1,7 @@
 #include "model/train/language_task.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_format.h"
 #include "model/hierarchy/weights.h"
 #include "model/train/batch_tensors.h"
@@ -47,11 +49,25 @@ TaskLoss LanguageTask::Loss(int64_t begin, int64_t end) {
   return {sums.minimised / items, sums.reported / items};
 }
 
+double LanguageTask::items_per_byte() const {
+  int64_t bytes = 0;
+  for (size_t i = 0; i < batch_.items.size(); ++i) {
+    if (!batch_.trained[i]) continue;
+    const auto item = static_cast<Item>(batch_.items[i]);
+    bytes += IsText(item)
+                 ? static_cast<int64_t>(model_->tokenizer->BytesOf(item).size())
+                 : 1;
+  }
+  return static_cast<double>(batch_.trained_items) /
+         static_cast<double>(std::max<int64_t>(1, bytes));
+}
+
 absl::StatusOr<TrainEval> LanguageTask::Evaluate(
     const std::function<absl::Status()>& poll) {
   EvalOptions options;
   options.max_items = run_.spec.eval_max_items;
   options.rows = run_.rows_at_once();
+  options.tokenizer = model_->tokenizer.get();
   options.batcher = TrainBatches(run_, *model_, false);
   return strata::Evaluate(model_->model, data_.held_out, options, poll);
 }

@@ -23,7 +23,7 @@ class LanguageTask final : public TrainTask {
   bool empty() override { return batcher_.empty(); }
   RowCounts Next(int64_t rows, absl::Span<const DataWindow> skip,
                  DataCursor* cursor) override;
-  bool loss_is_per_byte() const override { return true; }
+  double items_per_byte() const override;
   TaskLoss Loss(int64_t begin, int64_t end) override;
   bool has_held_out() const override { return !data_.held_out.empty(); }
   absl::StatusOr<TrainEval> Evaluate(
@@ -36,6 +36,7 @@ class LanguageTask final : public TrainTask {
   absl::Status LoadWeights(const std::string& path) override;
   std::string config_json() const override;
   std::string template_json() const override;
+  std::string tokenizer_file() const override { return model_->tokenizer->file(); }
 
  private:
   const TrainRun& run_;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/random.h"
+#include "model/items.h"
 #include "model/nn/torch_guard.h"
 
 namespace strata {
@@ -15,11 +16,13 @@ constexpr int64_t kPrefixes[] = {1, 3, 7, 15, 31, 32, 47, 63};
 // does.
 constexpr double kTolerance = 1e-4;
 
-// [1, n] bytes; the same every time.
-torch::Tensor Bytes(uint64_t stream, int64_t n) {
+// [1, n] items of text; the same every time.
+torch::Tensor Text(int vocab, uint64_t stream, int64_t n) {
+  const auto texts = static_cast<uint64_t>(256 + vocab - kVocab);
   auto items = torch::empty({1, n}, torch::kLong);
   for (int64_t i = 0; i < n; ++i) {
-    items[0][i] = static_cast<int64_t>(RandomBits(0x1ea4, stream, i) % 256);
+    const auto drawn = static_cast<int64_t>(RandomBits(0x1ea4, stream, i) % texts);
+    items[0][i] = drawn < 256 ? drawn : drawn - 256 + kVocab;
   }
   return items;
 }
@@ -34,12 +37,13 @@ int64_t FirstMoved(const torch::Tensor& a, const torch::Tensor& b) {
 absl::Status Probe(HierarchicalTransformer& model) {
   torch::NoGradGuard no_grad;
   const int64_t n = std::min(kItems, model->config().max_context);
-  const auto items = Bytes(0, n);
+  const int vocab = model->config().vocab;
+  const auto items = Text(vocab, 0, n);
   const auto base = model->forward(items)[0];
   for (const int64_t prefix : kPrefixes) {
     if (prefix >= n) break;
     const auto other =
-        at::cat({items.narrow(1, 0, prefix), Bytes(prefix, n - prefix)}, 1);
+        at::cat({items.narrow(1, 0, prefix), Text(vocab, prefix, n - prefix)}, 1);
     const auto logits = model->forward(other)[0];
     const int64_t moved = FirstMoved(base.narrow(0, 0, prefix + 1),
                                      logits.narrow(0, 0, prefix + 1));

@@ -1,5 +1,7 @@
 #include "model/train/model_source.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/hierarchy/init.h"
@@ -16,6 +18,8 @@ absl::Status ReadBase(const TrainRun& run, TrainedModel* out) {
   STRATA_ASSIGN_OR_RETURN(const std::string config,
                           ReadFile(run.base_dir + "/config.json"));
   STRATA_ASSIGN_OR_RETURN(out->config, ParseModelConfig(config));
+  STRATA_ASSIGN_OR_RETURN(out->tokenizer,
+                          TokenizerOfVersion(run.base_dir, out->config));
   STRATA_ASSIGN_OR_RETURN(const std::string json,
                           ReadFile(run.base_dir + "/template.json"));
   STRATA_ASSIGN_OR_RETURN(out->kind, ParseTemplateJson(json));
@@ -41,9 +45,11 @@ absl::StatusOr<TemplateKind> TrainedTemplate(TemplateKind base,
   return TemplateKind::kChat;
 }
 
-absl::StatusOr<TrainedModel> DescribeModel(const TrainRun& run,
-                                           TemplateKind data) {
+absl::StatusOr<TrainedModel> DescribeModel(
+    const TrainRun& run, TemplateKind data,
+    std::shared_ptr<const Tokenizer> tokenizer) {
   TrainedModel out;
+  out.tokenizer = std::move(tokenizer);
   if (!run.spec.config.empty()) {
     STRATA_ASSIGN_OR_RETURN(out.config, ParseModelConfig(run.spec.config));
     out.kind = data;
@@ -60,6 +66,7 @@ absl::StatusOr<TrainedModel> DescribeModel(const TrainRun& run,
     if (!read.ok()) return CannotReadBase(run, read);
     STRATA_ASSIGN_OR_RETURN(out.kind, TrainedTemplate(out.kind, data));
   }
+  AdoptTokenizer(*out.tokenizer, &out.config);
   STRATA_RETURN_IF_ERROR(ValidateModelConfig(out.config));
   STRATA_RETURN_IF_ERROR(CheckSequence(run.spec, out.config));
   STRATA_RETURN_IF_ERROR(CheckLossWeights(run.spec, out.config));

@@ -243,7 +243,10 @@ void TrainLoop::ReportProgress(const StepResult& result, double rate) {
   p.step = state_.step;
   p.total_steps = run_.spec.steps;
   p.loss = result.loss;
-  if (task_->loss_is_per_byte()) p.bits_per_byte = result.loss / std::log(2.0);
+  const double items_per_byte = task_->items_per_byte();
+  if (items_per_byte > 0) {
+    p.bits_per_byte = result.loss / std::log(2.0) * items_per_byte;
+  }
   p.learning_rate = rate;
   p.grad_norm = result.grad_norm;
   p.items_per_second = rate_.ItemsPerSecond();

@@ -50,8 +50,9 @@ class TrainTask {
   // them. REQUIRES: !empty().
   virtual RowCounts Next(int64_t rows, absl::Span<const DataWindow> skip,
                          DataCursor* cursor) = 0;
-  // Whether the loss counts bytes (and specials), so that it is bits per byte too.
-  virtual bool loss_is_per_byte() const = 0;
+  // Trained items of those drawn last for each byte that they stand for (a special
+  // counts as one), which makes the loss bits per byte; 0 where it counts no text.
+  virtual double items_per_byte() const = 0;
   // The part of rows [begin, end) of those drawn last in their mean loss.
   // REQUIRES: the module is in training mode.
   virtual TaskLoss Loss(int64_t begin, int64_t end) = 0;
@@ -75,6 +76,8 @@ class TrainTask {
   // Of the result: its dropout is the base's own.
   virtual std::string config_json() const = 0;
   virtual std::string template_json() const = 0;
+  // Of the result; empty where it reads bytes.
+  virtual std::string tokenizer_file() const { return ""; }
 };
 
 }  // namespace strata

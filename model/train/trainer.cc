@@ -21,6 +21,7 @@
 #include "model/train/document_task.h"
 #include "model/train/environment.h"
 #include "model/train/grad_norm.h"
+#include "model/train/job_tokenizer.h"
 #include "model/train/language_task.h"
 #include "model/train/model_source.h"
 #include "model/train/split.h"
@@ -65,6 +66,10 @@ absl::Status WriteResultFiles(const TrainTask& task, DirWriter* writer) {
   STRATA_RETURN_IF_ERROR(
       task.SaveWeights(writer->path() + "/model.safetensors"));
   STRATA_RETURN_IF_ERROR(writer->WriteFile("config.json", task.config_json()));
+  const std::string tokenizer = task.tokenizer_file();
+  if (!tokenizer.empty()) {
+    STRATA_RETURN_IF_ERROR(writer->WriteFile(kTokenizerFile, tokenizer));
+  }
   return writer->WriteFile("template.json", task.template_json());
 }
 
@@ -146,9 +151,13 @@ absl::Status RunTask(const TrainRun& run, TrainObserver* observer,
 
 absl::Status TrainLanguage(const TrainRun& run, TrainObserver* observer,
                            const TrainHooks& hooks, Dataset dataset) {
-  STRATA_ASSIGN_OR_RETURN(TrainedModel model, DescribeModel(run, dataset.kind));
-  const DataSplit data =
-      SplitDataset(std::move(dataset), run.spec.eval_fraction);
+  const TemplateKind kind = dataset.kind;
+  DataSplit data = SplitDataset(std::move(dataset), run.spec.eval_fraction);
+  const auto poll = [&] { return PollWhileLoading(observer); };
+  STRATA_ASSIGN_OR_RETURN(auto tokenizer, JobTokenizer(run, data.train, poll));
+  STRATA_ASSIGN_OR_RETURN(TrainedModel model,
+                          DescribeModel(run, kind, std::move(tokenizer)));
+  STRATA_RETURN_IF_ERROR(EncodeSplit(*model.tokenizer, poll, &data));
   WarnOfCutDocuments(data, run.spec.sequence, observer);
   WarnOfSmallData(TrainItems(data), run.spec.batch * run.spec.sequence, "items",
                   observer);

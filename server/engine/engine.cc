@@ -44,7 +44,7 @@ absl::Status ValidateRequest(const EngineRequest& request) {
   if (request.samples < 1) {
     return Invalid(absl::StrCat("n is ", request.samples, "; must be at least 1"));
   }
-  absl::Status status = ValidateSampling(request.sampling);
+  absl::Status status = ValidateSampling(request.sampling, vocab);
   if (status.ok()) status = ValidateStops(request.stop);
   return status.ok() ? status : WithReason(status, "INVALID_REQUEST");
 }

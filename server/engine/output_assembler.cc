@@ -4,13 +4,23 @@
 
 namespace strata {
 
-OutputAssembler::OutputAssembler(std::vector<std::string> stops)
-    : matcher_(std::move(stops)) {}
+OutputAssembler::OutputAssembler(std::vector<std::string> stops,
+                                 std::shared_ptr<const Tokenizer> tokenizer)
+    : tokenizer_(std::move(tokenizer)), matcher_(std::move(stops)) {}
+
+const std::string* OutputAssembler::Push(absl::string_view bytes) {
+  begins_.push_back(released_ + static_cast<int64_t>(pending_.size()));
+  for (const char byte : bytes) {
+    pending_ += byte;
+    const std::string* stop = matcher_.Push(static_cast<uint8_t>(byte));
+    if (stop != nullptr) return stop;
+  }
+  return nullptr;
+}
 
 bool OutputAssembler::Add(Item item) {
-  if (!IsByte(item)) return false;
-  pending_ += static_cast<char>(item);
-  const std::string* stop = matcher_.Push(static_cast<uint8_t>(item));
+  if (!IsText(item)) return false;
+  const std::string* stop = Push(tokenizer_->BytesOf(item));
   if (stop == nullptr) {
     Release(pending_.size() - matcher_.held());
     return false;
@@ -34,7 +44,10 @@ void OutputAssembler::Release(size_t bytes) {
   if (bytes == 0) return;
   const absl::string_view released(pending_.data(), bytes);
   delta_.data.append(released.data(), released.size());
-  delta_.items += static_cast<int>(bytes);
+  released_ += static_cast<int64_t>(bytes);
+  for (; !begins_.empty() && begins_.front() < released_; begins_.pop_front()) {
+    ++delta_.items;
+  }
   utf8_.Append(released, &delta_.text);
   pending_.erase(0, bytes);
 }

@@ -23,7 +23,7 @@ RunningRow::RunningRow(EngineCore* core, LiveRequestPtr live,
       to_read_(live_->prompt_items - (scoring_ ? 1 : 0)),
       phase_period_(PhasePeriod(live_->request.version->weights->config(),
                                 core->options().phase_wait)),
-      output_(live_->request.stop),
+      output_(live_->request.stop, live_->request.version->tokenizer),
       started_(started) {}
 
 absl::Status RunningRow::Begin() {

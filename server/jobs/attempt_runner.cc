@@ -125,6 +125,14 @@ absl::StatusOr<TrainRun> AttemptRunner::MakeRun() const {
   }
   STRATA_RETURN_IF_ERROR(dataset.status());
   run.dataset_path = dataset->path;
+  if (!claimed_.spec.tokenizer_sha256.empty()) {
+    const auto tokenizer =
+        context_->datasets->GetTokenizer(claimed_.spec.tokenizer_sha256);
+    if (!tokenizer.ok()) {
+      return absl::InvalidArgumentError(tokenizer.status().message());
+    }
+    run.tokenizer_path = tokenizer->path;
+  }
   return run;
 }
 

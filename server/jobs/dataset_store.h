@@ -4,6 +4,9 @@
 // atomic: a dataset is whole and validated, or absent. One whose file was damaged
 // later is found out by the trainer, which hashes it, and mended by uploading the
 // same bytes again. Thread-safe; an Upload is used by one thread at a time.
+//
+// Beside them lie uploaded tokenisers, DATA/datasets/tokenizers/SHA256.model, each a
+// file that opens (model/tokenizer.h).
 
 #include <cstdint>
 #include <memory>
@@ -13,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "model/dataset.h"
+#include "model/tokenizer.h"
 
 namespace strata {
 
@@ -20,6 +24,11 @@ struct StoredDataset {
   std::string sha256;
   std::string path;  // of the data
   DatasetReport report;
+};
+
+struct StoredTokenizer {
+  std::string sha256;
+  std::string path;
 };
 
 class DatasetStore {
@@ -38,6 +47,12 @@ class DatasetStore {
   DatasetStore(std::string root, int64_t max_bytes);
   absl::StatusOr<std::unique_ptr<Upload>> StartUpload();
   absl::StatusOr<StoredDataset> Get(absl::string_view sha256) const;
+
+  // `opened`, if not null, gets what the file is. INVALID_ARGUMENT: it is no
+  // tokeniser; RESOURCE_EXHAUSTED: a full disk.
+  absl::StatusOr<StoredTokenizer> PutTokenizer(
+      const std::string& file, std::shared_ptr<const Tokenizer>* opened);
+  absl::StatusOr<StoredTokenizer> GetTokenizer(absl::string_view sha256) const;
 
  private:
   const std::string root_;

@@ -3,6 +3,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/log.h"
+#include "model/tokenizer.h"
 #include "model/version_dir.h"
 #include "server/jobs/job_id.h"
 
@@ -62,6 +63,7 @@ std::string JobContext::ResultDir(absl::string_view id) const {
 void JobContext::RemoveWork(absl::string_view id) const {
   RemoveFolder(JobDir(id) + "/checkpoints").IgnoreError();
   RemoveFolder(ResultDir(id)).IgnoreError();
+  RemoveFolder(absl::StrCat(JobDir(id), "/", kTokenizerFile)).IgnoreError();
 }
 
 RetryLimits JobContext::retry_limits() const {

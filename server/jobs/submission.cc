@@ -11,6 +11,7 @@
 #include "model/document_config.h"
 #include "model/model_config.h"
 #include "model/presets.h"
+#include "model/tokenizer.h"
 #include "model/version_dir.h"
 #include "server/engine/error_reason.h"
 
@@ -74,6 +75,31 @@ struct Defaults {
   int ngram_heads = 0;
 };
 
+// Only new weights get a tokeniser, and a model that generates.
+absl::Status CheckTokenizer(const TrainSpec& request, const BaseModel& base,
+                            const DatasetStore& datasets) {
+  if (!HasTokenizer(request)) return absl::OkStatus();
+  if (!base.dir.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "spec.tokenizer: is given, but ", base.pinned, " has the one that it was "
+        "trained with; only new weights (a preset or a config) can get another"));
+  }
+  if (request.tokenizer_sha256.empty()) return absl::OkStatus();
+  return AboutField("spec.tokenizer",
+                    datasets.GetTokenizer(request.tokenizer_sha256).status());
+}
+
+// The vocabulary of a config is that of its tokeniser.
+absl::Status CheckVocab(const TrainSpec& request, const BaseModel& base,
+                        const ModelConfig& config) {
+  if (!base.dir.empty() || HasTokenizer(request) || config.vocab == kVocab) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "spec.config: vocab: is ", config.vocab, "; must be ", kVocab,
+      " where spec.tokenizer is absent"));
+}
+
 // The three below: the defaults of a base that fits the request.
 absl::StatusOr<Defaults> CheckDocumentBase(const TrainSpec& request,
                                          const std::string& json,
@@ -82,6 +108,11 @@ absl::StatusOr<Defaults> CheckDocumentBase(const TrainSpec& request,
     return absl::InvalidArgumentError(absl::StrCat(
         "spec.dataset: is ", TemplateKindName(data.kind),
         " data, but the base classifies; must be texts with labels"));
+  }
+  if (HasTokenizer(request)) {
+    return absl::InvalidArgumentError(
+        "spec.tokenizer: must be absent for a classifier, whose vectors are those of "
+        "bytes and of hashed runs of them");
   }
   for (const auto& [name, weight] :
        {std::pair("ngram_weight", request.ngram_weight),
@@ -112,6 +143,7 @@ absl::StatusOr<Defaults> CheckLanguageBase(const TrainSpec& request,
     STRATA_RETURN_IF_ERROR(CheckTemplate(base.dir, data.kind));
   }
   STRATA_ASSIGN_OR_RETURN(const ModelConfig config, ParseModelConfig(json));
+  STRATA_RETURN_IF_ERROR(CheckVocab(request, base, config));
   const int64_t sequence = SequenceForData(
       data.fitting_items, DocumentAlignment(config), config.max_context);
   // A context that holds no block has none that suits it.
@@ -128,7 +160,9 @@ absl::Status CheckConfig(const std::string& json) {
     return absl::InvalidArgumentError(
         "is of a classifier; the preset document is one");
   }
-  STRATA_ASSIGN_OR_RETURN(const ModelConfig config, ParseModelConfig(json));
+  STRATA_ASSIGN_OR_RETURN(ModelConfig config, ParseModelConfig(json));
+  // Of a tokeniser to come nothing is known yet.
+  if (config.vocab >= kVocab) AdoptTokenizer(*ByteTokenizer(), &config);
   return ValidateModelConfig(config);
 }
 
@@ -184,6 +218,7 @@ absl::StatusOr<TrainSpec> CheckSubmission(const TrainSpec& request,
                           FindBase(request, registry));
   auto dataset = datasets.Get(request.dataset_sha256);
   if (!dataset.ok()) return AboutField("spec.dataset", dataset.status());
+  STRATA_RETURN_IF_ERROR(CheckTokenizer(request, base, datasets));
   STRATA_ASSIGN_OR_RETURN(const Defaults defaults,
                           CheckBase(request, base, dataset->report));
   TrainSpec spec = ResolveTrainSpec(request, default_threads, defaults.dropout,

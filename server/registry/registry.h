@@ -33,6 +33,7 @@
 #include "model/chat_template.h"
 #include "model/classifier.h"
 #include "model/generator.h"
+#include "model/tokenizer.h"
 
 namespace strata {
 
@@ -42,6 +43,7 @@ struct ServedVersion {
   std::string version;
   std::string job;  // that made it; empty if none
   TemplateKind template_kind = TemplateKind::kText;
+  std::shared_ptr<const Tokenizer> tokenizer = ByteTokenizer();
   // One of the two: a version generates or classifies; the `architecture` of its
   // config.json decides.
   std::shared_ptr<const LoadedModel> weights;
@@ -144,6 +146,7 @@ class ModelRegistry {
   // What an unlocked load or publish brings.
   struct Opened {
     TemplateKind template_kind = TemplateKind::kText;
+    std::shared_ptr<const Tokenizer> tokenizer = ByteTokenizer();
     std::shared_ptr<const LoadedModel> weights;
     std::shared_ptr<const Classifier> classifier;
   };

@@ -25,6 +25,9 @@ absl::StatusOr<ModelRegistry::Opened> ModelRegistry::Open(
   const bool classifies = config.ok() && IsDocumentConfig(*config);
   if (!classifies) {
     STRATA_ASSIGN_OR_RETURN(opened.weights, loader_(version_dir));
+    STRATA_ASSIGN_OR_RETURN(
+        opened.tokenizer,
+        TokenizerOfVersion(version_dir, opened.weights->config()));
     return opened;
   }
   if (classifier_loader_ == nullptr) {
@@ -42,6 +45,7 @@ std::shared_ptr<const ServedVersion> ModelRegistry::MakeServed(
   served->version = absl::StrCat(place.version);
   served->job = job;
   served->template_kind = opened.template_kind;
+  served->tokenizer = std::move(opened.tokenizer);
   served->weights = std::move(opened.weights);
   served->classifier = std::move(opened.classifier);
   return served;
@@ -248,7 +252,7 @@ absl::StatusOr<std::string> ModelRegistry::Publish(
   STRATA_RETURN_IF_ERROR(
       opened.classifier != nullptr
           ? SmokeTest(*opened.classifier)
-          : SmokeTest(*opened.weights, opened.template_kind));
+          : SmokeTest(*opened.weights, *opened.tokenizer, opened.template_kind));
   bool raced = false;
   {
     MutexLock disk(&disk_mu_);

@@ -45,13 +45,15 @@ absl::Status Continue(Generator* generator, const ModelConfig& config,
 
 }  // namespace
 
-absl::Status SmokeTest(const LoadedModel& model, TemplateKind kind) {
+absl::Status SmokeTest(const LoadedModel& model, const Tokenizer& tokenizer,
+                       TemplateKind kind) {
   STRATA_ASSIGN_OR_RETURN(const auto generator, model.NewGenerator({}));
   for (const char* prompt : kPrompts) {
     STRATA_RETURN_IF_ERROR(Continue(
         generator.get(), model.config(),
-        kind == TemplateKind::kText ? RenderText(prompt)
-                                    : RenderCompletion(prompt)));
+        EncodeItems(tokenizer, kind == TemplateKind::kText
+                                   ? RenderText(prompt)
+                                   : RenderCompletion(prompt))));
   }
   return absl::OkStatus();
 }

@@ -7,12 +7,14 @@
 #include "model/chat_template.h"
 #include "model/classifier.h"
 #include "model/generator.h"
+#include "model/tokenizer.h"
 
 namespace strata {
 
 // FAILED_PRECONDITION says at which prompt and item; errors of the generator's
 // memory pass through.
-absl::Status SmokeTest(const LoadedModel& model, TemplateKind kind);
+absl::Status SmokeTest(const LoadedModel& model, const Tokenizer& tokenizer,
+                       TemplateKind kind);
 
 // The same four texts get probabilities that are numbers and sum to 1.
 // FAILED_PRECONDITION says for which text they do not.

@@ -51,6 +51,7 @@ v1::TrainSpec ToProto(const TrainSpec& spec);
 v1::Job ToProto(const JobRecord& job);
 v1::JobEvent ToProto(const JobEvent& event);
 v1::Dataset ToProto(const StoredDataset& dataset);
+v1::Tokenizer ToProto(const StoredTokenizer& stored, const Tokenizer& tokenizer);
 v1::JobState ToProto(JobState state);
 absl::Status DatasetRefused(const absl::Status& status,
                             const DatasetReport& report);

@@ -1,5 +1,7 @@
 #include <cmath>
 #include <random>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -19,7 +21,7 @@ uint64_t RandomSeed() {
   return random();
 }
 
-absl::StatusOr<SamplingParams> ToSampling(const v1::SamplingParams& in) {
+absl::StatusOr<SamplingParams> ToSampling(const v1::SamplingParams& in, int vocab) {
   SamplingParams out;
   if (in.has_temperature()) out.temperature = in.temperature();
   if (in.has_top_k()) out.top_k = in.top_k();
@@ -29,7 +31,7 @@ absl::StatusOr<SamplingParams> ToSampling(const v1::SamplingParams& in) {
   if (in.has_repetition_window()) out.repetition_window = in.repetition_window();
   out.seed = in.has_seed() ? in.seed() : RandomSeed();
   out.ignore_eos = in.ignore_eos();
-  const absl::Status status = ValidateSampling(out);
+  const absl::Status status = ValidateSampling(out, vocab);
   if (!status.ok()) return AsFieldError(status, "sampling.");
   return out;
 }
@@ -52,10 +54,10 @@ absl::StatusOr<std::vector<Item>> Conversation(const v1::Messages& in) {
   return RenderChat(messages);
 }
 
-// More bytes than items fit can be refused before they are rendered.
+// More bytes than items can stand for are refused before they are rendered.
 absl::Status CheckLength(const ServedVersion& version, int64_t bytes) {
   const int64_t context = version.weights->config().max_context;
-  if (bytes < context) return absl::OkStatus();
+  if (bytes < context * version.tokenizer->longest_piece()) return absl::OkStatus();
   return WithReason(
       absl::InvalidArgumentError(absl::StrFormat(
           "prompt is %d bytes; the context of %s is %d items", bytes,
@@ -181,12 +183,13 @@ absl::StatusOr<EngineRequest> ToEngineRequest(const v1::GenerateRequest& in,
   EngineRequest out;
   STRATA_RETURN_IF_ERROR(ValidateRequestId(in.request_id()));
   STRATA_ASSIGN_OR_RETURN(out.version, ResolveGenerator(registry, in.model()));
-  STRATA_ASSIGN_OR_RETURN(out.sampling, ToSampling(in.sampling()));
-  STRATA_RETURN_IF_ERROR(
-      SetLimits(in, out.version->weights->config().max_context, &out));
+  const ModelConfig& config = out.version->weights->config();
+  STRATA_ASSIGN_OR_RETURN(out.sampling, ToSampling(in.sampling(), config.vocab));
+  STRATA_RETURN_IF_ERROR(SetLimits(in, config.max_context, &out));
   STRATA_RETURN_IF_ERROR(SetSamples(in, &out));
   STRATA_RETURN_IF_ERROR(SetStops(in, &out));
-  STRATA_ASSIGN_OR_RETURN(out.items, Render(in, *out.version));
+  STRATA_ASSIGN_OR_RETURN(std::vector<Item> rendered, Render(in, *out.version));
+  out.items = EncodeItems(*out.version->tokenizer, std::move(rendered));
   out.id = in.request_id().empty() ? RandomId() : in.request_id();
   out.prefix_cache = !in.no_prefix_cache();
   return out;
@@ -202,7 +205,7 @@ absl::StatusOr<EngineRequest> ToEngineRequest(const v1::ScoreRequest& in,
   }
   STRATA_ASSIGN_OR_RETURN(out.version, ResolveGenerator(registry, in.model()));
   STRATA_RETURN_IF_ERROR(CheckLength(*out.version, in.text().size()));
-  out.items = RenderText(in.text());
+  out.items = EncodeItems(*out.version->tokenizer, RenderText(in.text()));
   out.id = absl::StrCat("score-", RandomId());
   return out;
 }

@@ -37,6 +37,8 @@ void FillServed(const ServedVersion& served, v1::ModelVersion* out) {
   out->set_max_context(config.max_context);
   out->set_executor(served.weights->executor());
   out->set_architecture(config.architecture);
+  out->set_tokenizer(std::string(served.tokenizer->kind()));
+  out->set_vocabulary(config.vocab);
   out->set_max_state_bytes(served.weights->StateBytes(config.max_context));
 }
 

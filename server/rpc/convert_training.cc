@@ -4,6 +4,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "model/base/status_macros.h"
+#include "model/tokenizer_training.h"
 #include "server/jobs/event_payload.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/status.h"
@@ -14,6 +16,7 @@ namespace {
 using nlohmann::json;
 
 constexpr char kDatasetPrefix[] = "datasets/";
+constexpr char kTokenizerPrefix[] = "tokenizers/";
 constexpr char kJobPrefix[] = "jobs/";
 
 std::string Text(const json& object, const char* key) {
@@ -92,6 +95,44 @@ absl::Status CheckSentinels(const v1::TrainSpec& in) {
   return status;
 }
 
+absl::Status ReadTokenizer(const v1::TokenizerSpec& in, TrainSpec* out) {
+  absl::string_view file = in.file();
+  switch (in.source_case()) {
+    case v1::TokenizerSpec::kTrain:
+      out->tokenizer = in.train();
+      out->pieces = in.has_pieces() ? in.pieces() : kDefaultPieces;
+      if (!out->tokenizer.empty()) return absl::OkStatus();
+      break;
+    case v1::TokenizerSpec::kFile:
+      if (in.has_pieces()) {
+        return FieldError("spec.pieces", "spec.pieces must be absent where the "
+                                         "tokeniser is a file");
+      }
+      if (!absl::ConsumePrefix(&file, kTokenizerPrefix) || file.size() != 64) {
+        return FieldError("spec.tokenizer",
+                          absl::StrCat("spec.tokenizer is \"", in.file(),
+                                       "\"; must be tokenizers/SHA256"));
+      }
+      out->tokenizer_sha256 = std::string(file);
+      return absl::OkStatus();
+    case v1::TokenizerSpec::SOURCE_NOT_SET:
+      break;
+  }
+  return FieldError("spec.tokenizer", "spec.tokenizer must be bpe or unigram, or name a "
+                                      "file");
+}
+
+void FillTokenizer(const TrainSpec& in, v1::TrainSpec* out) {
+  if (!HasTokenizer(in)) return;
+  v1::TokenizerSpec* tokenizer = out->mutable_tokenizer();
+  if (in.tokenizer.empty()) {
+    tokenizer->set_file(absl::StrCat(kTokenizerPrefix, in.tokenizer_sha256));
+    return;
+  }
+  tokenizer->set_train(in.tokenizer);
+  tokenizer->set_pieces(static_cast<int32_t>(in.pieces));
+}
+
 }  // namespace
 
 absl::StatusOr<TrainSpec> FromProto(const v1::TrainSpec& in) {
@@ -107,6 +148,9 @@ absl::StatusOr<TrainSpec> FromProto(const v1::TrainSpec& in) {
   out.config = in.config();
   out.dataset_sha256 = std::string(dataset);
   out.model = in.model();
+  if (in.has_tokenizer()) {
+    STRATA_RETURN_IF_ERROR(ReadTokenizer(in.tokenizer(), &out));
+  }
   out.steps = in.steps();
   if (in.has_batch()) out.batch = in.batch();
   if (in.has_micro_batch()) out.micro_batch = in.micro_batch();
@@ -137,6 +181,7 @@ v1::TrainSpec ToProto(const TrainSpec& in) {
   out.set_config(in.config);
   out.set_dataset(absl::StrCat(kDatasetPrefix, in.dataset_sha256));
   out.set_model(in.model);
+  FillTokenizer(in, &out);
   out.set_steps(in.steps);
   out.set_batch(in.batch);
   out.set_micro_batch(in.micro_batch);
@@ -196,6 +241,14 @@ v1::JobEvent ToProto(const JobEvent& in) {
   out.set_message(in.message);
   out.set_state(ToProto(in.state));
   SetPayload(in, &out);
+  return out;
+}
+
+v1::Tokenizer ToProto(const StoredTokenizer& stored, const Tokenizer& tokenizer) {
+  v1::Tokenizer out;
+  out.set_name(absl::StrCat(kTokenizerPrefix, stored.sha256));
+  out.set_kind(std::string(tokenizer.kind()));
+  out.set_vocabulary(tokenizer.vocab());
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include "server/rpc/generate_stream.h"
 #include "server/rpc/inspect.h"
 #include "server/rpc/score_call.h"
+#include "server/rpc/tokenize.h"
 #include "server/rpc/unary_call.h"
 
 namespace strata {
@@ -60,6 +61,15 @@ grpc::ServerUnaryReactor* GenerationService::Inspect(
         *request, *core_->registry,
         {core_->inspect_max_bytes, core_->max_message_bytes}, core_->inspectors);
   });
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* GenerationService::Tokenize(
+    grpc::CallbackServerContext* context, const v1::TokenizeRequest* request,
+    v1::TokenizeResponse* response) {
+  auto call = std::make_shared<ComputeCall<v1::TokenizeResponse>>(
+      core_, context, "Tokenize", response);
+  call->Start([&] { return PrepareTokenize(*request, *core_->registry); });
   return call.get();
 }
 

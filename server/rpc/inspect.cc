@@ -19,21 +19,21 @@ struct Input {
 };
 
 // The marker that starts the text takes an item of the context.
-absl::Status CheckTextLength(const std::string& text, const ModelConfig& config,
-                             int64_t max_bytes) {
+absl::Status CheckTextLength(const std::string& text, int64_t items,
+                             const ModelConfig& config, int64_t max_bytes) {
   if (text.empty()) {
     return FieldError("text", "text is empty; at least one byte is needed");
   }
   const auto bytes = static_cast<int64_t>(text.size());
   const int64_t context = config.max_context - 1;
-  if (bytes <= std::min(max_bytes, context)) return absl::OkStatus();
-  return TextTooLong(
-      "text", absl::StrCat("text is ", bytes, " bytes; at most ",
-                           max_bytes < context
-                               ? absl::StrCat(max_bytes,
-                                              " (--inspect-max-bytes) are allowed")
-                               : absl::StrCat(context,
-                                              " fit the model's context")));
+  if (bytes > max_bytes) {
+    return TextTooLong("text", absl::StrCat("text is ", bytes, " bytes; at most ",
+                                            max_bytes,
+                                            " (--inspect-max-bytes) are allowed"));
+  }
+  if (items <= context) return absl::OkStatus();
+  return TextTooLong("text", absl::StrCat("text is ", items, " tokens; at most ", context,
+                                          " fit the model's context"));
 }
 
 absl::StatusOr<Input> ReadInput(const v1::InspectRequest& request,
@@ -45,16 +45,19 @@ absl::StatusOr<Input> ReadInput(const v1::InspectRequest& request,
                           ResolveGenerator(registry, request.model()));
   const ModelConfig& config = input.version->weights->config();
   input.text = request.text();
-  STRATA_RETURN_IF_ERROR(CheckTextLength(input.text, config, max_text_bytes));
+  // No more of a text than may be looked at is encoded.
+  const auto items = static_cast<int64_t>(
+      input.version->tokenizer
+          ->Encode(absl::string_view(input.text).substr(0, max_text_bytes))
+          .size());
+  STRATA_RETURN_IF_ERROR(CheckTextLength(input.text, items, config, max_text_bytes));
   InspectOptions& options = input.options;
   options.levels.assign(request.levels().begin(), request.levels().end());
   options.layers.assign(request.layers().begin(), request.layers().end());
   options.heads.assign(request.heads().begin(), request.heads().end());
   if (request.has_top_k()) options.top_k = request.top_k();
   const absl::Status valid =
-      SelectForInspection(config, options,
-                          static_cast<int64_t>(input.text.size()))
-          .status();
+      SelectForInspection(config, options, items).status();
   if (!valid.ok()) return AsFieldError(valid);
   const absl::Status fits = cache.CheckFits(*input.version);
   if (fits.ok()) return input;

@@ -49,6 +49,9 @@ absl::Status ScoreCall::TryStart(const v1::ScoreRequest& request) {
   engine_request.sink = std::make_shared<Sink>(shared_from_this());
   id_ = engine_request.id;
   model_ = engine_request.version->name();
+  for (const Item item : absl::MakeConstSpan(engine_request.items).subspan(1)) {
+    item_bytes_.push_back(engine_request.version->tokenizer->BytesOf(item).size());
+  }
   return core_->engine->Submit(std::move(engine_request)).status();
 }
 
@@ -56,14 +59,15 @@ void ScoreCall::Fill(absl::Span<const double> log2_probs) {
   MutexLock lock(&mu_);
   if (ended_) return;  // the response is no longer ours
   double bits = 0;
-  for (const double log2_prob : log2_probs) {
-    bits -= log2_prob;
-    response_->add_log2_prob(log2_prob);
-    response_->add_item_bytes(1);
+  int64_t bytes = 0;
+  for (size_t i = 0; i < log2_probs.size(); ++i) {
+    bits -= log2_probs[i];
+    bytes += item_bytes_[i];
+    response_->add_log2_prob(log2_probs[i]);
+    response_->add_item_bytes(item_bytes_[i]);
   }
-  const double bytes = static_cast<double>(log2_probs.size());
-  response_->set_bytes(log2_probs.size());
-  response_->set_bits_per_byte(bytes > 0 ? bits / bytes : 0);
+  response_->set_bytes(bytes);
+  response_->set_bits_per_byte(bytes > 0 ? bits / static_cast<double>(bytes) : 0);
   response_->set_model(model_);
 }
 

@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <memory>
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "grpcpp/grpcpp.h"
 #include "model/base/mutex.h"
@@ -36,6 +38,7 @@ class ScoreCall final : public grpc::ServerUnaryReactor,
   std::shared_ptr<ScoreCall> self_;
   std::string id_;
   std::string model_;
+  std::vector<int32_t> item_bytes_;  // of each scored item; set before the engine is
   std::atomic<bool> engine_done_{false};
   Mutex mu_;
   bool ended_ STRATA_GUARDED_BY(mu_) = false;

@@ -24,6 +24,23 @@ grpc::ServerReadReactor<v1::UploadDatasetRequest>* TrainingService::UploadDatase
   return call;
 }
 
+grpc::ServerUnaryReactor* TrainingService::UploadTokenizer(
+    grpc::CallbackServerContext* context, const v1::UploadTokenizerRequest* request,
+    v1::Tokenizer* response) {
+  const auto put = [this, request, response]() -> absl::Status {
+    STRATA_RETURN_IF_ERROR(core_->state->Admit());
+    std::shared_ptr<const Tokenizer> opened;
+    auto stored = core_->datasets->PutTokenizer(request->file(), &opened);
+    if (absl::IsInvalidArgument(stored.status())) {
+      return FieldError("file", absl::StrCat("file ", stored.status().message()));
+    }
+    STRATA_RETURN_IF_ERROR(stored.status());
+    *response = ToProto(*stored, *opened);
+    return absl::OkStatus();
+  };
+  return RunUnary(core_, context, "UploadTokenizer", core_->upload_pool, put);
+}
+
 grpc::ServerUnaryReactor* TrainingService::Train(grpc::CallbackServerContext* context,
                                                  const v1::TrainRequest* request,
                                                  v1::Job* response) {

@@ -13,6 +13,9 @@ class TrainingService final : public v1::Training::CallbackService {
 
   grpc::ServerReadReactor<v1::UploadDatasetRequest>* UploadDataset(
       grpc::CallbackServerContext* context, v1::Dataset* response) override;
+  grpc::ServerUnaryReactor* UploadTokenizer(grpc::CallbackServerContext* context,
+                                            const v1::UploadTokenizerRequest* request,
+                                            v1::Tokenizer* response) override;
   grpc::ServerUnaryReactor* Train(grpc::CallbackServerContext* context,
                                   const v1::TrainRequest* request,
                                   v1::Job* response) override;

@@ -290,6 +290,22 @@ TEST_F(CommandsTest, TrainUploadsEveryByteAndSendsTheSpec) {
   EXPECT_EQ(result.Lines().at(0)["state"], "QUEUED");
 }
 
+TEST_F(CommandsTest, ATokeniserIsAKindOrAFile) {
+  std::vector<std::string> words = {"train",  "--base", "b", "--data", WriteFile("x"), "--name",
+                                    "mine", "--steps", "10", "--tokenizer", "bpe"};
+  Run(words);
+  words.back() = WriteFile("x");
+  Run(words);
+  const auto& requests = server_.training.requests;
+  ASSERT_EQ(requests.size(), 2u);
+  EXPECT_EQ(requests[0].spec().tokenizer().train(), "bpe");
+  EXPECT_EQ(requests[1].spec().tokenizer().file(), "tokenizers/x");
+  words.insert(words.end(), {"--pieces", "300"});
+  ExpectOneErrorLine(Run(words), 2);
+  const Result tokens = Run({"tokenize", "--model", "m", "--text", "a\xC3\xA4\n\xFF"});
+  EXPECT_EQ(tokens.out, "300\t\"a\xC3\xA4\\n\"\n255\t\"\xFF\"\n");
+}
+
 TEST_F(CommandsTest, TrainWithoutAKeyMakesOneOfItsOwnEachTime) {
   const std::vector<std::string> words = {"train",  "--base", "b", "--data", WriteFile("x"),
                                           "--name", "mine",   "--steps", "10"};

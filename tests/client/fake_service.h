@@ -87,6 +87,16 @@ class FakeGeneration final : public v1::Generation::Service {
     return grpc::Status::OK;
   }
 
+  // All but the last byte of a text as one piece.
+  grpc::Status Tokenize(grpc::ServerContext*, const v1::TokenizeRequest* request,
+                        v1::TokenizeResponse* response) override {
+    response->add_tokens(300);
+    response->add_token_bytes(static_cast<int>(request->text().size()) - 1);
+    response->add_tokens(static_cast<uint8_t>(request->text().back()));
+    response->add_token_bytes(1);
+    return grpc::Status::OK;
+  }
+
   grpc::Status Inspect(grpc::ServerContext*, const v1::InspectRequest* request,
                        v1::InspectResponse* response) override {
     inspected = *request;
@@ -115,6 +125,13 @@ class FakeTraining final : public v1::Training::Service {
     while (reader->Read(&piece)) uploaded += piece.data();
     dataset->set_name("datasets/abc");
     return upload_status;
+  }
+
+  grpc::Status UploadTokenizer(grpc::ServerContext*,
+                               const v1::UploadTokenizerRequest* request,
+                               v1::Tokenizer* tokenizer) override {
+    tokenizer->set_name("tokenizers/" + request->file());
+    return grpc::Status::OK;
   }
 
   grpc::Status Train(grpc::ServerContext*, const v1::TrainRequest* request,

@@ -63,7 +63,7 @@ std::vector<Stream> MakeStreams(Bench<float>* bench, int count) {
   std::vector<Stream> streams;
   for (int i = 0; i < count; ++i) {
     Stream s;
-    s.items = RandomItems(1 + (i * 37) % 151, 100 + i);
+    s.items = RandomItems(1 + (i * 37) % 151, 100 + i, bench->config.vocab);
     s.sequence = bench->New(s.items.size() + i % 3);
     streams.push_back(std::move(s));
   }
@@ -101,7 +101,7 @@ TEST_P(BatchTest, ThreadsChangeNothing) {
 TEST_P(BatchTest, ASequenceMayMoveBetweenWorkers) {
   Bench<float> bench(GetParam());
   const auto other = bench.NewGenerator(1);
-  const auto items = RandomItems(61, 12);
+  const auto items = RandomItems(61, 12, bench.config.vocab);
   auto alone = bench.New(61);
   const auto want = bench.FeedSingly(alone.get(), items, 0, 61);
   auto sequence = bench.New(61);
@@ -118,7 +118,7 @@ TEST_P(BatchTest, ASequenceMayMoveBetweenWorkers) {
 // Whoever had the memory before, nothing of it is read.
 TEST_P(BatchTest, PoisonedMemoryLeavesNoResidue) {
   Bench<float> bench(GetParam());
-  const auto items = RandomItems(97, 13);
+  const auto items = RandomItems(97, 13, bench.config.vocab);
   auto clean = bench.New(97);
   const auto want = bench.FeedSingly(clean.get(), items, 0, 97);
   auto poisoned = CpuSequence<float>::Allocate(&bench.model->config(), 97,
@@ -136,7 +136,7 @@ TEST_P(BatchTest, PoisonedMemoryLeavesNoResidue) {
 // The last logits alone are the last of all logits; none can be asked for.
 TEST_P(BatchTest, LogitsComeWhereTheyAreAsked) {
   Bench<float> bench(GetParam());
-  const auto items = RandomItems(40, 14);
+  const auto items = RandomItems(40, 14, bench.config.vocab);
   auto alone = bench.New(40);
   const auto want = bench.FeedSingly(alone.get(), items, 0, 40);
   auto a = bench.New(40), b = bench.New(40), c = bench.New(40);
@@ -162,7 +162,7 @@ TEST_P(BatchTest, EachInstructionSetIsRightAndBatchInvariant) {
     Bench<double> exact(GetParam());
     unsetenv("STRATA_CPU_ISA");
     if (bench.model->kernels().name != std::string(isa)) continue;
-    const auto items = RandomItems(75, 15);
+    const auto items = RandomItems(75, 15, bench.config.vocab);
     const Rows want = NaiveLogits(
         bench.config, KeptWeights(bench.weights, GetParam().types.weights), items);
     const Rows want_exact = NaiveLogits(bench.config, bench.weights, items);

@@ -11,7 +11,7 @@ class ForkTest : public EveryConfig {};
 
 TEST_P(ForkTest, AForkReplaysAndSharesNothing) {
   Bench<float> bench(GetParam());
-  const auto items = RandomItems(90, 21);
+  const auto items = RandomItems(90, 21, bench.config.vocab);
   auto other = items;
   for (size_t i = 50; i < other.size(); ++i) other[i] = (other[i] + 7) % 256;
   for (const int64_t at : {0, 1, 7, 8, 30, 50}) {
@@ -35,7 +35,7 @@ TEST_P(ForkTest, AForkReplaysAndSharesNothing) {
 // sequence had been there from the first item on, whatever had wrapped.
 TEST_P(ForkTest, AForkOfAnotherCapacityGoesOnAsIfAlwaysThatLarge) {
   Bench<float> bench(GetParam());
-  const auto items = RandomItems(331, 24);
+  const auto items = RandomItems(331, 24, bench.config.vocab);
   auto straight = bench.New(331);
   const auto want = bench.Feed(straight.get(), items, 0, 331);
   for (const int64_t at : {0, 1, 7, 15, 16, 17, 40, 63, 64, 65, 130, 300}) {
@@ -63,8 +63,8 @@ TEST_P(ForkTest, AForkOfAnotherCapacityGoesOnAsIfAlwaysThatLarge) {
 
 TEST_P(ForkTest, RestoreRollsBackAcrossBlocksAndRings) {
   Bench<float> bench(GetParam());
-  const auto items = RandomItems(120, 22);
-  const auto other = RandomItems(120, 23);
+  const auto items = RandomItems(120, 22, bench.config.vocab);
+  const auto other = RandomItems(120, 23, bench.config.vocab);
   auto straight = bench.New(120);
   const auto want = bench.FeedSingly(straight.get(), items, 0, 120);
   auto sequence = bench.New(120);

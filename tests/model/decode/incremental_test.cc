@@ -13,7 +13,7 @@ class ExactTest : public EveryConfig {};
 
 TEST_P(ExactTest, EveryStepEqualsTheFullModelInDouble) {
   Bench<double> bench(GetParam());
-  const auto items = RandomItems(131, 3);
+  const auto items = RandomItems(131, 3, bench.config.vocab);
   const Rows want = NaiveLogits(bench.config, bench.weights, items);
   auto sequence = bench.New(items.size());
   double scale = 0;
@@ -29,7 +29,7 @@ class IncrementalTest : public EveryConfig {};
 
 TEST_P(IncrementalTest, EveryStepEqualsTheFullModelInFloat) {
   Bench<float> bench(GetParam());
-  const auto items = RandomItems(131, 4);
+  const auto items = RandomItems(131, 4, bench.config.vocab);
   const Rows want = NaiveLogits(
       bench.config, KeptWeights(bench.weights, GetParam().types.weights), items);
   auto sequence = bench.New(items.size());
@@ -39,7 +39,7 @@ TEST_P(IncrementalTest, EveryStepEqualsTheFullModelInFloat) {
 
 TEST_P(IncrementalTest, EverySplitOfAPrefillEqualsSteppingBitForBit) {
   Bench<float> bench(GetParam());
-  const auto items = RandomItems(67, 5);
+  const auto items = RandomItems(67, 5, bench.config.vocab);
   const int64_t n = items.size();
   auto stepped = bench.New(n);
   const auto want = bench.FeedSingly(stepped.get(), items, 0, n);
@@ -56,7 +56,7 @@ TEST_P(IncrementalTest, EverySplitOfAPrefillEqualsSteppingBitForBit) {
 
 TEST_P(IncrementalTest, ChunksOfAnySizeEqualSteppingBitForBit) {
   Bench<float> bench(GetParam());
-  const auto items = RandomItems(331, 6);
+  const auto items = RandomItems(331, 6, bench.config.vocab);
   const int64_t n = items.size();
   auto stepped = bench.New(n);
   const auto want = bench.FeedSingly(stepped.get(), items, 0, n);
@@ -75,7 +75,7 @@ TEST_P(IncrementalTest, ChunksOfAnySizeEqualSteppingBitForBit) {
 
 TEST_P(IncrementalTest, CapacityDoesNotChangeAResult) {
   Bench<float> bench(GetParam());
-  const auto items = RandomItems(41, 8);
+  const auto items = RandomItems(41, 8, bench.config.vocab);
   auto small = bench.New(41);
   auto large = bench.New(4000);
   EXPECT_EQ(bench.FeedSingly(small.get(), items, 0, 41),
@@ -92,7 +92,7 @@ TEST_P(IncrementalTest, BytesEqualTheFormulaAtEveryStep) {
     EXPECT_EQ(bench.model->StateBytes(capacity), want);
     EXPECT_EQ(sequence->bytes(), want);
     EXPECT_EQ(sequence->capacity(), capacity);
-    const auto items = RandomItems(std::min<int64_t>(capacity, 70), 9);
+    const auto items = RandomItems(std::min<int64_t>(capacity, 70), 9, bench.config.vocab);
     for (size_t t = 0; t < items.size(); ++t) {
       bench.Feed(sequence.get(), items, t, t + 1);
       ASSERT_EQ(sequence->bytes(), want);

@@ -5,6 +5,7 @@
 
 #include "model/presets.h"
 #include "tests/model/decode/small_configs.h"
+#include "tests/model/piece_config.h"
 #include "tests/model/small_presets.h"
 
 namespace strata {
@@ -15,6 +16,7 @@ std::vector<NamedConfig> SmallConfigs() {
     const ModelConfig config = *PresetConfig(name);
     std::replace(name.begin(), name.end(), '-', '_');
     configs.push_back({name, config});
+    configs.push_back({name + "_pieces", testing::WithPieces(config)});
   }
   return configs;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tests/model/piece_config.h"
 #include "tests/model/position_config.h"
 #include "tests/model/random_config.h"
 #include "tests/model/scope_config.h"
@@ -137,6 +138,14 @@ void AddPrefixes(std::vector<NamedConfig>* configs) {
   }
 }
 
+// The first `count`, in a model with a tokeniser.
+void AddPieces(size_t count, std::vector<NamedConfig>* configs) {
+  for (size_t i = 0; i < count; ++i) {
+    const NamedConfig& plain = (*configs)[i];
+    configs->push_back({plain.name + "_pieces", testing::WithPieces(plain.config)});
+  }
+}
+
 }  // namespace
 
 std::vector<NamedConfig> SmallConfigs() {
@@ -191,11 +200,13 @@ std::vector<NamedConfig> SmallConfigs() {
   }
   configs.push_back({"ngram_heads", configs[0].config});
   configs.back().config.ngram_heads = 3;
+  const size_t plain = configs.size();
   AddTrees(&configs);
   AddPositions(&configs);
   AddScopes(&configs);
   AddPrefixes(&configs);
   AddStacks(&configs);
+  AddPieces(plain, &configs);
   for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {
     configs.push_back(
         {"random_" + std::to_string(seed), testing::RandomConfig(seed)});

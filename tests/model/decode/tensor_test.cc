@@ -82,7 +82,7 @@ class TensorTest : public testing::TestWithParam<NamedConfig> {
 };
 
 TEST_P(TensorTest, EveryStepEqualsTheFullModel) {
-  const auto items = RandomItems(131, 3);
+  const auto items = RandomItems(131, 3, config.vocab);
   const auto want = Want(items);
   auto sequence = New(131);
   for (int64_t t = 0; t < 131; ++t) {
@@ -95,7 +95,7 @@ TEST_P(TensorTest, EveryStepEqualsTheFullModel) {
 
 TEST_P(TensorTest, EveryStepEqualsTheFullModelInFloat) {
   Use(GetParam().config, torch::kFloat);
-  const auto items = RandomItems(131, 4);
+  const auto items = RandomItems(131, 4, config.vocab);
   const auto want = Want(items);
   // 1e-4 of logits that range over 6; random configs have some that range further.
   const double tolerance =
@@ -109,7 +109,7 @@ TEST_P(TensorTest, EveryStepEqualsTheFullModelInFloat) {
 }
 
 TEST_P(TensorTest, EverySplitOfAPrefillEqualsTheFullModel) {
-  const auto items = RandomItems(67, 5);
+  const auto items = RandomItems(67, 5, config.vocab);
   const auto want = Want(items).slice(0, 1);
   for (int64_t cut = 1; cut <= 67; ++cut) {
     auto sequence = New(67);
@@ -120,7 +120,7 @@ TEST_P(TensorTest, EverySplitOfAPrefillEqualsTheFullModel) {
 }
 
 TEST_P(TensorTest, RingsThatWrappedStillEqualTheFullModel) {
-  const auto items = RandomItems(331, 6);
+  const auto items = RandomItems(331, 6, config.vocab);
   const auto want = Want(items).slice(0, 1);
   for (const int64_t chunk : {3, 7, 24, 100}) {
     auto sequence = New(331);
@@ -146,12 +146,12 @@ TEST_P(TensorTest, ARowInARaggedBatchEqualsTheFullModel) {
   for (uint64_t turn = 0; turn < 200; ++turn) {
     if (streams.size() < 9 && turn < 120) {
       const int64_t n = 1 + (turn * 37) % 151;
-      Stream s{RandomItems(n, 100 + turn), New(n + turn % 3), {}, 0};
+      Stream s{RandomItems(n, 100 + turn, config.vocab), New(n + turn % 3), {}, 0};
       s.want = Want(s.items);
       streams.push_back(std::move(s));
     }
     std::vector<StepRow> rows;
-    std::vector<float> room(64 * 260);
+    std::vector<float> room(64 * config.vocab);
     std::vector<torch::Tensor> want;
     for (size_t i = 0; i < streams.size(); ++i) {
       Stream& s = streams[i];
@@ -162,7 +162,7 @@ TEST_P(TensorTest, ARowInARaggedBatchEqualsTheFullModel) {
       const bool wanted = bits % 7 != 0;
       rows.push_back({s.sequence.get(),
                       absl::MakeConstSpan(s.items).subspan(s.fed, n),
-                      absl::MakeSpan(room).subspan(0, wanted ? 260 : 0)});
+                      absl::MakeSpan(room).subspan(0, wanted ? config.vocab : 0)});
       s.fed += n;
       if (wanted) want.push_back(s.want.slice(0, s.fed, s.fed + 1));
     }
@@ -182,8 +182,8 @@ TEST_P(TensorTest, ARowInARaggedBatchEqualsTheFullModel) {
 }
 
 TEST_P(TensorTest, ForksAndRestoresReplay) {
-  const auto items = RandomItems(90, 21);
-  const auto other = RandomItems(90, 22);
+  const auto items = RandomItems(90, 21, config.vocab);
+  const auto other = RandomItems(90, 22, config.vocab);
   const auto want = Want(items).slice(0, 1);
   auto sequence = New(90);
   for (int64_t t = 0; t < 89; ++t) {
@@ -200,7 +200,7 @@ TEST_P(TensorTest, ForksAndRestoresReplay) {
 }
 
 TEST_P(TensorTest, AForkOfAnotherCapacityGoesOnAsIfAlwaysThatLarge) {
-  const auto items = RandomItems(331, 24);
+  const auto items = RandomItems(331, 24, config.vocab);
   const auto want = Want(items).slice(0, 1);
   for (const int64_t at : {0, 1, 16, 17, 64, 65, 130, 300}) {
     auto sequence = New(at + 29);
@@ -228,31 +228,32 @@ TEST_P(TensorTest, BytesEqualTheFormula) {
 }
 
 TEST_P(TensorTest, LogitsComeWhereTheyAreAsked) {
-  const auto items = RandomItems(40, 14);
+  const auto items = RandomItems(40, 14, config.vocab);
   const auto want = Want(items).to(torch::kFloat).contiguous();
   auto a = New(40), b = New(40), c = New(40);
-  std::vector<float> last(260), all(40 * 260);
+  const int vocab = config.vocab;
+  std::vector<float> last(vocab), all(40 * vocab);
   ASSERT_TRUE(generator
                   ->Step({{a.get(), items, absl::MakeSpan(last)},
                           {b.get(), items, {}},
                           {c.get(), items, absl::MakeSpan(all)}})
                   .ok());
   const float* rows = want.const_data_ptr<float>();
-  for (int v = 0; v < 260; ++v) EXPECT_NEAR(last[v], rows[40 * 260 + v], 1e-5);
-  for (int i = 0; i < 40 * 260; ++i) EXPECT_NEAR(all[i], rows[260 + i], 1e-5);
+  for (int v = 0; v < vocab; ++v) EXPECT_NEAR(last[v], rows[40 * vocab + v], 1e-5);
+  for (int i = 0; i < 40 * vocab; ++i) EXPECT_NEAR(all[i], rows[vocab + i], 1e-5);
   EXPECT_EQ(b->size(), 40);
 }
 
 TEST_P(TensorTest, BadRowsAreRefusedAndNoRowAdvances) {
-  const auto items = RandomItems(10, 31);
+  const auto items = RandomItems(10, 31, config.vocab);
   auto good = New(16), small = New(8);
   const StepRow fine{good.get(), items, {}};
-  const std::vector<Item> high = {3, 260};
+  const std::vector<Item> high = {3, config.vocab};
   const std::vector<std::pair<StepRow, std::string>> cases = {
       {{nullptr, items, {}}, "null"},
       {{small.get(), {}, {}}, "no items"},
       {{small.get(), items, {}}, "room for 8"},
-      {{small.get(), high, {}}, "item is 260"},
+      {{small.get(), high, {}}, "item is " + std::to_string(config.vocab)},
       {fine, "twice"},
   };
   for (const auto& [row, message] : cases) {
@@ -267,7 +268,7 @@ TEST_P(TensorTest, BadRowsAreRefusedAndNoRowAdvances) {
 }
 
 TEST_P(TensorTest, ADamagedSequenceIsRefusedUntilItIsRestored) {
-  const auto items = RandomItems(10, 32);
+  const auto items = RandomItems(10, 32, config.vocab);
   auto sequence = New(16);
   auto snapshot = generator->Fork(*sequence);
   ASSERT_TRUE(snapshot.ok());

@@ -175,6 +175,27 @@ class Naive {
   }
 
   // Where units begin, the incomplete one included. `p`: of a router.
+  // Bits of a piece's class: 4, 2, 1 as model/unit_rule.h says; -1 of other items.
+  static int Class(const LevelConfig& level, Item x) {
+    int found = -1;
+    for (int64_t after = x - 259; after > 0; after -= level.piece_classes[found]) {
+      ++found;
+    }
+    return found;
+  }
+  static bool IsSpace(Item x) {
+    return x > 255 || !(std::isalnum(x) || (x >= 0x80 && x <= 0xBF));
+  }
+  static bool BeginsWithSpace(const LevelConfig& level, Item x) {
+    return x < 260 ? IsSpace(x) : Class(level, x) >= 4;
+  }
+  static bool HoldsWordEnd(const LevelConfig& level, Item x) {
+    return x >= 260 && Class(level, x) % 4 >= 2;
+  }
+  static bool EndsInSpace(const LevelConfig& level, Item x) {
+    return x < 260 ? IsSpace(x) : Class(level, x) % 2 == 0;
+  }
+
   static std::vector<size_t> Begins(const LevelConfig& level, size_t n,
                                     const std::vector<Item>& items,
                                     const std::vector<double>& p) {
@@ -183,11 +204,10 @@ class Naive {
       const size_t length = i + 1 - begins.back();
       bool ends = length == size_t(level.block);
       if (level.block_rule == BlockRule::kSpacelike) {
-        const auto space = [](Item x) {
-          return x > 255 || !(std::isalnum(x) || (x >= 0x80 && x <= 0xBF));
-        };
-        ends = ends || (length >= size_t(level.block_min) && space(items[i]) &&
-                        i > 0 && !space(items[i - 1]));
+        const bool after_word = i > 0 && !EndsInSpace(level, items[i - 1]);
+        ends = ends || (length >= size_t(level.block_min) &&
+                        (HoldsWordEnd(level, items[i]) ||
+                         (after_word && BeginsWithSpace(level, items[i]))));
       }
       if (!p.empty()) {
         ends = ends || (length >= size_t(level.block_min) && p[i] >= 0.5);
@@ -277,11 +297,12 @@ Rows NaiveLogits(const ModelConfig& config, const TestWeights& weights,
   return logits;
 }
 
-std::vector<Item> RandomItems(int64_t n, uint64_t seed) {
+std::vector<Item> RandomItems(int64_t n, uint64_t seed, int vocab) {
+  const auto texts = static_cast<uint64_t>(vocab - 4);
   std::vector<Item> items;
   for (int64_t i = 0; i < n; ++i) {
-    items.push_back(i == 0 ? kSos
-                           : static_cast<Item>(RandomBits(seed, 1, i) % 256));
+    const auto drawn = static_cast<Item>(RandomBits(seed, 1, i) % texts);
+    items.push_back(i == 0 ? kSos : drawn < 256 ? drawn : drawn + 4);
   }
   return items;
 }

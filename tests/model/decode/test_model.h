@@ -47,6 +47,7 @@ using Rows = std::vector<std::vector<double>>;
 Rows NaiveLogits(const ModelConfig& config, const TestWeights& weights,
                  const std::vector<Item>& items);
 
-std::vector<Item> RandomItems(int64_t n, uint64_t seed);
+// kSos and bytes, and where `vocab` has pieces, of those too.
+std::vector<Item> RandomItems(int64_t n, uint64_t seed, int vocab = kVocab);
 
 }  // namespace strata

@@ -225,6 +225,7 @@ TEST(ValidateModelConfig, NamesTheFieldTheValueAndTheLimit) {
       {[](ModelConfig* c) { c->levels.clear(); }, "levels: has 0 entries"},
       {[](ModelConfig* c) { c->levels.resize(5); }, "levels: has 5 entries"},
       {[](ModelConfig* c) { c->vocab = 256; }, "vocab: is 256; must be in [260"},
+      {[](ModelConfig* c) { c->vocab = 32769; }, "vocab: is 32769; must be in [260, 32768"},
       {[](ModelConfig* c) { c->dropout = 1.0; }, "dropout: is 1; must be in"},
       {[](ModelConfig* c) { c->dropout = NAN; }, "dropout: is nan"},
       {[](ModelConfig* c) { c->rope_theta = 0; }, "rope_theta: is 0"},

@@ -266,5 +266,34 @@ TEST(ValidateSampling, NamesFieldValueAndRange) {
               HasSubstr("repetition_window is 4097"));
 }
 
+TEST(Sampling, PiecesOfATokeniserAreDrawnByTheirProbability) {
+  constexpr int kPieces = 700;
+  std::vector<float> logits(kVocab + kPieces, -kInf);
+  logits['a'] = std::log(0.25f);
+  logits[kVocab] = std::log(0.5f);
+  logits.back() = std::log(0.25f);
+  SamplingParams params;
+  std::vector<int> counts(logits.size(), 0);
+  for (uint64_t i = 0; i < 4000; ++i) {
+    params.seed = i;
+    ++counts[SampleItem(logits, params, 3, {}).value()];
+  }
+  EXPECT_NEAR(counts['a'], 1000, 150);
+  EXPECT_NEAR(counts[kVocab], 2000, 150);
+  EXPECT_NEAR(counts.back(), 1000, 150);
+  params.temperature = 0;
+  params.repetition_penalty = 10;  // of ln 0.5, ten times as far
+  const std::vector<Item> recent = {kVocab, kVocab};
+  EXPECT_EQ(SampleItem(logits, params, 3, recent).value(), 'a');
+}
+
+TEST(Sampling, TopKMayBeAsLargeAsTheVocabulary) {
+  SamplingParams params;
+  params.top_k = 960;
+  EXPECT_TRUE(ValidateSampling(params, 960).ok());
+  EXPECT_EQ(ValidateSampling(params, 959).message(),
+            "top_k is 960; must be in [0, 959]");
+}
+
 }  // namespace
 }  // namespace strata

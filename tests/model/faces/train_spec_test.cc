@@ -50,6 +50,9 @@ TEST(TrainSpecJson, EveryFieldIsInTheText) {
       [](TrainSpec* s) { s->config = "{}"; },
       [](TrainSpec* s) { s->dataset_sha256 = "x"; },
       [](TrainSpec* s) { s->model = "x"; },
+      [](TrainSpec* s) { s->tokenizer = "bpe"; },
+      [](TrainSpec* s) { s->pieces = 300; },
+      [](TrainSpec* s) { s->tokenizer_sha256 = "x"; },
       [](TrainSpec* s) { s->steps = 1; },
       [](TrainSpec* s) { s->batch = 1; },
       [](TrainSpec* s) { s->micro_batch = 1; },
@@ -94,6 +97,8 @@ TEST(TrainSpecJson, AWeightOfZeroIsNotInTheText) {
   EXPECT_EQ(json.find("ngram"), std::string::npos);
   EXPECT_EQ(json.find("block_weight"), std::string::npos);
   EXPECT_EQ(json.find("bf16"), std::string::npos);
+  EXPECT_EQ(json.find("tokenizer"), std::string::npos);
+  EXPECT_EQ(json.find("pieces"), std::string::npos);
   EXPECT_EQ(ParseTrainSpec(json)->ngram_weight, 0);
 }
 
@@ -131,6 +136,19 @@ TEST(ValidateTrainSpec, NamesTheFieldTheValueAndTheLimit) {
       {[](TrainSpec* s) { s->model = std::string(64, 'a'); }, "spec.model: model name is"},
       {[](TrainSpec* s) { s->model = "flat-10m"; },
        "spec.model: model name is \"flat-10m\", which is reserved"},
+      {[](TrainSpec* s) { s->tokenizer = "word"; s->pieces = 300; },
+       "spec.tokenizer: is \"word\"; must be bpe or unigram"},
+      {[](TrainSpec* s) { s->tokenizer = "bpe"; s->pieces = 40000; },
+       "spec.pieces: is 40000; must be in [256, 32000]"},
+      {[](TrainSpec* s) { s->pieces = 300; }, "spec.pieces: is 300; must be in [0, 0]"},
+      {[](TrainSpec* s) { s->tokenizer_sha256 = "x"; },
+       "spec.tokenizer_sha256: must be 64"},
+      {[](TrainSpec* s) {
+         s->tokenizer = "bpe";
+         s->pieces = 300;
+         s->tokenizer_sha256 = s->dataset_sha256;
+       },
+       "spec.tokenizer: is to be trained, and a file is given"},
       {[](TrainSpec* s) { s->steps = 0; },
        "spec.steps: is 0; must be in [1, 10000000]"},
       {[](TrainSpec* s) { s->batch = 0; }, "spec.batch: is 0"},

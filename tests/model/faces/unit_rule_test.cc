@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "model/base/random.h"
 #include "model/presets.h"
@@ -47,6 +49,82 @@ TEST(UnitRule, WordsOfOtherScriptsStayWhole) {
   // it; so letters of other scripts are words of one or more characters.
   EXPECT_THAT(Cut(Words(2, 16), "na\xC3\xAFve x"),
               ElementsAre("na\xC3", "\xAFve ", "x"));
+}
+
+// Pieces of the given bytes, as the items of a level: of each class one.
+class PieceWords {
+ public:
+  PieceWords(int least, int most) : level_(Words(least, most)) {
+    std::stable_sort(pieces_.begin(), pieces_.end(), [](auto& a, auto& b) {
+      return PieceClass(a) < PieceClass(b);
+    });
+    level_.piece_classes.resize(kPieceClasses);
+    for (const std::string& piece : pieces_) ++level_.piece_classes[PieceClass(piece)];
+  }
+
+  const LevelConfig& level() const { return level_; }
+  Item ItemOf(const std::string& text) const {
+    const auto at = std::find(pieces_.begin(), pieces_.end(), text);
+    if (at != pieces_.end()) return kVocab + static_cast<Item>(at - pieces_.begin());
+    return static_cast<uint8_t>(text[0]);
+  }
+  // The units that the pieces or bytes make, the incomplete one last.
+  std::vector<std::string> Cut(const std::vector<std::string>& items) const {
+    std::vector<std::string> units(1);
+    OpenUnit open;
+    for (const std::string& item : items) {
+      units.back() += item;
+      if (TakeItem(level_, ItemOf(item), &open)) units.emplace_back();
+    }
+    return units;
+  }
+
+ private:
+  std::vector<std::string> pieces_ = {"ing", "was, ", "d o", " wal", "  ", " a ", " a b",
+                                      "It"};
+  LevelConfig level_;
+};
+
+TEST(UnitRule, APieceCountsAsItsBytes) {
+  const PieceWords words(2, 16);
+  EXPECT_THAT(words.Cut({"It", " wal", "k", "ing", " a ", "d o"}),
+              ElementsAre("It wal", "king a ", "d o"));
+  // A space alone ends a unit behind a word, not behind another space.
+  EXPECT_THAT(words.Cut({"It", "  ", "  ", " ", "It", " ", "x"}),
+              ElementsAre("It  ", "   It ", "x"));
+}
+
+// Whatever the pieces, units end after the first item in which the bytes alone would
+// have ended one.
+TEST(UnitRule, PiecesEndUnitsWhereTheirBytesDo) {
+  const PieceWords words(2, 256);
+  const std::vector<std::string> choice = {"ing", "was, ", "d o", " wal", "  ",
+                                           " a ", " a b",  "It",  "x",    " "};
+  OpenUnit open;
+  bool in_word = false;
+  for (uint64_t i = 0; i < 3000; ++i) {
+    const std::string& item = choice[RandomBits(6, 0, i) % choice.size()];
+    bool wished = false;
+    for (const char c : item) {
+      const bool space = IsSpacelike(static_cast<uint8_t>(c));
+      wished = wished || (space && in_word);
+      in_word = !space;
+    }
+    const bool may = open.items + 1 >= 2;
+    ASSERT_EQ(TakeItem(words.level(), words.ItemOf(item), &open), wished && may) << i;
+    ASSERT_EQ(open.in_word, in_word) << i;
+  }
+}
+
+TEST(UnitRule, ClassesMustBeThoseOfTheVocabulary) {
+  const LevelConfig level = PieceWords(2, 16).level();
+  EXPECT_TRUE(CheckPieceClasses(level, kVocab + 8).ok());
+  EXPECT_FALSE(CheckPieceClasses(level, kVocab + 9).ok());
+  EXPECT_FALSE(CheckPieceClasses(level, kVocab).ok());
+  EXPECT_FALSE(CheckPieceClasses(Words(2, 16), kVocab + 8).ok());
+  EXPECT_TRUE(CheckPieceClasses(Words(2, 16), kVocab).ok());
+  const LevelConfig fixed = PresetConfig("block").value().levels[0];
+  EXPECT_TRUE(CheckPieceClasses(fixed, kVocab + 8).ok());
 }
 
 TEST(UnitRule, ARouterIsHeardBetweenTheLimits) {

@@ -100,6 +100,7 @@ TEST(TrainerWire, EventsAreStrict) {
 TEST(TrainerWire, RunsSurvive) {
   TrainRun run;
   run.job_dir = "/jobs/7";
+  run.tokenizer_path = "/tokenizers/8.model";
   run.dataset_path = "/data";
   run.base_dir = "";
   run.fence = 12;
@@ -115,6 +116,7 @@ TEST(TrainerWire, RunsSurvive) {
   const auto back = ParseTrainRun(TrainRunToJson(run));
   ASSERT_TRUE(back.ok()) << back.status();
   EXPECT_EQ(back->job_dir, run.job_dir);
+  EXPECT_EQ(back->tokenizer_path, run.tokenizer_path);
   EXPECT_EQ(back->fence, 12);
   EXPECT_EQ(back->save_within_seconds, 30.5);
   EXPECT_EQ(back->heartbeat_seconds, 2.5);

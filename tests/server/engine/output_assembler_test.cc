@@ -6,6 +6,7 @@
 
 #include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
+#include "tests/testing/toy_tokenizer.h"
 
 namespace strata {
 namespace {
@@ -185,6 +186,47 @@ TEST(ValidateStops, NamesTheFieldTheValueAndTheLimit) {
   EXPECT_EQ(ValidateStops({"a", ""}).message(),
             "stop[1] is 0 bytes; must be in [1, 256]");
   EXPECT_FALSE(ValidateStops({std::string(257, 'a')}).ok());
+}
+
+// The same output as of the bytes alone, whatever pieces they come in.
+TEST(OutputAssembler, PiecesAreTheirBytes) {
+  const auto tokenizer = std::make_shared<testing::ToyTokenizer>(std::vector<std::string>{
+      "ab", "abc", "b\xC3", "\xA4 ", "stop", " st", "op", "\xE2\x98"});
+  const std::vector<std::string> parts = {"ab", "abc", "b\xC3", "\xA4 ", "stop",
+                                          " st", "op", "\xE2\x98", "\x83", "a", "s"};
+  std::mt19937 random(11);
+  for (int round = 0; round < 2000; ++round) {
+    std::string text;
+    while (text.size() < 40) text += parts[random() % parts.size()];
+    const std::vector<std::string> stops = {"stop", "cab", "\xA4 a"};
+    const Expected expected = Reference(text, stops);
+    OutputAssembler out(stops, tokenizer);
+    Utf8Stream utf8;
+    std::string data, sent, want;
+    int items = 0, fed = 0;
+    for (const Item item : tokenizer->Encode(text)) {
+      ++fed;
+      const bool stopped = out.Add(item);
+      const OutputDelta delta = out.Take();
+      data += delta.data;
+      sent += delta.text;
+      items += delta.items;
+      ASSERT_EQ(expected.data.compare(0, data.size(), data), 0) << text;
+      if (stopped) break;
+    }
+    out.Finish();
+    const OutputDelta delta = out.Take();
+    data += delta.data;
+    sent += delta.text;
+    items += delta.items;
+    utf8.Append(expected.data, &want);
+    utf8.Flush(&want);
+    ASSERT_EQ(data, expected.data) << text;
+    ASSERT_EQ(out.matched_stop(), expected.stop) << text;
+    ASSERT_EQ(sent, want) << text;
+    ASSERT_LE(items, fed);
+    if (expected.stop.empty()) ASSERT_EQ(items, fed);
+  }
 }
 
 }  // namespace

@@ -102,5 +102,37 @@ TEST_F(SubmissionTest, NgramHeadsGetTheirWeightWhereTheModelHasThem) {
             kNgramWeight);
 }
 
+TEST_F(SubmissionTest, OnlyNewWeightsGetATokeniser) {
+  TrainSpec spec = Spec();
+  spec.base = "block-1m";
+  spec.tokenizer = "bpe";
+  spec.pieces = 300;
+  const auto resolved = CheckSubmission(spec, 1, datasets, *registry);
+  ASSERT_TRUE(resolved.ok()) << resolved.status();
+  EXPECT_EQ(resolved->tokenizer, "bpe");
+  EXPECT_EQ(resolved->pieces, 300);
+  spec.base = "document";
+  EXPECT_FALSE(CheckSubmission(spec, 1, datasets, *registry).ok());
+  spec.base = "block-1m";
+  spec.tokenizer = "";
+  spec.pieces = 0;
+  spec.tokenizer_sha256 = std::string(64, 'a');
+  const absl::Status absent = CheckSubmission(spec, 1, datasets, *registry).status();
+  EXPECT_TRUE(absl::IsNotFound(absent)) << absent;
+  EXPECT_THAT(absent.message(), ::testing::HasSubstr("spec.tokenizer: there is no"));
+}
+
+TEST_F(SubmissionTest, TheVocabularyOfAConfigIsItsTokenisers) {
+  TrainSpec spec = Spec();
+  spec.base = "";
+  spec.config = absl::StrReplaceAll(*ConfigOf("spacebyte"), {{"\"vocab\": 260", "\"vocab\": 900"}});
+  EXPECT_THAT(CheckSubmission(spec, 1, datasets, *registry).status().message(),
+              ::testing::HasSubstr("spec.config: vocab: is 900; must be 260 where "
+                                   "spec.tokenizer is absent"));
+  spec.tokenizer = "unigram";
+  spec.pieces = 300;
+  EXPECT_TRUE(CheckSubmission(spec, 1, datasets, *registry).ok());
+}
+
 }  // namespace
 }  // namespace strata

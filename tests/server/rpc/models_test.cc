@@ -57,6 +57,8 @@ TEST_F(ModelsTest, GetDescribesTheVersion) {
   EXPECT_EQ(model.versions(0).template_(), "chat");
   EXPECT_EQ(model.versions(0).executor(), "toy");
   EXPECT_EQ(model.versions(0).max_context(), 4096);
+  EXPECT_EQ(model.versions(0).tokenizer(), "bytes");
+  EXPECT_EQ(model.versions(0).vocabulary(), 260);
   EXPECT_GT(model.versions(0).parameters(), 0);
   EXPECT_EQ(model.versions(0).max_state_bytes(), 4096 * 16);
   EXPECT_EQ(model.aliases().at("live"), "1");
