@@ -40,7 +40,8 @@ StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
     out.pool_offset = out.dec_offset + DecoderRuns(level) * 2 * out.dec_slots * dim;
     out.context_offset = out.pool_offset + BufferedItems(level) * dim;
     out.router_offset = out.context_offset + ContextRows(level) * dim;
-    const int64_t end = out.router_offset + RouterItems(level) * dim;
+    out.bridge_offset = out.router_offset + RouterItems(level) * dim;
+    const int64_t end = out.bridge_offset + 2 * BridgeSlots(level) * dim;
     out.values = end - offset;
     offset = end;
     layout.levels.push_back(out);

@@ -12,7 +12,9 @@
 //                               or one for all; none of a prefix
 //               router          [RouterItems][dim]  query of the last item, where a
 //                               router ends the units
-// The last three exist below the top only. The scope's rule says in which slot an
+//               bridge cache    [K, V][BridgeSlots][dim]  of the newest contexts,
+//                               where the bridge attends to them
+// The last four exist below the top only. The scope's rule says in which slot an
 // item lives; in the tree scope item i has slot i % leaf, and nodes lie behind the
 // leaf (TreeCacheSlots).
 
@@ -46,6 +48,7 @@ struct LevelLayout {
   int64_t pool_offset = 0;
   int64_t context_offset = 0;
   int64_t router_offset = 0;
+  int64_t bridge_offset = 0;
   int64_t values = 0;  // of this level, all parts
 };
 

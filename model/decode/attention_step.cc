@@ -142,10 +142,7 @@ void LevelStep<T>::AttendHead(const Job& job,
     write_until(j + queries);
     const int64_t item = row.offset + j;
     SetQuery(l, item, head, &args);
-    const absl::Span<const SlotRange> seen = slots.ranges(item);
-    args.first = seen[0];
-    args.further = seen.data() + 1;
-    args.further_count = static_cast<int64_t>(seen.size()) - 1;
+    SetSeen(slots.ranges(item), &args);
     if (term != nullptr) {
       FillTerms(*term, head, row.begin + j, slots.runs(item), queries, &args);
     }
@@ -180,6 +177,13 @@ void LevelStep<T>::SetQuery(int l, int64_t row, int head, AttendArgs<T>* args) {
   LevelScratch<T>& s = scratch_[l];
   args->q = s.qkv.data() + row * args->q_stride + head * args->head_dim;
   args->out = s.att.data() + row * args->out_stride + head * args->head_dim;
+}
+
+template <typename T>
+void LevelStep<T>::SetSeen(absl::Span<const SlotRange> seen, AttendArgs<T>* args) {
+  args->first = seen[0];
+  args->further = seen.data() + 1;
+  args->further_count = static_cast<int64_t>(seen.size()) - 1;
 }
 
 template <typename T>

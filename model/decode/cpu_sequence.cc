@@ -86,6 +86,18 @@ T* CpuSequence<T>::RouterQuery(int level) const {
 }
 
 template <typename T>
+CacheView<T> CpuSequence<T>::BridgeCache(int level, int head) const {
+  const LevelConfig& config = config_->levels[level];
+  CacheView<T> view;
+  view.slots = BridgeSlots(config);
+  view.chunk_stride = kChunk * config.dim;
+  view.keys = const_cast<T*>(buffer_.data()) + layout_.levels[level].bridge_offset +
+              head * (config.dim / config.heads) * kChunk;
+  view.values = view.keys + view.slots * config.dim;
+  return view;
+}
+
+template <typename T>
 void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
   progress_ = other.progress_;
   for (int l = 0; l < static_cast<int>(config_->levels.size()); ++l) {
@@ -104,6 +116,11 @@ void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
         std::min(progress_.levels[l].open.items, BufferedItems(level));
     std::copy_n(other.PoolBuffer(l), pending * level.dim, PoolBuffer(l));
     std::copy_n(other.Context(l), context, Context(l));
+    if (BridgeSlots(level) > 0) {
+      const int64_t contexts = progress_.levels[l + 1].items + 1;
+      CopyCache(other.BridgeCache(l, 0), BridgeCache(l, 0),
+                std::min(contexts, BridgeSlots(level)));
+    }
     if (items > 0) {
       std::copy_n(other.RouterQuery(l), RouterItems(level) * level.dim,
                   RouterQuery(l));

@@ -63,6 +63,8 @@ class CpuSequence final : public Sequence {
   T* PoolBuffer(int level) const;
   // [ContextRows][dim]: what the level above says about each offset of the unit.
   T* Context(int level) const;
+  // One head of the keys and values of the newest contexts, where the bridge attends.
+  CacheView<T> BridgeCache(int level, int head) const;
   // [dim]: the router's query of the last item, where the level has one.
   T* RouterQuery(int level) const;
 

@@ -52,7 +52,8 @@ LevelConfig DrawLevel(Draws* draw, bool top) {
     level.block = draw->In(2, 5);
     level.pool = draw->Of({PoolKind::kAttention, PoolKind::kMean,
                            PoolKind::kLast, PoolKind::kConcat});
-    level.bridge = draw->Of({BridgeKind::kLinear, BridgeKind::kRepeat});
+    level.bridge = draw->Of(
+        {BridgeKind::kLinear, BridgeKind::kRepeat, BridgeKind::kAttention});
   }
   if (!top && draw->In(0, 4) == 0) {
     level.bridge = BridgeKind::kPrefix;
@@ -60,6 +61,7 @@ LevelConfig DrawLevel(Draws* draw, bool top) {
     level.dec_scope = Scope::kBlock;
     level.dec_layers = std::max(level.dec_layers, 1);
   }
+  if (level.bridge == BridgeKind::kAttention) level.bridge_window = draw->In(2, 4);
   level.window = draw->In(2, 9);
   SetScopeParameters(draw->In(1, 6), &level);
   if (level.dec_scope == Scope::kTree) {

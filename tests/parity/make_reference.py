@@ -211,9 +211,24 @@ def contexts(w, levels, l, z, seen, cuts=None):
                 mine = mine * confidence(c, ends, offset)[..., None]
             u = u + mine
         else:
-            rows = said.reshape(batch, o.shape[1], c["block"], c["dim"])
+            rows = said.reshape(batch, o.shape[1], -1, c["dim"])
             u = u + rows[b, unit, offset]
+            if c.get("bridge") == "attention":
+                u = u + over_contexts(w, c, l, u, rows, unit)
     return done(w, levels, l, stack(w, c, l, "dec", u), seen)
+
+
+def over_contexts(w, c, l, v, rows, unit):
+    """What the items make of the newest contexts, all contexts masked."""
+    p, heads, window = f"level.{l}.bridge_attention.", c["heads"], c["bridge_window"]
+    q = norm(v, w[p + "norm.weight"]) @ w[p + "query.weight"].T
+    q, k, value = (x.reshape(*x.shape[:2], heads, -1)
+                   for x in (q, rows[:, :, -2], rows[:, :, -1]))
+    back = np.broadcast_to(unit, v.shape[:2])[..., None] - np.arange(rows.shape[1])
+    seen = (back >= 0) & (back < window)
+    bias = w[p + "bias"][:, np.where(seen, back, 0)].swapaxes(0, 1)
+    scores = jnp.einsum("bihk,bjhk->bhij", q, k) / np.sqrt(q.shape[-1]) + bias
+    return mixed_by(scores, value, seen[:, None]).reshape(v.shape) @ w[p + "out.weight"].T
 
 
 def done(w, levels, l, decoded, seen):

@@ -22,7 +22,7 @@ HierarchicalTransformer OnDevice(HierarchicalTransformer net,
 }
 
 // What is there before item 0: the places up to u[0] in every decoder layer, and the
-// contexts.
+// contexts, context 0 among those that a bridge attends to.
 std::vector<int64_t> OriginRows(const LevelConfig& level,
                                 const TensorSequence::Place& place) {
   std::vector<int64_t> rows;
@@ -33,6 +33,10 @@ std::vector<int64_t> OriginRows(const LevelConfig& level,
   }
   for (int64_t r = 0; r < ContextRows(level); ++r) {
     rows.push_back(place.context + r);
+  }
+  if (BridgeSlots(level) > 0) {
+    rows.push_back(place.bridge);
+    rows.push_back(place.bridge + BridgeSlots(level));
   }
   return rows;
 }
@@ -57,9 +61,10 @@ void CopyLevel(const LevelConfig& level, const TensorSequence::Place& from,
              to.enc_slots, rows);
   CopyCaches(DecoderRuns(level), from.decoder, from.dec_slots, to.decoder,
              to.dec_slots, rows);
-  // The pool buffer, and behind it the contexts and the router's query.
-  const int64_t rest =
-      BufferedItems(level) + ContextRows(level) + RouterItems(level);
+  // The pool buffer, and behind it the contexts, the router's query and what a bridge
+  // attends to.
+  const int64_t rest = BufferedItems(level) + ContextRows(level) +
+                       RouterItems(level) + 2 * BridgeSlots(level);
   rows->narrow(0, to.pool, rest).copy_(rows->narrow(0, from.pool, rest));
 }
 

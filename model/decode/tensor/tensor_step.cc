@@ -34,7 +34,7 @@ void TensorStep::Prime(TensorSequence* sequence) {
         u = WithPrefixes(l, u, bridged);
       } else {
         KeepContexts(l, bridged);
-        u = u + bridged.narrow(0, 0, 1);
+        u = WithContexts(l, u + bridged.narrow(0, 0, 1), bridged);
       }
     }
     above = net(l).Norm(Wanted(l, RunStack(l, Stack::kDecoder, u)));
@@ -121,9 +121,9 @@ torch::Tensor TensorStep::RunTree(int l, const torch::Tensor& z,
 torch::Tensor TensorStep::FromAbove(int l, const torch::Tensor& h) {
   const auto bridged = Bridged(l, h);
   if (level(l).bridge == BridgeKind::kPrefix) return WithPrefixes(l, h, bridged);
-  const auto u = h + PickContexts(l, bridged);
+  const auto v = h + PickContexts(l, bridged);
   KeepContexts(l, bridged);
-  return u;
+  return WithContexts(l, v, bridged);
 }
 
 torch::Tensor TensorStep::Bridged(int l, const torch::Tensor& h) {
@@ -209,7 +209,7 @@ void TensorStep::KeepContexts(int l, const torch::Tensor& bridged) {
   std::vector<int64_t> newest, contexts;
   for (const auto& row : batches_[l].rows) {
     if (row.units == 0) continue;
-    for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t r = 0; r < ContextRows(level(l)); ++r) {
       newest.push_back((row.unit + row.units - 1) * rows + r);
       contexts.push_back(row.sequence->place(l).context + r);
     }

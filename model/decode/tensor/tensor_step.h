@@ -68,6 +68,11 @@ class TensorStep {
   // What the level above says about the units that h completes, as the rows of
   // `bridged` above.
   torch::Tensor Bridged(int l, const torch::Tensor& h);
+  // tensor_bridge.cc: u of v [items, D], where the bridge attends to contexts; keeps
+  // the new ones.
+  torch::Tensor WithContexts(int l, const torch::Tensor& v,
+                             const torch::Tensor& bridged);
+  void KeepBridge(int l, const torch::Tensor& bridged);
   // tensor_prefix.cc: skip [items, D] -> u [DecoderRows, D].
   torch::Tensor WithPrefixes(int l, const torch::Tensor& skip,
                              const torch::Tensor& bridged) const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tests/model/bridge_config.h"
 #include "tests/model/position_config.h"
 #include "tests/model/random_config.h"
 #include "tests/model/scope_config.h"
@@ -137,6 +138,20 @@ void AddPrefixes(std::vector<NamedConfig>* configs) {
   }
 }
 
+void AddBridges(std::vector<NamedConfig>* configs) {
+  for (const std::string& bridge : testing::BridgeConfigNames()) {
+    std::string name = bridge;
+    std::replace(name.begin(), name.end(), '-', '_');
+    configs->push_back({name, testing::BridgeConfig(bridge)});
+  }
+  // Over an encoder that looks ahead, and below a tree.
+  ModelConfig ahead = testing::BridgeConfig("bridge-attention");
+  ahead.levels[0].enc_scope = Scope::kBidirBlock;
+  ahead.levels[1].enc_scope = Scope::kBlock;
+  ahead.levels[2] = Tree(ahead.levels[2], 3, 2, 0);
+  configs->push_back({"bridge_ahead", ahead});
+}
+
 }  // namespace
 
 std::vector<NamedConfig> SmallConfigs() {
@@ -175,6 +190,9 @@ std::vector<NamedConfig> SmallConfigs() {
     configs.push_back({std::string(name) + "_linear", config});
     config.levels[0].bridge = BridgeKind::kRepeat;
     configs.push_back({std::string(name) + "_repeat", config});
+    config.levels[0].bridge = BridgeKind::kAttention;
+    config.levels[0].bridge_window = 19;  // more than a vector of slots
+    configs.push_back({std::string(name) + "_attention", config});
   }
   for (const BridgeKind bridge : {BridgeKind::kLinear, BridgeKind::kRepeat}) {
     ModelConfig config = Make({MakeLevel(20, 2, 1, kWindow, 1, kWindow, 7, 6),
@@ -195,6 +213,7 @@ std::vector<NamedConfig> SmallConfigs() {
   AddPositions(&configs);
   AddScopes(&configs);
   AddPrefixes(&configs);
+  AddBridges(&configs);
   AddStacks(&configs);
   for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {
     configs.push_back(

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "model/base/random.h"
+#include "tests/model/decode/naive_bridge.h"
 #include "tests/model/decode/naive_gate.h"
 #include "tests/model/decode/naive_math.h"
 #include "tests/model/decode/naive_position.h"
@@ -70,6 +71,10 @@ class Naive {
         const size_t row =
             level.bridge == BridgeKind::kRepeat ? 0 : i - begins[unit];
         naive::Add(&x, Part(all, row * level.dim, level.dim));
+        if (level.bridge == BridgeKind::kAttention) {
+          const Rows known(o.begin(), o.begin() + unit + 1);
+          naive::AttendContexts(level, w_, at, known, &x);
+        }
       }
       contexts.push_back(u.size());
       u.push_back(x);

@@ -125,6 +125,10 @@ Sets SlowLevel(const ModelConfig& config, size_t l, const Sets& z, size_t bytes)
       u.push_back(skip[i]);
       for (size_t j = 0; j < bytes; ++j) {
         if (said[j] && (begins || level.prefix == 0)) u.back()[j] = true;
+        for (int back = 1; back < level.bridge_window; ++back) {
+          const int64_t older = int64_t(i) / level.block - back;
+          if (older >= 0 && o[older][j]) u.back()[j] = true;
+        }
       }
     }
     if (level.prefix > 1) sees.block += level.prefix - 1;

@@ -93,6 +93,8 @@ TEST(StateLayout, BuffersTileTheState) {
         at += ContextRows(level) * level.dim;
         EXPECT_EQ(out.router_offset, at);
         at += RouterItems(level) * level.dim;
+        EXPECT_EQ(out.bridge_offset, at);
+        at += 2 * BridgeSlots(level) * level.dim;
         EXPECT_EQ(out.enc_slots % kSlotMultiple, 0);
         EXPECT_EQ(out.dec_slots % kSlotMultiple, 0);
       }
@@ -107,6 +109,16 @@ TEST(StateBytes, ABridgeThatRepeatsKeepsOneContext) {
   const int64_t linear = StateBytes(config, 100);
   config.levels[0].bridge = BridgeKind::kRepeat;
   EXPECT_EQ(linear - StateBytes(config, 100), int64_t{4} * 7 * 128);
+}
+
+TEST(StateBytes, ABridgeThatAttendsKeepsARingOfContexts) {
+  ModelConfig config = PresetConfig("block").value();
+  const int64_t linear = StateBytes(config, 100);
+  config.levels[0].bridge = BridgeKind::kAttention;
+  config.levels[0].bridge_window = 9;  // 16 slots, whatever the capacity
+  EXPECT_EQ(StateBytes(config, 100) - linear, int64_t{4} * 2 * 16 * 128);
+  config.levels[0].bridge_window = 17;  // 32
+  EXPECT_EQ(StateBytes(config, 100) - linear, int64_t{4} * 2 * 32 * 128);
 }
 
 TEST(StateBytes, APrefixIsInTheCacheOfItsBlock) {

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "model/presets.h"
+#include "tests/model/bridge_config.h"
 #include "tests/model/position_config.h"
 #include "tests/model/random_config.h"
 #include "tests/model/scope_config.h"
@@ -68,6 +69,7 @@ std::vector<std::string> TestedModels() {
     names.push_back(absl::StrCat(kScope, RuleOf(scope).name));
   }
   for (const std::string& stack : StackConfigNames()) names.push_back(stack);
+  for (const std::string& bridge : BridgeConfigNames()) names.push_back(bridge);
   for (uint64_t seed = 1; seed <= kRandomConfigs; ++seed) {
     names.push_back(absl::StrCat(kRandom, seed));
   }
@@ -88,6 +90,9 @@ ModelConfig TestedConfig(const std::string& name) {
   }
   for (const std::string& stack : StackConfigNames()) {
     if (name == stack) return StackConfig(stack);
+  }
+  for (const std::string& bridge : BridgeConfigNames()) {
+    if (name == bridge) return BridgeConfig(bridge);
   }
   return name == "three-levels" ? ThreeLevels() : PresetConfig(name).value();
 }
