@@ -155,6 +155,13 @@ absl::Status ValidatePosition(const ModelConfig& config, int l,
                                  "; must be rope where dec_scope is tree"));
   }
   const PositionScheme& scheme = *level.position;
+  if ((RuleOf(level.enc_scope).summed || RuleOf(level.dec_scope).summed) &&
+      !SuitsSums(scheme)) {
+    return BadField(at + "position",
+                    absl::StrCat("is ", scheme.name,
+                                 "; where a scope is linear it must not weigh "
+                                 "distances, which a sum over keys has not"));
+  }
   const int64_t least = scheme.log_scale != nullptr
                             ? LeastFadingSpan(config, l)
                             : std::min<int64_t>(1, scheme.max_span);

@@ -24,6 +24,15 @@ int64_t DecoderSlots(const LevelConfig& level, int64_t places) {
              : CacheSlots(DecoderSpec(level), places);
 }
 
+int64_t SumRows(const LevelConfig& level, Scope scope) {
+  return RuleOf(scope).summed ? level.dim / level.heads + 1 : 0;
+}
+
+int64_t LayerRows(const LevelConfig& level, Scope scope, int64_t slots) {
+  const int64_t sums = SumRows(level, scope);
+  return sums > 0 ? sums : 2 * slots;
+}
+
 StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
   StateLayout layout;
   int64_t offset = 0;
@@ -36,8 +45,12 @@ StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
     if (level.enc_layers > 0) out.enc_slots = EncoderSlots(level, out.enc_items);
     if (level.dec_layers > 0) out.dec_slots = DecoderSlots(level, out.dec_items);
     out.enc_offset = offset;
-    out.dec_offset = out.enc_offset + EncoderRuns(level) * 2 * out.enc_slots * dim;
-    out.pool_offset = out.dec_offset + DecoderRuns(level) * 2 * out.dec_slots * dim;
+    out.dec_offset = out.enc_offset +
+                     EncoderRuns(level) *
+                         LayerRows(level, level.enc_scope, out.enc_slots) * dim;
+    out.pool_offset = out.dec_offset +
+                      DecoderRuns(level) *
+                          LayerRows(level, level.dec_scope, out.dec_slots) * dim;
     out.context_offset = out.pool_offset + BufferedItems(level) * dim;
     out.router_offset = out.context_offset + ContextRows(level) * dim;
     out.bridge_offset = out.router_offset + RouterItems(level) * dim;

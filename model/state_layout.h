@@ -4,8 +4,9 @@
 // they allocate). One flat array of `values` numbers per sequence; offsets
 // below count values from its start. Pure functions, thread-safe.
 //
-//   per level   encoder caches  [EncoderRuns][K, V][enc_slots][dim]
-//               decoder caches  [DecoderRuns][K, V][dec_slots][dim]
+//   per level   encoder caches  [EncoderRuns][K, V][enc_slots][dim]; of the linear
+//                               scope [EncoderRuns][SumRows][dim]: S by feature, then z
+//               decoder caches  [DecoderRuns], likewise
 //               pool buffer     [block][dim]   items of the incomplete unit;
 //                               none where units are ragged
 //               context         [ContextRows][dim]  bridge(o): one row per offset,
@@ -37,6 +38,12 @@ int64_t TreeCacheSlots(const TreeShape& tree, int64_t max_items);
 // Of a layer of the level's encoder, and of its decoder, whose places they are.
 int64_t EncoderSlots(const LevelConfig& level, int64_t items);
 int64_t DecoderSlots(const LevelConfig& level, int64_t places);
+
+// Vectors of one layer's sums where a scope keeps those (model/nn/linear_attention.h),
+// else 0.
+int64_t SumRows(const LevelConfig& level, Scope scope);
+// Of one layer's cache in all: those, or keys and values.
+int64_t LayerRows(const LevelConfig& level, Scope scope, int64_t slots);
 
 struct LevelLayout {
   int64_t enc_items = 0;  // most items the encoder sees: capacity / S_l

@@ -98,7 +98,11 @@ void LevelStep<T>::Attend(const Job& job, int layer, bool wanted_only) {
   LevelScratch<T>& s = scratch_[job.level];
   const int64_t heads = level_config(job.level).heads;
   const int64_t tasks = static_cast<int64_t>(s.stack_rows.size()) * heads;
+  const LevelConfig& level = level_config(job.level);
   const bool tree = job.stack == Stack::kDecoder && HasTree(job.level);
+  const bool summed = RuleOf(job.stack == Stack::kEncoder ? level.enc_scope
+                                                          : level.dec_scope)
+                          .summed;
   if (tree) MakeNodes(job.level, layer);
   pool_->ParallelFor(tasks, [&](int thread, int64_t task) {
     const StackRow<CpuSequence<T>>& row = s.stack_rows[task / heads];
@@ -107,6 +111,8 @@ void LevelStep<T>::Attend(const Job& job, int layer, bool wanted_only) {
     if (tree) {
       AttendTreeHead(job.level, layer, task / heads, head, first_query,
                      ThreadScratch(thread));
+    } else if (summed) {
+      AttendSumsHead(job, row, layer, head, first_query, ThreadScratch(thread));
     } else {
       AttendHead(job, row, layer, head, first_query, ThreadScratch(thread));
     }

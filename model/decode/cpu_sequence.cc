@@ -71,6 +71,16 @@ CacheView<T> CpuSequence<T>::HeadCache(int level, Stack stack, int layer,
 }
 
 template <typename T>
+T* CpuSequence<T>::Sums(int level, Stack stack, int layer) const {
+  const LevelConfig& config = config_->levels[level];
+  const LevelLayout& at = layout_.levels[level];
+  const bool encoder = stack == Stack::kEncoder;
+  const Scope scope = encoder ? config.enc_scope : config.dec_scope;
+  return const_cast<T*>(buffer_.data()) + (encoder ? at.enc_offset : at.dec_offset) +
+         layer * SumRows(config, scope) * config.dim;
+}
+
+template <typename T>
 T* CpuSequence<T>::PoolBuffer(int level) const {
   return const_cast<T*>(buffer_.data()) + layout_.levels[level].pool_offset;
 }
@@ -106,7 +116,14 @@ void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
     for (const Stack stack : {Stack::kEncoder, Stack::kDecoder}) {
       const bool encoder = stack == Stack::kEncoder;
       const int layers = encoder ? EncoderRuns(level) : DecoderRuns(level);
+      const int64_t sums =
+          SumRows(level, encoder ? level.enc_scope : level.dec_scope) * level.dim;
       for (int i = 0; i < layers; ++i) {
+        if (sums > 0) {
+          if (encoder && items == 0) continue;  // none yet
+          std::copy_n(other.Sums(l, stack, i), sums, Sums(l, stack, i));
+          continue;
+        }
         const CacheView<T> from = other.Cache(l, stack, i);
         CopyCache(from, Cache(l, stack, i), SlotsInUse(level, stack, items));
       }

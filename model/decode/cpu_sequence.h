@@ -59,6 +59,8 @@ class CpuSequence final : public Sequence {
 
   CacheView<T> Cache(int level, Stack stack, int layer) const;
   CacheView<T> HeadCache(int level, Stack stack, int layer, int head) const;
+  // [SumRows][dim]: S by feature, then z, of a layer whose scope keeps sums.
+  T* Sums(int level, Stack stack, int layer) const;
   // [block][dim]: items of the incomplete unit, where blocks are fixed.
   T* PoolBuffer(int level) const;
   // [ContextRows][dim]: what the level above says about each offset of the unit.

@@ -10,6 +10,7 @@
 #include "model/decode/kernels.h"
 #include "model/decode/kernels_attend.h"
 #include "model/decode/kernels_gate.h"
+#include "model/decode/kernels_linear.h"
 #include "model/decode/kernels_math.h"
 
 #define STRATA_STRING2(x) #x
@@ -150,7 +151,7 @@ void RmsNorm(const T* x, int64_t x_stride, int64_t m, int64_t n,
 template <typename T>
 constexpr Kernels<T> MakeTable() {
   return {STRATA_STRING(STRATA_ISA), MatMul<T>, RmsNorm<T>, Attend<T>,
-          AttendTile<T>, GateReset<T>, GateUpdate<T>};
+          AttendTile<T>, AttendSums<T>, GateReset<T>, GateUpdate<T>};
 }
 
 }  // namespace

@@ -95,7 +95,9 @@ absl::Status LevelStep<T>::Reserve() {
       ok = ok && ReserveTree(l);
     }
     const int64_t slots = UnitSlots(level);
-    longest = std::max({longest, slots, BridgeSlots(level)});
+    // Of a scope that keeps sums, the features of a tile.
+    const int64_t features = 2 * (level.dim / level.heads);
+    longest = std::max({longest, slots, BridgeSlots(level), features});
     unit_values =
         std::max(unit_values, 2 * slots * (level.dim / level.heads));
   }

@@ -142,6 +142,10 @@ class LevelStep {
   void Attend(const Job& job, int layer, bool wanted_only);
   void AttendHead(const Job& job, const StackRow<CpuSequence<T>>& row, int layer,
                   int head, int64_t first_query, T* scores);
+  // linear_step.cc: of a scope that keeps sums.
+  void AttendSumsHead(const Job& job, const StackRow<CpuSequence<T>>& row, int layer,
+                      int head, int64_t first_query, T* scratch);
+  void TurnHead(int l, int64_t row, int head);
   AttendArgs<T> CacheArgs(int l, const CacheView<T>& cache, T* scores) const;
   void SetQuery(int l, int64_t row, int head, AttendArgs<T>* args);
   static void SetSeen(absl::Span<const SlotRange> seen, AttendArgs<T>* args);

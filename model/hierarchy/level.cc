@@ -2,28 +2,12 @@
 
 #include "model/decoder_places.h"
 #include "model/hierarchy/prefix_items.h"
+#include "model/nn/document_index.h"
 #include "model/position_shape.h"
 #include "model/unit_rule.h"
 
 namespace strata {
 namespace {
-
-// [B, n] of segments [B, n], n > 0: true where item i is its document's first.
-torch::Tensor DocumentBegins(const torch::Tensor& segments) {
-  return at::constant_pad_nd(segments.slice(1, 1) != segments.slice(1, 0, -1),
-                             {1, 0}, 1);
-}
-
-// The place of each item in its document: [1, n], or [B, n] with documents.
-torch::Tensor IndexInDocument(int64_t n, const torch::Tensor& segments,
-                              const torch::TensorOptions& like) {
-  const auto place =
-      torch::arange(n, like.dtype(torch::kLong).requires_grad(false)).unsqueeze(0);
-  if (!segments.defined() || n < 2) return place;
-  const auto begins = DocumentBegins(segments);
-  const auto first = at::where(begins, place, 0);
-  return place - std::get<0>(first.cummax(1));
-}
 
 // [B, U + 1]: what a context adds to what was said before it (model/nn/router.h); all
 // of it where a document begins.

@@ -39,7 +39,7 @@ def gelu(x):
 def visible(c, scope, n):
     window = c["window"]
     i, j = np.arange(n)[:, None], np.arange(n)[None, :]
-    if scope == "full":
+    if scope in ("full", "linear"):
         return j <= i
     if scope == "window":
         return (j <= i) & (i - j < window)
@@ -62,6 +62,15 @@ def attend(q, k, v, mask):
 def mixed_by(scores, v, mask):
     share = jax.nn.softmax(jnp.where(mask, scores, -jnp.inf), -1)
     return jnp.einsum("bhij,bjhk->bihk", share, v)
+
+
+def summed(q, k, v, mask):
+    def phi(x):
+        turned = rotate(x)
+        return jnp.where(turned > 0, turned + 1, jnp.exp(jnp.minimum(turned, 0)))
+
+    share = jnp.where(mask, jnp.einsum("bihk,bjhk->bhij", phi(q), phi(k)), 0)
+    return jnp.einsum("bhij,bjhk->bihk", share / share.sum(-1, keepdims=True), v)
 
 
 def summary(w, prefix, query, k, v, height):
@@ -129,7 +138,7 @@ def layer(w, prefix, x, c, scope):
         mixed = tree_mixed(w, prefix + "attn.", c, q, k, v)
     else:
         mask = visible(c, scope, n)
-        mixed = mixed_by(
+        mixed = summed(q, k, v, mask) if scope == "linear" else mixed_by(
             positioned_scores(w, prefix + "attn.", c, scope, q, k), v, mask)
     x = enter(w, c, prefix + "attn_gate.", x,
               mixed.reshape(batch, n, d) @ w[prefix + "attn.out.weight"].T)

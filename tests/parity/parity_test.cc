@@ -116,7 +116,7 @@ TEST_P(ParityTest, WeightsAfterOneAndTenOptimizerSteps) {
 
 // Presets, a model with n-gram heads, one whose levels repeat, one with gates, one whose
 // bridges attend, one of every position scheme but the default, and one of every scope
-// with parameters.
+// with parameters or sums.
 std::vector<std::string> Models() {
   std::vector<std::string> names(std::begin(kSmallPresets),
                                  std::end(kSmallPresets));
@@ -127,7 +127,7 @@ std::vector<std::string> Models() {
   for (const PositionScheme* scheme : OtherPositionSchemes()) {
     names.push_back(std::string("position-") + scheme->name);
   }
-  for (const Scope scope : ParameterScopes()) {
+  for (const Scope scope : OtherScopes()) {
     names.push_back(std::string("scope-") + RuleOf(scope).name);
   }
   return names;

@@ -85,7 +85,7 @@ for scheme, span in {"none": 0, "alibi": 0, "xpos": 1100, "sinusoidal": 0,
 # Every scope that keeps or leaves out single items: in a decoder over an encoder with
 # a window, and in an encoder.
 for scope, keys in {"dilated": {"dilation": 2}, "strided": {"stride": 4},
-                    "global_local": {"global_items": 2}}.items():
+                    "global_local": {"global_items": 2}, "linear": {}}.items():
     CONFIGS["scope-" + scope] = [
         level(16, enc_layers=1, dec_scope=scope, window=4, block=3, **keys),
         level(24, enc_layers=1, enc_scope=scope, window=2, **keys)]

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/decode/tensor/cached_attention.h"
+#include "model/decode/tensor/cached_sums.h"
 #include "model/decode/tensor/cached_tree.h"
 #include "model/decode/tensor/row_choice.h"
 
@@ -73,9 +74,10 @@ torch::Tensor TensorStep::RunStack(int l, Stack stack, const torch::Tensor& z) {
   if (!encodes && config.dec_scope == Scope::kTree) {
     return RunTree(l, z, rows);
   }
-  const CachedAttention attention(
-      encodes ? SpecOf(config, config.enc_scope) : DecoderSpec(config),
-      config.heads, rows, model_->turns(l));
+  const ScopeSpec spec =
+      encodes ? SpecOf(config, config.enc_scope) : DecoderSpec(config);
+  if (RuleOf(spec.scope).summed) return RunSums(l, layers, z, rows);
+  const CachedAttention attention(spec, config.heads, rows, model_->turns(l));
   return layers.Run(Enter(l, rows, z), [&](int i, TransformerLayerImpl& layer,
                                            const torch::Tensor& x) {
     return layer.Apply(x, [&](const torch::Tensor& qkv) {
@@ -114,6 +116,18 @@ torch::Tensor TensorStep::RunTree(int l, const torch::Tensor& z,
                                      const torch::Tensor& x) {
     return layer.Apply(x, [&](const torch::Tensor& qkv) {
       return tree.Attend(qkv, i, layer.attention(), &model_->pool().level(l));
+    });
+  });
+}
+
+torch::Tensor TensorStep::RunSums(int l, LayerStackImpl& layers,
+                                  const torch::Tensor& z,
+                                  const std::vector<CachedRow>& rows) {
+  const CachedSums sums(level(l), rows, model_->turns(l));
+  return layers.Run(Enter(l, rows, z), [&](int i, TransformerLayerImpl& layer,
+                                           const torch::Tensor& x) {
+    return layer.Apply(x, [&](const torch::Tensor& qkv) {
+      return sums.Attend(qkv, i, &model_->pool().level(l));
     });
   });
 }

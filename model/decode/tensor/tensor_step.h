@@ -54,6 +54,9 @@ class TensorStep {
   torch::Tensor UnitPositions(int l) const;
   torch::Tensor RunTree(int l, const torch::Tensor& z,
                         const std::vector<CachedRow>& rows);
+  // Of a scope that keeps sums.
+  torch::Tensor RunSums(int l, LayerStackImpl& layers, const torch::Tensor& z,
+                        const std::vector<CachedRow>& rows);
   // u [DecoderRows, D] of h [items, D] and of what the level above says.
   torch::Tensor FromAbove(int l, const torch::Tensor& h);
   // tensor_router.cc: where a router ends units. Plans the levels above by h anew.

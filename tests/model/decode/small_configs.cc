@@ -77,14 +77,17 @@ void AddStacks(std::vector<NamedConfig>* configs) {
 // Each alone, with the widest cache a vector does not fill, and in three levels; and
 // with positions that weigh distances.
 void AddScopes(std::vector<NamedConfig>* configs) {
-  for (const Scope scope : testing::ParameterScopes()) {
+  for (const Scope scope : testing::OtherScopes()) {
     const std::string name = RuleOf(scope).name;
     LevelConfig flat = MakeLevel(24, 2, 1, Scope::kWindow, 2, scope, 19, 0);
     testing::SetScopeParameters(5, &flat);
     ModelConfig alone = Make({flat});
     alone.reach = testing::WidestReach(alone);
     configs->push_back({name, alone});
-    for (const char* scheme : {"alibi", "shaw", "distance-aware"}) {
+    const bool summed = RuleOf(scope).summed;
+    for (const char* scheme :
+         {"alibi", "shaw", "distance-aware", "sinusoidal", "learned", "none"}) {
+      if (summed != SuitsSums(*FindPositionScheme(scheme))) continue;
       ModelConfig other = testing::ScopeConfig(scope);
       for (LevelConfig& level : other.levels) {
         level.position = FindPositionScheme(scheme);

@@ -135,6 +135,17 @@ TEST(StateBytes, APrefixIsInTheCacheOfItsBlock) {
             contexts - int64_t{4} * level.dec_layers * 2 * 16 * level.dim);
 }
 
+TEST(StateBytes, SumsAreTheSameHoweverLongTheText) {
+  ModelConfig config = PresetConfig("flat").value();
+  config.levels[0].dec_scope = Scope::kLinear;
+  // Of each head 32 features of 32 values, and z.
+  for (const int64_t capacity : {1, 1000, 65536}) {
+    EXPECT_EQ(StateBytes(config, capacity), int64_t{4} * 5 * 33 * 128);
+  }
+  config.levels[0].repeats = 2;
+  EXPECT_EQ(StateBytes(config, 1), int64_t{4} * 10 * 33 * 128);
+}
+
 TEST(StateBytes, GrowsWithCapacityOnlyWhereAScopeDoes) {
   ModelConfig config = PresetConfig("block").value();
   EXPECT_LT(StateBytes(config, 4096), StateBytes(config, 8192));

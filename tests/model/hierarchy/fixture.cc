@@ -65,7 +65,7 @@ std::vector<std::string> TestedModels() {
   for (const PositionScheme* scheme : OtherPositionSchemes()) {
     names.push_back(absl::StrCat(kPosition, scheme->name));
   }
-  for (const Scope scope : ParameterScopes()) {
+  for (const Scope scope : OtherScopes()) {
     names.push_back(absl::StrCat(kScope, RuleOf(scope).name));
   }
   for (const std::string& stack : StackConfigNames()) names.push_back(stack);
@@ -85,7 +85,7 @@ ModelConfig TestedConfig(const std::string& name) {
   if (absl::StartsWith(name, kPosition)) {
     return PositionConfig(*FindPositionScheme(name.substr(strlen(kPosition))));
   }
-  for (const Scope scope : ParameterScopes()) {
+  for (const Scope scope : OtherScopes()) {
     if (name == absl::StrCat(kScope, RuleOf(scope).name)) return ScopeConfig(scope);
   }
   for (const std::string& stack : StackConfigNames()) {
