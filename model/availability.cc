@@ -132,6 +132,15 @@ class ShadowModel {
     return all;
   }
 
+  // Those of the level above that the items of a unit see.
+  static std::vector<int64_t> ContextsOf(const LevelConfig& level, int64_t unit) {
+    std::vector<int64_t> contexts = {unit};
+    if (level.bridge != BridgeKind::kAttention) return contexts;
+    const KeyRun seen = KeysSeen(BridgeSpec(level), unit, unit + 1).recent;
+    for (int64_t j = seen.begin; j < unit; ++j) contexts.push_back(j);
+    return contexts;
+  }
+
   const ByteSet& OfUnit(const ItemSets& o, int64_t unit) const {
     const int64_t shifted = unit + (faults_.no_block_shift ? 1 : 0);
     return o[std::min(shifted, static_cast<int64_t>(o.size()) - 1)];
@@ -155,7 +164,9 @@ class ShadowModel {
         int64_t unit = 0;
         for (int64_t i = 0; i <= n; ++i) {
           if (i > 0 && ends[i - 1]) ++unit;
-          Join(OfUnit(o, unit), &u[i]);
+          for (const int64_t said : ContextsOf(level, unit)) {
+            Join(OfUnit(o, said), &u[i]);
+          }
         }
       }
     }

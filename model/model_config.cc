@@ -21,12 +21,13 @@ constexpr int kMaxLevels = 4;
 constexpr int kMaxUnitBytes = 1024;  // bounds the availability pass
 constexpr int kMaxTreeHeight = 24;
 constexpr int kMaxPrefix = 16;
+constexpr int kMaxBridgeWindow = 256;
 constexpr int kMaxLayers = 128;  // of a stack, each as often as it runs
 
 auto Fields(const LevelConfig& l) {
   return std::tie(l.dim, l.heads, l.ff_mult, l.enc_layers, l.enc_scope,
                   l.dec_layers, l.dec_scope, l.window, l.block, l.block_rule,
-                  l.block_min, l.block_mean, l.pool, l.bridge, l.prefix,
+                  l.block_min, l.block_mean, l.pool, l.bridge, l.prefix, l.bridge_window,
                   l.position, l.position_span, l.dilation, l.stride, l.global_items,
                   l.leaf, l.summaries, l.tree_height, l.repeats, l.gate,
                   l.piece_classes);
@@ -124,6 +125,13 @@ absl::Status ValidatePrefix(const LevelConfig& level, const std::string& at) {
   return InRange(at + "prefix", level.prefix, 1, kMaxPrefix);
 }
 
+// Of one context alone there is nothing to choose from.
+absl::Status ValidateBridgeWindow(const LevelConfig& level, const std::string& at) {
+  const bool attends = level.bridge == BridgeKind::kAttention;
+  return InRange(at + "bridge_window", level.bridge_window, attends ? 2 : 0,
+                 attends ? kMaxBridgeWindow : 0);
+}
+
 absl::Status ValidateTree(const LevelConfig& level, const std::string& at,
                           int64_t item_bytes) {
   if (level.enc_scope == Scope::kTree) {
@@ -149,6 +157,13 @@ absl::Status ValidatePosition(const ModelConfig& config, int l,
                                  "; must be rope where dec_scope is tree"));
   }
   const PositionScheme& scheme = *level.position;
+  if ((RuleOf(level.enc_scope).summed || RuleOf(level.dec_scope).summed) &&
+      !SuitsSums(scheme)) {
+    return BadField(at + "position",
+                    absl::StrCat("is ", scheme.name,
+                                 "; where a scope is linear it must not weigh "
+                                 "distances, which a sum over keys has not"));
+  }
   const int64_t least = scheme.log_scale != nullptr
                             ? LeastFadingSpan(config, l)
                             : std::min<int64_t>(1, scheme.max_span);
@@ -184,6 +199,7 @@ absl::Status ValidateLevel(const LevelConfig& level, const std::string& at,
     return BadField(at + "bridge", "the top level has no level above");
   }
   STRATA_RETURN_IF_ERROR(ValidatePrefix(level, at));
+  STRATA_RETURN_IF_ERROR(ValidateBridgeWindow(level, at));
   const bool ragged = level.block_rule != BlockRule::kFixed;
   if (top && ragged) {
     return BadField(at + "block_rule", "must be fixed at the top level");
@@ -226,6 +242,13 @@ int64_t PoolParameters(const LevelConfig& level, int64_t up) {
   const int64_t norm_and_out = d + up * PoolWidth(level);
   if (level.pool != PoolKind::kAttention) return norm_and_out;
   return norm_and_out + level.block * d + d + 2 * d * d;  // offset, query, k, v
+}
+
+// Of a bridge that attends, beside its matrix: a norm, query and out, the biases.
+int64_t BridgeAttentionParameters(const LevelConfig& level) {
+  if (level.bridge != BridgeKind::kAttention) return 0;
+  const int64_t d = level.dim;
+  return d + 2 * d * d + int64_t{level.heads} * level.bridge_window;
 }
 
 int64_t LayerParameters(const LevelConfig& level) {
@@ -359,7 +382,7 @@ int64_t ParameterCount(const ModelConfig& config) {
     if (l + 1 == config.levels.size()) continue;
     const int64_t up = config.levels[l + 1].dim;
     total += PoolParameters(level, up);
-    total += BridgeRows(level) * d * up;
+    total += BridgeRows(level) * d * up + BridgeAttentionParameters(level);
     total += RouterItems(level) * 2 * d * d;
   }
   return total;

@@ -44,6 +44,8 @@ enum class BridgeKind {
   kLinear,  // a matrix of its own for each offset in the block
   kRepeat,  // one matrix: every offset gets the same
   kPrefix,  // `prefix` vectors before the block: model/decoder_places.h
+  kAttention,  // as kLinear, and items attend to the last `bridge_window` contexts:
+               // model/nn/bridge_attention.h
 };
 
 // What ends a unit of the level above: model/unit_rule.h.
@@ -90,6 +92,7 @@ struct LevelConfig {
   PoolKind pool = PoolKind::kAttention;
   BridgeKind bridge = BridgeKind::kLinear;
   int prefix = 0;      // m, vectors of a bridge that is `prefix`; else 0
+  int bridge_window = 0;  // contexts that a bridge `attention` sees; else 0
   // How items tell where they lie; never null. Trees: only rope.
   const PositionScheme* position = &kRopePosition;
   int position_span = 0;  // items; 0 where the scheme has none
@@ -133,18 +136,35 @@ inline int64_t PoolItems(const LevelConfig& level) {
 inline int64_t RouterItems(const LevelConfig& level) {
   return level.block_rule == BlockRule::kRouter ? 1 : 0;
 }
-// Different contexts that a level's bridge makes for a block.
+// Vectors that a level's bridge makes for a block: one for each offset, or one for
+// all, or the prefix; where it attends, a key and a value behind those of the offsets.
 inline int64_t BridgeRows(const LevelConfig& level) {
   switch (level.bridge) {
     case BridgeKind::kLinear: return level.block;
     case BridgeKind::kRepeat: return 1;
     case BridgeKind::kPrefix: return level.prefix;
+    case BridgeKind::kAttention: return int64_t{level.block} + 2;
   }
   return 0;
 }
 // Of these, what a sequence keeps for the items of the block that are to come.
 inline int64_t ContextRows(const LevelConfig& level) {
-  return level.bridge == BridgeKind::kPrefix ? 0 : BridgeRows(level);
+  switch (level.bridge) {
+    case BridgeKind::kPrefix: return 0;
+    // A router mixes keys and values with those before; the rest is in BridgeSlots.
+    case BridgeKind::kAttention:
+      return level.block + (level.block_rule == BlockRule::kRouter ? 2 : 0);
+    default: return BridgeRows(level);
+  }
+}
+// Slots of the keys, and of the values, of the contexts that a bridge attends to: a
+// ring, whatever the capacity.
+inline int64_t BridgeSlots(const LevelConfig& level) {
+  return level.bridge == BridgeKind::kAttention ? WholeSlots(level.bridge_window) : 0;
+}
+// Which contexts the items of a block see, by the contexts' own numbers.
+inline ScopeSpec BridgeSpec(const LevelConfig& level) {
+  return {Scope::kWindow, level.bridge_window};
 }
 
 inline constexpr int kMaxNgramHeads = 7;

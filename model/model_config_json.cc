@@ -29,7 +29,8 @@ constexpr Name<PoolKind> kPools[] = {{PoolKind::kAttention, "attention"},
                                      {PoolKind::kConcat, "concat"}};
 constexpr Name<BridgeKind> kBridges[] = {{BridgeKind::kLinear, "linear"},
                                          {BridgeKind::kRepeat, "repeat"},
-                                         {BridgeKind::kPrefix, "prefix"}};
+                                         {BridgeKind::kPrefix, "prefix"},
+                                         {BridgeKind::kAttention, "attention"}};
 
 constexpr Name<GateKind> kGates[] = {{GateKind::kResidual, "residual"},
                                      {GateKind::kGru, "gru"}};
@@ -119,6 +120,7 @@ LevelConfig ReadLevel(JsonObject* object) {
   GetOptional(object, "pool", kPools, &level.pool);
   GetOptional(object, "bridge", kBridges, &level.bridge);
   GetOptional(object, "prefix", &level.prefix);
+  GetOptional(object, "bridge_window", &level.bridge_window);
   GetOptional(object, "position", &level.position);
   GetOptional(object, "position_span", &level.position_span);
   GetOptional(object, "dilation", &level.dilation);
@@ -189,6 +191,7 @@ std::string ModelConfigToJson(const ModelConfig& config) {
       out["bridge"] = NameOf(kBridges, level.bridge);
     }
     add("prefix", level.prefix, defaults.prefix);
+    add("bridge_window", level.bridge_window, defaults.bridge_window);
     if (level.position != defaults.position) {
       out["position"] = level.position->name;
     }

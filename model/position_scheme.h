@@ -61,6 +61,13 @@ struct PositionScheme {
   int64_t max_span = 0;  // 0: the scheme has no span
 };
 
+// Whether scores know no distance but by what is turned: a scope that keeps sums over
+// keys (model/scope_rule.h) has no other.
+inline bool SuitsSums(const PositionScheme& scheme) {
+  return scheme.bias == nullptr && scheme.relative == RelativeKeys::kNone &&
+         !scheme.factor && scheme.log_scale == nullptr;
+}
+
 // The default.
 extern const PositionScheme kRopePosition;
 

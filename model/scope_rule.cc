@@ -22,11 +22,13 @@ VisibleKeys OwnBlock(const ScopeSpec& spec, int64_t i, int64_t /*n*/) {
   return {{}, {i - i % spec.block, i + 1, 1}};
 }
 
+VisibleKeys AllBefore(const ScopeSpec& /*spec*/, int64_t i, int64_t /*n*/) {
+  return {{}, {0, i + 1, 1}};
+}
+
 const ScopeRule kFullScope = {
     .name = "full",
-    .keys = [](const ScopeSpec&, int64_t i, int64_t) -> VisibleKeys {
-      return {{}, {0, i + 1, 1}};
-    },
+    .keys = AllBefore,
     .slot = [](const ScopeSpec&, int64_t item, int64_t) -> SlotsFrom {
       return {item, std::numeric_limits<int64_t>::max()};
     },
@@ -64,13 +66,20 @@ const ScopeRule kBidirBlockScope = {
 // The items of its leaf: nodes are model/tree_nodes.h's.
 const ScopeRule kTreeScope = {.name = "tree", .keys = OwnBlock, .endless = true};
 
+// Its sums have no slots: model/state_layout.h.
+const ScopeRule kLinearScope = {.name = "linear",
+                                .keys = AllBefore,
+                                .endless = true,
+                                .summed = true};
+
 constexpr Scope kScopes[] = {
-    Scope::kFull,       Scope::kWindow,  Scope::kBlock,   Scope::kBidirBlock,
-    Scope::kTree,       Scope::kDilated, Scope::kStrided, Scope::kGlobalLocal,
+    Scope::kFull,    Scope::kWindow,  Scope::kBlock,       Scope::kBidirBlock, Scope::kTree,
+    Scope::kDilated, Scope::kStrided, Scope::kGlobalLocal, Scope::kLinear,
 };
 const ScopeRule* const kRules[] = {
     &kFullScope, &kWindowScope,  &kBlockScope,   &kBidirBlockScope,
     &kTreeScope, &kDilatedScope, &kStridedScope, &kGlobalLocalScope,
+    &kLinearScope,
 };
 
 constexpr ScopeParameter kParameters[] = {

@@ -19,6 +19,8 @@
 //     1904.10509  (j + 1) % s = 0                                 one more every s items
 //   global_local  the first g items and the last W                g, and a ring of W
 //     2004.05150, 2309.17453
+//   linear        0..i, by a sum of features                      none: one sum a head
+//     2006.16236  (model/nn/linear_attention.h)
 //
 // Items are the level's own, counted from their document's first one.
 
@@ -38,6 +40,7 @@ enum class Scope {
   kDilated,
   kStrided,
   kGlobalLocal,
+  kLinear,
 };
 
 // A scope with what its level gives it.
@@ -97,6 +100,8 @@ struct ScopeRule {
   // The kept ones are so many first items; null where they are others.
   int64_t (*kept_first)(const ScopeSpec& spec) = nullptr;
   bool endless = false;   // sees everything, however old it is
+  // Keeps sums over its keys in their place: model/nn/linear_attention.h.
+  bool summed = false;
   bool windowed = false;  // needs LevelConfig::window
   // The one of ScopeParameters() that it needs, or null.
   int ScopeSpec::*parameter = nullptr;

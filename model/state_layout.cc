@@ -24,6 +24,15 @@ int64_t DecoderSlots(const LevelConfig& level, int64_t places) {
              : CacheSlots(DecoderSpec(level), places);
 }
 
+int64_t SumRows(const LevelConfig& level, Scope scope) {
+  return RuleOf(scope).summed ? level.dim / level.heads + 1 : 0;
+}
+
+int64_t LayerRows(const LevelConfig& level, Scope scope, int64_t slots) {
+  const int64_t sums = SumRows(level, scope);
+  return sums > 0 ? sums : 2 * slots;
+}
+
 StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
   StateLayout layout;
   int64_t offset = 0;
@@ -36,14 +45,21 @@ StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
     if (level.enc_layers > 0) out.enc_slots = EncoderSlots(level, out.enc_items);
     if (level.dec_layers > 0) out.dec_slots = DecoderSlots(level, out.dec_items);
     out.enc_offset = offset;
+    const int64_t encoder =
+        EncoderRuns(level) * LayerRows(level, level.enc_scope, out.enc_slots) * dim;
+    const int64_t decoder =
+        DecoderRuns(level) * LayerRows(level, level.dec_scope, out.dec_slots) * dim;
+    out.dec_offset = out.enc_offset + encoder;
+    out.pool_offset = out.dec_offset + decoder;
     out.cached_before = layout.cached;
-    out.dec_offset = out.enc_offset + EncoderRuns(level) * 2 * out.enc_slots * dim;
-    out.pool_offset = out.dec_offset + DecoderRuns(level) * 2 * out.dec_slots * dim;
+    out.enc_cached = SumRows(level, level.enc_scope) > 0 ? 0 : encoder;
+    out.dec_cached = SumRows(level, level.dec_scope) > 0 ? 0 : decoder;
     out.context_offset = out.pool_offset + BufferedItems(level) * dim;
     out.router_offset = out.context_offset + ContextRows(level) * dim;
-    const int64_t end = out.router_offset + RouterItems(level) * dim;
+    out.bridge_offset = out.router_offset + RouterItems(level) * dim;
+    const int64_t end = out.bridge_offset + 2 * BridgeSlots(level) * dim;
     out.values = end - offset;
-    layout.cached += out.pool_offset - out.enc_offset;
+    layout.cached += out.enc_cached + out.dec_cached;
     offset = end;
     layout.levels.push_back(out);
   }

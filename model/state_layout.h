@@ -4,15 +4,18 @@
 // they allocate). One flat array of `values` numbers per sequence; offsets
 // below count values from its start. Pure functions, thread-safe.
 //
-//   per level   encoder caches  [EncoderRuns][K, V][enc_slots][dim]
-//               decoder caches  [DecoderRuns][K, V][dec_slots][dim]
+//   per level   encoder caches  [EncoderRuns][K, V][enc_slots][dim]; of the linear
+//                               scope [EncoderRuns][SumRows][dim]: S by feature, then z
+//               decoder caches  [DecoderRuns], likewise
 //               pool buffer     [block][dim]   items of the incomplete unit;
 //                               none where units are ragged
 //               context         [ContextRows][dim]  bridge(o): one row per offset,
 //                               or one for all; none of a prefix
 //               router          [RouterItems][dim]  query of the last item, where a
 //                               router ends the units
-// The last three exist below the top only. The scope's rule says in which slot an
+//               bridge cache    [K, V][BridgeSlots][dim]  of the newest contexts,
+//                               where the bridge attends to them
+// The last four exist below the top only. The scope's rule says in which slot an
 // item lives; in the tree scope item i has slot i % leaf, and nodes lie behind the
 // leaf (TreeCacheSlots).
 
@@ -36,6 +39,12 @@ int64_t TreeCacheSlots(const TreeShape& tree, int64_t max_items);
 int64_t EncoderSlots(const LevelConfig& level, int64_t items);
 int64_t DecoderSlots(const LevelConfig& level, int64_t places);
 
+// Vectors of one layer's sums where a scope keeps those (model/nn/linear_attention.h),
+// else 0.
+int64_t SumRows(const LevelConfig& level, Scope scope);
+// Of one layer's cache in all: those, or keys and values.
+int64_t LayerRows(const LevelConfig& level, Scope scope, int64_t slots);
+
 struct LevelLayout {
   int64_t enc_items = 0;  // most items the encoder sees: capacity / S_l
   int64_t dec_items = 0;  // places that u[0..n] take: model/decoder_places.h
@@ -46,8 +55,12 @@ struct LevelLayout {
   int64_t pool_offset = 0;
   int64_t context_offset = 0;
   int64_t router_offset = 0;
+  int64_t bridge_offset = 0;
   int64_t values = 0;  // of this level, all parts
-  // Of the caches in front of enc_offset, those of earlier levels.
+  // Keys and values: of the encoder's caches, of the decoder's (none of one that keeps
+  // sums), and of all earlier levels.
+  int64_t enc_cached = 0;
+  int64_t dec_cached = 0;
   int64_t cached_before = 0;
 };
 
@@ -60,7 +73,7 @@ struct StateLayout {
 // Where keys and values are kept in a type of their own.
 struct ValueBytes {
   int cached = 4;
-  int other = 4;  // pool buffers, contexts, routers
+  int other = 4;  // sums, pool buffers, contexts, routers, bridges
 
   int64_t Of(int64_t values, int64_t cached_values) const {
     return cached_values * cached + (values - cached_values) * other;

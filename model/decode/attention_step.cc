@@ -146,7 +146,11 @@ void LevelStep<T>::Attend(const Job& job, int layer, bool wanted_only) {
   LevelScratch<T>& s = scratch_[job.level];
   const int64_t heads = level_config(job.level).heads;
   const int64_t tasks = static_cast<int64_t>(s.stack_rows.size()) * heads;
+  const LevelConfig& level = level_config(job.level);
   const bool tree = job.stack == Stack::kDecoder && HasTree(job.level);
+  const bool summed = RuleOf(job.stack == Stack::kEncoder ? level.enc_scope
+                                                          : level.dec_scope)
+                          .summed;
   if (tree) MakeNodes(job.level, layer);
   pool_->ParallelFor(tasks, [&](int thread, int64_t task) {
     const StackRow<CpuSequence<T>>& row = s.stack_rows[task / heads];
@@ -155,6 +159,8 @@ void LevelStep<T>::Attend(const Job& job, int layer, bool wanted_only) {
     if (tree) {
       AttendTreeHead(job.level, layer, task / heads, head, first_query,
                      ThreadScratch(thread));
+    } else if (summed) {
+      AttendSumsHead(job, row, layer, head, first_query, ThreadScratch(thread));
     } else {
       AttendHead(job, row, layer, head, first_query, ThreadScratch(thread));
     }
@@ -190,10 +196,7 @@ void LevelStep<T>::AttendHead(const Job& job,
     write_until(j + queries);
     const int64_t item = row.offset + j;
     SetQuery(l, item, head, &args);
-    const absl::Span<const SlotRange> seen = slots.ranges(item);
-    args.first = seen[0];
-    args.further = seen.data() + 1;
-    args.further_count = static_cast<int64_t>(seen.size()) - 1;
+    SetSeen(slots.ranges(item), &args);
     if (term != nullptr) {
       FillTerms(*term, head, row.begin + j, slots.runs(item), queries, &args);
     }
@@ -229,6 +232,13 @@ void LevelStep<T>::SetQuery(int l, int64_t row, int head, AttendArgs<T>* args) {
   LevelScratch<T>& s = scratch_[l];
   args->q = s.qkv.data() + row * args->q_stride + head * args->head_dim;
   args->out = s.att.data() + row * args->out_stride + head * args->head_dim;
+}
+
+template <typename T>
+void LevelStep<T>::SetSeen(absl::Span<const SlotRange> seen, AttendArgs<T>* args) {
+  args->first = seen[0];
+  args->further = seen.data() + 1;
+  args->further_count = static_cast<int64_t>(seen.size()) - 1;
 }
 
 template <typename T>

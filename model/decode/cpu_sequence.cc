@@ -46,7 +46,9 @@ absl::StatusOr<std::unique_ptr<CpuSequence<T>>> CpuSequence<T>::Allocate(
 template <typename T>
 uint8_t* CpuSequence<T>::AtCache(int level, int64_t offset) const {
   const LevelLayout& at = layout_.levels[level];
-  const int64_t cached = at.cached_before + offset - at.enc_offset;
+  const int64_t cached =
+      at.cached_before + std::min(at.enc_cached, offset - at.enc_offset) +
+      std::clamp<int64_t>(offset - at.dec_offset, 0, at.dec_cached);
   return const_cast<uint8_t*>(buffer_.data()) +
          ValueBytesOf(type_).Of(offset, cached);
 }
@@ -87,6 +89,17 @@ CacheView CpuSequence<T>::HeadCache(int level, Stack stack, int layer,
 }
 
 template <typename T>
+T* CpuSequence<T>::Sums(int level, Stack stack, int layer) const {
+  const LevelConfig& config = config_->levels[level];
+  const LevelLayout& at = layout_.levels[level];
+  const bool encoder = stack == Stack::kEncoder;
+  const Scope scope = encoder ? config.enc_scope : config.dec_scope;
+  return reinterpret_cast<T*>(
+      AtCache(level, (encoder ? at.enc_offset : at.dec_offset) +
+                         layer * SumRows(config, scope) * config.dim));
+}
+
+template <typename T>
 T* CpuSequence<T>::PoolBuffer(int level) const {
   return AtPart(level, layout_.levels[level].pool_offset);
 }
@@ -102,6 +115,20 @@ T* CpuSequence<T>::RouterQuery(int level) const {
 }
 
 template <typename T>
+CacheView CpuSequence<T>::BridgeCache(int level, int head) const {
+  const LevelConfig& config = config_->levels[level];
+  CacheView view;
+  view.value_bytes = sizeof(T);
+  view.slots = BridgeSlots(config);
+  view.chunk_stride = kChunk * config.dim;
+  T* const keys = AtPart(level, layout_.levels[level].bridge_offset) +
+                  head * (config.dim / config.heads) * kChunk;
+  view.keys = reinterpret_cast<uint8_t*>(keys);
+  view.values = reinterpret_cast<uint8_t*>(keys + view.slots * config.dim);
+  return view;
+}
+
+template <typename T>
 void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
   progress_ = other.progress_;
   for (int l = 0; l < static_cast<int>(config_->levels.size()); ++l) {
@@ -110,7 +137,14 @@ void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
     for (const Stack stack : {Stack::kEncoder, Stack::kDecoder}) {
       const bool encoder = stack == Stack::kEncoder;
       const int layers = encoder ? EncoderRuns(level) : DecoderRuns(level);
+      const int64_t sums =
+          SumRows(level, encoder ? level.enc_scope : level.dec_scope) * level.dim;
       for (int i = 0; i < layers; ++i) {
+        if (sums > 0) {
+          if (encoder && items == 0) continue;  // none yet
+          std::copy_n(other.Sums(l, stack, i), sums, Sums(l, stack, i));
+          continue;
+        }
         const CacheView from = other.Cache(l, stack, i);
         CopyCache(from, Cache(l, stack, i), SlotsInUse(level, stack, items));
       }
@@ -120,6 +154,11 @@ void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
         std::min(progress_.levels[l].open.items, BufferedItems(level));
     std::copy_n(other.PoolBuffer(l), pending * level.dim, PoolBuffer(l));
     std::copy_n(other.Context(l), context, Context(l));
+    if (BridgeSlots(level) > 0) {
+      const int64_t contexts = progress_.levels[l + 1].items + 1;
+      CopyCache(other.BridgeCache(l, 0), BridgeCache(l, 0),
+                std::min(contexts, BridgeSlots(level)));
+    }
     if (items > 0) {
       std::copy_n(other.RouterQuery(l), RouterItems(level) * level.dim,
                   RouterQuery(l));

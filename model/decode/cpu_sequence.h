@@ -70,10 +70,14 @@ class CpuSequence final : public Sequence {
 
   CacheView Cache(int level, Stack stack, int layer) const;
   CacheView HeadCache(int level, Stack stack, int layer, int head) const;
+  // [SumRows][dim]: S by feature, then z, of a layer whose scope keeps sums.
+  T* Sums(int level, Stack stack, int layer) const;
   // [block][dim]: items of the incomplete unit, where blocks are fixed.
   T* PoolBuffer(int level) const;
   // [ContextRows][dim]: what the level above says about each offset of the unit.
   T* Context(int level) const;
+  // One head of the keys and values of the newest contexts, where the bridge attends.
+  CacheView BridgeCache(int level, int head) const;
   // [dim]: the router's query of the last item, where the level has one.
   T* RouterQuery(int level) const;
 

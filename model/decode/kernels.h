@@ -98,6 +98,23 @@ struct GateArgs {
   int64_t n = 0;
 };
 
+// One head of consecutive items of a sequence whose keys are summed
+// (model/nn/linear_attention.h).
+template <typename T>
+struct SumArgs {
+  const T* q = nullptr;  // [count][head_dim] each, rows `stride` apart; turned
+  const T* k = nullptr;
+  const T* v = nullptr;
+  int64_t stride = 0;
+  int64_t count = 0;
+  int64_t head_dim = 0;
+  T* sums = nullptr;  // [head_dim + 1][head_dim], rows sums_stride apart: S by
+  int64_t sums_stride = 0;  // feature, then z; each item adds to them, then reads
+  T* features = nullptr;    // scratch: 2 * kQueryTile * head_dim
+  T* out = nullptr;         // [count][head_dim], rows out_stride apart; null: none
+  int64_t out_stride = 0;
+};
+
 // Products with weights of one type.
 template <typename T>
 struct Product {
@@ -127,6 +144,8 @@ struct Kernels {
   // to[i * step] = from[i], rounded to the type; from[i * step] back, exactly.
   void (*put)(const T* from, int64_t n, CacheType type, void* to, int64_t step);
   void (*take)(const void* from, int64_t step, CacheType type, int64_t n, T* to);
+  // Adds items to sums, and reads them where `out` is.
+  void (*attend_sums)(const SumArgs<T>& args);
   // y = sigmoid(r) * x.
   void (*gate_reset)(const GateArgs<T>& args);
   // x = (1 - s) * x + s * tanh(g + y), s = sigmoid(z - bias).

@@ -12,6 +12,7 @@
 #include "model/decode/kernels_attend.h"
 #include "model/decode/kernels_gate.h"
 #include "model/decode/kernels_int8.h"
+#include "model/decode/kernels_linear.h"
 #include "model/decode/kernels_math.h"
 #include "model/decode/kernels_product.h"
 #include "model/decode/kernels_stored.h"
@@ -75,7 +76,8 @@ constexpr Kernels<T> MakeTable() {
   }
   return {STRATA_STRING(STRATA_ISA), {MakeProduct<FullWeights<T>>(), bf16, int8},
           RmsNorm<T>,
-          Attend<T>, AttendTile<T>, Put<T>, Take<T>, GateReset<T>, GateUpdate<T>};
+          Attend<T>, AttendTile<T>, Put<T>, Take<T>, AttendSums<T>, GateReset<T>,
+          GateUpdate<T>};
 }
 
 }  // namespace

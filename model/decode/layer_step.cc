@@ -146,6 +146,7 @@ void LevelStep<T>::RunStack(const Job& job) {
   const ScopeSpec spec =
       decoder ? DecoderSpec(level) : SpecOf(level, level.enc_scope);
   const bool tree = decoder && HasTree(job.level);
+  const bool slotted = RuleOf(spec.scope).slot != nullptr;
   // A tree's items are turned by their offset in the leaf.
   const int64_t leaf =
       tree ? level.leaf : std::numeric_limits<int64_t>::max();
@@ -155,7 +156,7 @@ void LevelStep<T>::RunStack(const Job& job) {
       const int64_t item = row.begin + j;
       FillRope(job.level, row.offset + j, item % leaf);
       AddEntrance(job.level, item, s.x.data() + (row.offset + j) * width);
-      if (!tree) s.slots.Add(spec, item);
+      if (slotted) s.slots.Add(spec, item);
     }
   }
   const int own = static_cast<int>(layers.size());

@@ -86,6 +86,13 @@ struct StackRow {
   }
 };
 
+// The number of the context of the level above that stands when a row of level l
+// begins; -1 before the first.
+template <typename S>
+int64_t NewestContext(int l, const LevelRow<S>& row) {
+  return row.begin < 0 ? -1 : row.sequence->progress().levels[l + 1].items;
+}
+
 // In the order of the batch's rows, in place of what `rows` held.
 template <typename S>
 void SetStackRows(const LevelConfig& level, Stack stack, const LevelBatch<S>& batch,

@@ -37,14 +37,13 @@ absl::Status LevelStep<T>::Prime(CpuSequence<T>* sequence) {
     std::copy_n(w.start.data(), dim, s.x.data());
     if (l < top()) {
       const LevelScratch<T>& above = scratch_[l + 1];
-      const int64_t width = BridgeRows(level_config(l)) * dim;
-      MatMul(above.norm.data(), PaddedWidth(level_config(l + 1).dim), 1,
-             w.bridge, s.bridge.data(), PaddedWidth(width), Epilogue::kStore);
+      MatMul(above.norm.data(), PaddedWidth(level_config(l + 1).dim), 1, w.bridge,
+             s.bridge.data(), PaddedWidth(BridgeRows(level_config(l)) * dim),
+             Epilogue::kStore);
       if (level_config(l).bridge == BridgeKind::kPrefix) {
         AddPrefixes(l);
       } else {
-        std::copy_n(s.bridge.data(), width, sequence->Context(l));
-        for (int64_t d = 0; d < dim; ++d) s.x.data()[d] += s.bridge.data()[d];
+        AddContexts(l);
       }
     }
     RunStack({l, Stack::kDecoder});
@@ -96,7 +95,9 @@ absl::Status LevelStep<T>::Reserve() {
       ok = ok && ReserveTree(l);
     }
     const int64_t slots = UnitSlots(level);
-    longest = std::max(longest, slots);
+    // Of a scope that keeps sums, the features of a tile.
+    const int64_t features = 2 * (level.dim / level.heads);
+    longest = std::max({longest, slots, BridgeSlots(level), features});
     unit_values =
         std::max(unit_values, 2 * slots * (level.dim / level.heads));
   }
@@ -206,9 +207,10 @@ void LevelStep<T>::AddContexts(int l) {
       for (int64_t d = 0; d < level.dim; ++d) x[d] += c[d];
     }
     if (row.units > 0) {
-      std::copy_n(context, rows_each * level.dim, row.sequence->Context(l));
+      std::copy_n(context, ContextRows(level) * level.dim, row.sequence->Context(l));
     }
   }
+  if (level.bridge == BridgeKind::kAttention) AttendContexts(l);
 }
 
 template <typename T>

@@ -45,7 +45,8 @@ struct LevelScratch : LevelBatch<CpuSequence<T>> {
   // Of the stack that runs, and all their rows.
   std::vector<StackRow<CpuSequence<T>>> stack_rows;
   int64_t stack_count = 0;
-  SlotSight slots;          // of its places, where the scope is not a tree
+  SlotSight slots;          // of its places, where the scope has slots; or, of items,
+                            // the contexts that a bridge attends to
   AlignedBuffer<T> units_x;  // [units * PoolItems][dim]
   AlignedBuffer<T> bridge;  // [units][BridgeRows * dim]
   // Of a router: per item whether it wishes to end a unit, and its probability.
@@ -101,6 +102,12 @@ class LevelStep {
   void MixLast(int l);
   void MixConcat(int l);
   void AddContexts(int l);
+  // bridge_step.cc: u of v, which is in x.
+  void AttendContexts(int l);
+  void AttendContextsHead(int l, const LevelRow<CpuSequence<T>>& row, int head,
+                          T* scores);
+  void FillBridgeBias(int l, int head, int64_t context, absl::Span<const SlotRun> seen,
+                      AttendArgs<T>* args);
   // prefix_step.cc
   void AddPrefixes(int l);
   // router_step.cc
@@ -136,8 +143,13 @@ class LevelStep {
   void Attend(const Job& job, int layer, bool wanted_only);
   void AttendHead(const Job& job, const StackRow<CpuSequence<T>>& row, int layer,
                   int head, int64_t first_query, T* scores);
+  // linear_step.cc: of a scope that keeps sums.
+  void AttendSumsHead(const Job& job, const StackRow<CpuSequence<T>>& row, int layer,
+                      int head, int64_t first_query, T* scratch);
+  void TurnHead(int l, int64_t row, int head);
   AttendArgs<T> CacheArgs(int l, const CacheView& cache, T* scores) const;
   void SetQuery(int l, int64_t row, int head, AttendArgs<T>* args);
+  static void SetSeen(absl::Span<const SlotRange> seen, AttendArgs<T>* args);
 
   // tree_step.cc
   bool HasTree(int l) const {
@@ -186,7 +198,7 @@ class LevelStep {
                   int64_t slot, const ScoreTerm<T>* term = nullptr);
 
   // position_step.cc
-  // Of a thread's scratch: 0 where no layer has a ScoreTerm.
+  // Of a thread's scratch: 0 where no layer has a ScoreTerm and no bridge biases.
   int64_t TermValues(int64_t longest) const;
   // What the scheme adds to an item at a stack's entrance.
   void AddEntrance(int l, int64_t item, T* x);

@@ -238,6 +238,20 @@ void TakePool(Taker<T>* take, const LevelConfig& level, const std::string& at,
 }
 
 template <typename T>
+void TakeBridge(Taker<T>* take, const LevelConfig& level, const std::string& at,
+                int64_t up, LevelWeights<T>* out) {
+  const int64_t d = level.dim;
+  out->bridge = take->TakeMatrix({at + "bridge.weight"}, BridgeRows(level) * d, up);
+  if (level.bridge != BridgeKind::kAttention) return;
+  const std::string p = at + "bridge_attention.";
+  out->bridge_attention.norm = take->Take(p + "norm.weight", {d});
+  out->bridge_attention.query = take->TakeMatrix({p + "query.weight"}, d, d);
+  out->bridge_attention.out = take->TakeMatrix({p + "out.weight"}, d, d);
+  out->bridge_attention.bias =
+      take->Take(p + "bias", {level.heads, level.bridge_window});
+}
+
+template <typename T>
 LevelWeights<T> TakeLevel(Taker<T>* take, const ModelConfig& config, int l) {
   const LevelConfig& level = config.levels[l];
   const int64_t d = level.dim;
@@ -255,8 +269,7 @@ LevelWeights<T> TakeLevel(Taker<T>* take, const ModelConfig& config, int l) {
   if (l + 1 == static_cast<int>(config.levels.size())) return out;
   const int64_t up = config.levels[l + 1].dim;
   TakePool(take, level, p + "pool.", up, &out);
-  out.bridge = take->TakeMatrix({p + "bridge.weight"}, BridgeRows(level) * d,
-                                up);
+  TakeBridge(take, level, p, up, &out);
   if (level.block_rule == BlockRule::kRouter) {
     out.router =
         take->TakeMatrixAs(WeightType::kFull, {p + "router.weight"}, 2 * d, d);

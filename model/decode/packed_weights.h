@@ -49,6 +49,14 @@ struct LayerWeights {
   std::vector<std::vector<T>> position;  // LayerPositionTensors
 };
 
+// Of a bridge that attends (model/nn/bridge_attention.h); else empty.
+template <typename T>
+struct BridgeAttentionWeights {
+  std::vector<T> norm;
+  PackedMatrix<T> query, out;
+  std::vector<T> bias;  // [heads][bridge_window], by distance
+};
+
 template <typename T>
 struct LevelWeights {
   std::vector<T> start, norm;
@@ -62,6 +70,7 @@ struct LevelWeights {
   PackedMatrix<T> pool_kv;     // key rows, then value rows
   PackedMatrix<T> pool_out;
   PackedMatrix<T> bridge;
+  BridgeAttentionWeights<T> bridge_attention;
   PackedMatrix<T> router;  // query rows, then key rows; where the level has one
 };
 

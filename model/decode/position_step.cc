@@ -39,6 +39,7 @@ int64_t LevelStep<T>::TermValues(int64_t longest) const {
   bool any = false;
   int64_t scratch = 0;
   for (int l = 0; l <= top(); ++l) {
+    any = any || BridgeSlots(level_config(l)) > 0;  // its biases
     for (const Stack stack : {Stack::kEncoder, Stack::kDecoder}) {
       const int layers = stack == Stack::kEncoder ? level_config(l).enc_layers
                                                   : level_config(l).dec_layers;

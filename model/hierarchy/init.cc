@@ -31,6 +31,7 @@ double InitStd(absl::FunctionRef<int(const std::string&)> stack_layers,
   if (weight.dim() < 2 || absl::EndsWith(name, "pool.offset") ||
       absl::EndsWith(name, "position.rows") ||
       absl::EndsWith(name, "position.key") || absl::EndsWith(name, ".repeat") ||
+      absl::EndsWith(name, "bridge_attention.bias") ||
       absl::StartsWith(name, "embedding.")) {
     return kSmallStd;
   }

@@ -2,28 +2,12 @@
 
 #include "model/decoder_places.h"
 #include "model/hierarchy/prefix_items.h"
+#include "model/nn/document_index.h"
 #include "model/position_shape.h"
 #include "model/unit_rule.h"
 
 namespace strata {
 namespace {
-
-// [B, n] of segments [B, n], n > 0: true where item i is its document's first.
-torch::Tensor DocumentBegins(const torch::Tensor& segments) {
-  return at::constant_pad_nd(segments.slice(1, 1) != segments.slice(1, 0, -1),
-                             {1, 0}, 1);
-}
-
-// The place of each item in its document: [1, n], or [B, n] with documents.
-torch::Tensor IndexInDocument(int64_t n, const torch::Tensor& segments,
-                              const torch::TensorOptions& like) {
-  const auto place =
-      torch::arange(n, like.dtype(torch::kLong).requires_grad(false)).unsqueeze(0);
-  if (!segments.defined() || n < 2) return place;
-  const auto begins = DocumentBegins(segments);
-  const auto first = at::where(begins, place, 0);
-  return place - std::get<0>(first.cummax(1));
-}
 
 // [B, U + 1]: what a context adds to what was said before it (model/nn/router.h); all
 // of it where a document begins.
@@ -57,6 +41,10 @@ LevelImpl::LevelImpl(const ModelConfig& config, int l, ShadowFaults faults)
       register_module("pool", MakePoolingLayer(config_, dim_above)));
   bridge_ = register_module(
       "bridge", Linear(dim_above, BridgeRows(config_) * config_.dim));
+  if (config_.bridge == BridgeKind::kAttention) {
+    bridge_attention_ =
+        register_module("bridge_attention", BridgeAttention(config_));
+  }
   if (config_.block_rule == BlockRule::kRouter) {
     router_ = register_module("router", Router(config_.dim));
   }
@@ -75,9 +63,9 @@ torch::Tensor LevelImpl::forward(const torch::Tensor& z,
     u = DecodeWithPrefixes(u, h, segments, above, activations);
   } else {
     if (!above.empty()) {
-      u = u + (router_.is_empty()
-                   ? FromAbove(h, segments, units, above, activations)
-                   : FromAboveRouted(h, segments, above, activations));
+      u = router_.is_empty()
+              ? AddAbove(u, h, segments, units, above, activations)
+              : AddAboveRouted(u, h, segments, above, activations);
     }
     u = Decode(u, segments);
   }
@@ -159,18 +147,19 @@ torch::Tensor LevelImpl::Shift(const torch::Tensor& skip,
   return at::where(DocumentBegins(segments).unsqueeze(-1), start_, shifted);
 }
 
-torch::Tensor LevelImpl::FromAbove(const torch::Tensor& h,
-                                   const torch::Tensor& segments,
-                                   const RaggedUnits* units, LevelSpan above,
-                                   absl::Span<LevelActivations> activations) {
-  const auto o = Above(h, SegmentsAbove(segments, units), units, above,
-                       activations);
-  return Spread(o, h.size(1) + 1, units);
+torch::Tensor LevelImpl::AddAbove(const torch::Tensor& u, const torch::Tensor& h,
+                                  const torch::Tensor& segments,
+                                  const RaggedUnits* units, LevelSpan above,
+                                  absl::Span<LevelActivations> activations) {
+  const auto segments_above = SegmentsAbove(segments, units);
+  const auto bridged = Bridge(Above(h, segments_above, units, above, activations));
+  return WithContexts(u + Spread(bridged, u.size(1), units), bridged,
+                      segments_above, units);
 }
 
-torch::Tensor LevelImpl::FromAboveRouted(
-    const torch::Tensor& h, const torch::Tensor& segments, LevelSpan above,
-    absl::Span<LevelActivations> activations) {
+torch::Tensor LevelImpl::AddAboveRouted(
+    const torch::Tensor& u, const torch::Tensor& h, const torch::Tensor& segments,
+    LevelSpan above, absl::Span<LevelActivations> activations) {
   const int64_t n = h.size(1);
   const auto begins = segments.defined()
                           ? DocumentBegins(segments)
@@ -185,14 +174,34 @@ torch::Tensor LevelImpl::FromAboveRouted(
     activations[0].end_p = p;
     activations[0].end_counted = begins.narrow(1, 0, n).logical_not();
   }
-  const auto said =
-      Spread(Smoothed(o, Shares(p, units, segments_above)), n + 1, &units);
+  const auto bridged = Bridge(Smoothed(o, Shares(p, units, segments_above)));
+  const auto said = Spread(bridged, n + 1, &units);
   // Neither before the first item with which a unit may end nor at the last one, nor
   // over the border of documents.
   const auto taken = units.offset.narrow(1, 0, n) + 1;
   const auto free = (taken >= config_.block_min) & (taken < config_.block);
   const auto confidence = at::constant_pad_nd(Confidence(p, free), {1, 0}, 1);
-  return said * confidence.masked_fill(begins, 1).unsqueeze(-1);
+  return WithContexts(u + said * confidence.masked_fill(begins, 1).unsqueeze(-1),
+                      bridged, segments_above, &units);
+}
+
+torch::Tensor LevelImpl::WithContexts(const torch::Tensor& v,
+                                      const torch::Tensor& bridged,
+                                      const torch::Tensor& segments_above,
+                                      const RaggedUnits* units) {
+  if (bridge_attention_.is_empty()) return v;
+  const auto newest =
+      units != nullptr
+          ? units->of_context
+          : torch::arange(bridged.size(1), torch::TensorOptions()
+                                               .dtype(torch::kLong)
+                                               .device(v.device()))
+                .unsqueeze(0);
+  const ContextWindows windows =
+      WindowsOf(newest, config_.bridge_window, segments_above);
+  return v + bridge_attention_->forward(v, units != nullptr ? 1 : config_.block,
+                                        bridged.narrow(2, config_.block, 2),
+                                        windows);
 }
 
 torch::Tensor LevelImpl::Above(const torch::Tensor& h,
@@ -230,14 +239,14 @@ torch::Tensor LevelImpl::SegmentsAbove(const torch::Tensor& segments,
   return segments.slice(1, 0, {}, config_.block);
 }
 
-torch::Tensor LevelImpl::Spread(const torch::Tensor& o, int64_t contexts,
+torch::Tensor LevelImpl::Spread(const torch::Tensor& bridged, int64_t contexts,
                                 const RaggedUnits* units) {
-  const auto bridged = Bridge(o);
   if (units == nullptr) {
     // Row r of each context of the level above belongs to offset r of its block,
     // or one row to all of them.
-    return bridged.expand({-1, -1, config_.block, -1})
-        .reshape({o.size(0), o.size(1) * config_.block, config_.dim})
+    return bridged.slice(2, 0, config_.block)
+        .expand({-1, -1, config_.block, -1})
+        .reshape({bridged.size(0), bridged.size(1) * config_.block, config_.dim})
         .narrow(1, 0, contexts);
   }
   const int64_t rows = BridgeRows(config_);

@@ -13,6 +13,7 @@
 #include "model/hierarchy/ragged_units.h"
 #include "model/model_config.h"
 #include "model/nn/attention_plan.h"
+#include "model/nn/bridge_attention.h"
 #include "model/nn/entrance_positions.h"
 #include "model/nn/linear.h"
 #include "model/nn/pooling_layer.h"
@@ -72,6 +73,8 @@ class LevelImpl : public torch::nn::Module {
   }
   // o [.., U] -> [.., BridgeRows, D].
   torch::Tensor Bridge(const torch::Tensor& o);
+  // Empty where the bridge does not attend.
+  BridgeAttention& bridge_attention() { return bridge_attention_; }
   torch::Tensor Norm(const torch::Tensor& x) { return norm_->forward(x); }
   Router& router() { return router_; }  // empty where the level has none
   const torch::Tensor& start() const { return start_; }  // [D]
@@ -84,14 +87,14 @@ class LevelImpl : public torch::nn::Module {
   torch::Tensor RunTree(const torch::Tensor& u, const torch::Tensor& segments);
   // start, then skip one item later; start again where a document begins.
   torch::Tensor Shift(const torch::Tensor& skip, const torch::Tensor& segments);
-  // Units by the router's wishes: FromAbove, and what it adds to it.
-  torch::Tensor FromAboveRouted(const torch::Tensor& h,
-                                const torch::Tensor& segments, LevelSpan above,
-                                absl::Span<LevelActivations> activations);
-  // What the levels above say about each of n + 1 contexts: [B, n + 1, D].
-  torch::Tensor FromAbove(const torch::Tensor& h, const torch::Tensor& segments,
-                          const RaggedUnits* units, LevelSpan above,
-                          absl::Span<LevelActivations> activations);
+  // Units by the router's wishes: AddAbove, and what it adds to it.
+  torch::Tensor AddAboveRouted(const torch::Tensor& u, const torch::Tensor& h,
+                               const torch::Tensor& segments, LevelSpan above,
+                               absl::Span<LevelActivations> activations);
+  // u [B, n + 1, D] with what the levels above say about each of them.
+  torch::Tensor AddAbove(const torch::Tensor& u, const torch::Tensor& h,
+                         const torch::Tensor& segments, const RaggedUnits* units,
+                         LevelSpan above, absl::Span<LevelActivations> activations);
   // Contexts o of the level above, one more than there are units.
   torch::Tensor Above(const torch::Tensor& h, const torch::Tensor& segments_above,
                       const RaggedUnits* units, LevelSpan above,
@@ -105,8 +108,12 @@ class LevelImpl : public torch::nn::Module {
                                    const torch::Tensor& segments, LevelSpan above,
                                    absl::Span<LevelActivations> activations);
   // Each context of the level above to the items of its unit.
-  torch::Tensor Spread(const torch::Tensor& o, int64_t contexts,
+  torch::Tensor Spread(const torch::Tensor& bridged, int64_t contexts,
                        const RaggedUnits* units);
+  // v, and what its items make of the contexts that they attend to.
+  torch::Tensor WithContexts(const torch::Tensor& v, const torch::Tensor& bridged,
+                             const torch::Tensor& segments_above,
+                             const RaggedUnits* units);
 
   LevelConfig config_;
   ShadowFaults faults_;
@@ -117,6 +124,7 @@ class LevelImpl : public torch::nn::Module {
   LayerStack dec_;
   PoolingLayer pool_{nullptr};
   Linear bridge_{nullptr};
+  BridgeAttention bridge_attention_{nullptr};
   Router router_{nullptr};
   RmsNorm norm_;
 };

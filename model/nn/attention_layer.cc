@@ -4,6 +4,7 @@
 
 #include "model/nn/fold_heads.h"
 #include "model/nn/full_attention.h"
+#include "model/nn/linear_attention.h"
 #include "model/nn/scored_attention.h"
 #include "model/nn/tree_attention.h"
 
@@ -24,6 +25,10 @@ torch::Tensor AttentionLayerImpl::forward(const torch::Tensor& x,
                                           const AttentionPlan& plan) {
   return Apply(x, [&](const torch::Tensor& qkv) {
     const FoldedHeads heads = FoldHeads(qkv, heads_, plan);
+    if (plan.summed) {
+      return UnfoldQueries(
+          LinearAttention::Attend(heads.q, heads.k, heads.v, plan, watcher_), plan);
+    }
     return UnfoldQueries(
         term_ == nullptr ? FullAttention::Attend(heads.q, heads.k, heads.v,
                                                  plan, watcher_)

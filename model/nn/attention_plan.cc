@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "model/nn/document_index.h"
 #include "model/nn/key_mask.h"
 
 namespace strata {
@@ -24,7 +25,8 @@ void ChooseFold(const ScopeSpec& spec, bool has_segments, AttentionPlan* plan) {
     plan->causal = n <= spec.window && !has_segments;
     return;
   }
-  plan->chunk = spec.scope == Scope::kFull ? plan->items : spec.block;
+  const bool whole = spec.scope == Scope::kFull || rule.summed;
+  plan->chunk = whole ? plan->items : spec.block;
   plan->causal = spec.scope != Scope::kBidirBlock && !has_segments;
 }
 
@@ -40,6 +42,15 @@ AttentionPlan MakeAttentionPlan(const ScopeSpec& spec, int64_t batch, int64_t n,
   plan.items = n;
   plan.turns = turns;
   ChooseFold(spec, segments.defined(), &plan);
+  plan.summed = RuleOf(spec.scope).summed;
+  if (plan.summed) {
+    plan.documents = segments;
+    // What is turned before the features knows its place, not its distance alone.
+    if (segments.defined()) {
+      plan.turns = RowsOf(turns, IndexInDocument(n, segments, like).expand({batch, n}));
+    }
+    return plan;
+  }
   const bool whole_blocks = spec.scope == Scope::kBidirBlock &&
                             n % plan.chunk == 0 && !segments.defined();
   if (plan.causal || whole_blocks) return plan;

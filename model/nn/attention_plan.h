@@ -8,6 +8,7 @@
 //
 //   scope         chunk           look_back   mask
 //   full          n               0           none (causal) | per document
+//   linear        n               0           none; model/nn/linear_attention.h
 //   window W      max(W, 16)      chunk       always (full when n <= W)
 //   block b       b               0           none (causal)
 //   bidir block   b               0           where n % b != 0
@@ -33,6 +34,8 @@ struct AttentionPlan {
   int64_t look_back = 0;  // 0 or chunk
   int64_t phases = 1;     // items i of a chunk have one i % phases
   bool causal = false;    // lower triangle of a chunk, without a mask
+  bool summed = false;    // keys are summed: their weights are no softmax
+  torch::Tensor documents;  // [batch, n] of each item, where they are; or undefined
   // Items of each row that stand before the keys of every chunk, [batch][kept];
   // 0: padding. `kept_index` is the same as a tensor of int64, [batch, kept].
   int64_t kept = 0;

@@ -8,9 +8,6 @@
 namespace strata {
 namespace {
 
-// Weights held at a time: 16 MB of fp32.
-constexpr int64_t kSliceWeights = 1 << 22;
-
 // 0 where query first + r may see the key, else -inf: [count, keys].
 torch::Tensor CausalMask(int64_t first, int64_t count, int64_t keys,
                          const torch::TensorOptions& like) {

@@ -12,6 +12,9 @@
 
 namespace strata {
 
+// Weights held at a time: 16 MB of fp32.
+inline constexpr int64_t kSliceWeights = 1 << 22;
+
 // The weights [rows, H, q, keys] of the queries [first, first + q).
 using TellWeights =
     absl::FunctionRef<void(int64_t first, const torch::Tensor& weights)>;

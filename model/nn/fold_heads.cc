@@ -214,8 +214,9 @@ class FusedFold : public torch::autograd::Function<FusedFold> {
 
 FoldedHeads NearHeads(const torch::Tensor& qkv, int64_t heads,
                       const AttentionPlan& plan) {
-  const bool has_kernel = qkv.is_cpu() && (qkv.scalar_type() == torch::kFloat ||
-                                           qkv.scalar_type() == torch::kDouble);
+  const bool has_kernel = qkv.is_cpu() && plan.turns.q.cos.dim() == 2 &&
+                          (qkv.scalar_type() == torch::kFloat ||
+                           qkv.scalar_type() == torch::kDouble);
   if (!has_kernel) return ComposedFold(qkv, heads, plan);
   const auto folded = FusedFold::apply(
       qkv, plan.turns.q.cos, plan.turns.q.sin, plan.turns.k.cos,

@@ -6,8 +6,8 @@ namespace strata {
 
 torch::Tensor ApplyRope(const torch::Tensor& x, const RopeTables& tables) {
   const auto halves = x.chunk(2, -1);
-  const auto cos = tables.cos.unsqueeze(1);  // [n, 1, K / 2], over the heads
-  const auto sin = tables.sin.unsqueeze(1);
+  const auto cos = tables.cos.unsqueeze(-2);  // [.., n, 1, K / 2], over the heads
+  const auto sin = tables.sin.unsqueeze(-2);
   return at::cat({halves[0] * cos - halves[1] * sin,
                   halves[1] * cos + halves[0] * sin},
                  -1);

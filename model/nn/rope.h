@@ -9,7 +9,7 @@
 namespace strata {
 
 struct RopeTables {
-  torch::Tensor cos;  // [n, K / 2]
+  torch::Tensor cos;  // [n, K / 2], or [B, n, K / 2] where rows differ
   torch::Tensor sin;
 };
 

@@ -20,6 +20,19 @@ struct TurnTables {
   TurnTables(const RopeTables& both) : q(both), k(both) {}
 };
 
+// Of all items' tables, those of the items `at`, of any shape: [.., K / 2].
+inline TurnTables RowsOf(const TurnTables& tables, const torch::Tensor& at) {
+  const auto chosen = [&](const RopeTables& of) -> RopeTables {
+    const auto flat = at.flatten();
+    return {of.cos.index_select(0, flat).unflatten(0, at.sizes()),
+            of.sin.index_select(0, flat).unflatten(0, at.sizes())};
+  };
+  TurnTables rows;
+  rows.q = chosen(tables.q);
+  rows.k = chosen(tables.k);
+  return rows;
+}
+
 // Tables for items [0, n) of a level, kept and extended between calls.
 class TurnCache {
  public:

@@ -42,6 +42,8 @@ double MeanItemBytes(const ModelConfig& config, size_t level) {
 }
 
 double MeanKeys(const LevelConfig& level, const ScopeSpec& spec, int64_t items) {
+  // What is added to sums, and read from them, is as much as of so many keys.
+  if (RuleOf(spec.scope).summed) return level.dim / level.heads;
   double keys = 0;
   for (int64_t i = 0; i < items; ++i) {
     const bool tree = spec.scope == Scope::kTree;

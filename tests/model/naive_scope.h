@@ -16,6 +16,7 @@ inline bool NaiveSees(const ScopeSpec& spec, int64_t query, int64_t key) {
   if (distance < 0) return false;
   switch (spec.scope) {
     case Scope::kFull:
+    case Scope::kLinear:
       return true;
     case Scope::kWindow:
       return distance < spec.window;

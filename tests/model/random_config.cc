@@ -38,21 +38,24 @@ LevelConfig DrawLevel(Draws* draw, bool top) {
   level.dec_layers = draw->In(0, 2);
   if (top) {
     level.enc_scope = draw->Of({Scope::kFull, Scope::kWindow, Scope::kDilated,
-                                Scope::kStrided, Scope::kGlobalLocal});
+                                Scope::kStrided, Scope::kGlobalLocal, Scope::kLinear});
     level.dec_scope = draw->Of({Scope::kFull, Scope::kWindow, Scope::kTree,
                                 Scope::kDilated, Scope::kStrided,
-                                Scope::kGlobalLocal});
+                                Scope::kGlobalLocal, Scope::kLinear});
   } else {
     level.enc_scope = draw->Of({Scope::kFull, Scope::kWindow, Scope::kBlock,
                                 Scope::kBidirBlock, Scope::kDilated,
-                                Scope::kStrided, Scope::kGlobalLocal});
+                                Scope::kStrided, Scope::kGlobalLocal,
+                                Scope::kLinear});
     level.dec_scope = draw->Of({Scope::kFull, Scope::kWindow, Scope::kBlock,
                                 Scope::kWindow, Scope::kTree, Scope::kDilated,
-                                Scope::kStrided, Scope::kGlobalLocal});
+                                Scope::kStrided, Scope::kGlobalLocal,
+                                Scope::kLinear});
     level.block = draw->In(2, 5);
     level.pool = draw->Of({PoolKind::kAttention, PoolKind::kMean,
                            PoolKind::kLast, PoolKind::kConcat});
-    level.bridge = draw->Of({BridgeKind::kLinear, BridgeKind::kRepeat});
+    level.bridge = draw->Of(
+        {BridgeKind::kLinear, BridgeKind::kRepeat, BridgeKind::kAttention});
   }
   if (!top && draw->In(0, 4) == 0) {
     level.bridge = BridgeKind::kPrefix;
@@ -60,6 +63,7 @@ LevelConfig DrawLevel(Draws* draw, bool top) {
     level.dec_scope = Scope::kBlock;
     level.dec_layers = std::max(level.dec_layers, 1);
   }
+  if (level.bridge == BridgeKind::kAttention) level.bridge_window = draw->In(2, 4);
   level.window = draw->In(2, 9);
   SetScopeParameters(draw->In(1, 6), &level);
   if (level.dec_scope == Scope::kTree) {
@@ -69,7 +73,10 @@ LevelConfig DrawLevel(Draws* draw, bool top) {
   }
   level.position = PositionSchemes()[draw->In(
       0, static_cast<int>(PositionSchemes().size()) - 1)];
-  if (level.dec_scope == Scope::kTree) level.position = &kRopePosition;
+  const bool summed = RuleOf(level.enc_scope).summed || RuleOf(level.dec_scope).summed;
+  if (level.dec_scope == Scope::kTree || (summed && !SuitsSums(*level.position))) {
+    level.position = &kRopePosition;
+  }
   // At least max_context / 64 for xpos; texts of the suites go beyond the others.
   if (level.position->max_span > 0) {
     level.position_span =

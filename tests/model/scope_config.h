@@ -36,11 +36,12 @@ inline ModelConfig ScopeConfig(Scope scope) {
   return config;
 }
 
-// Those with parameters of their own.
-inline std::vector<Scope> ParameterScopes() {
+// Those with parameters of their own, and that which keeps sums.
+inline std::vector<Scope> OtherScopes() {
   std::vector<Scope> scopes;
   for (const Scope scope : Scopes()) {
-    if (RuleOf(scope).parameter != nullptr) scopes.push_back(scope);
+    const ScopeRule& rule = RuleOf(scope);
+    if (rule.parameter != nullptr || rule.summed) scopes.push_back(scope);
   }
   return scopes;
 }

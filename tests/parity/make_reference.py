@@ -39,7 +39,7 @@ def gelu(x):
 def visible(c, scope, n):
     window = c["window"]
     i, j = np.arange(n)[:, None], np.arange(n)[None, :]
-    if scope == "full":
+    if scope in ("full", "linear"):
         return j <= i
     if scope == "window":
         return (j <= i) & (i - j < window)
@@ -62,6 +62,15 @@ def attend(q, k, v, mask):
 def mixed_by(scores, v, mask):
     share = jax.nn.softmax(jnp.where(mask, scores, -jnp.inf), -1)
     return jnp.einsum("bhij,bjhk->bihk", share, v)
+
+
+def summed(q, k, v, mask):
+    def phi(x):
+        turned = rotate(x)
+        return jnp.where(turned > 0, turned + 1, jnp.exp(jnp.minimum(turned, 0)))
+
+    share = jnp.where(mask, jnp.einsum("bihk,bjhk->bhij", phi(q), phi(k)), 0)
+    return jnp.einsum("bhij,bjhk->bihk", share / share.sum(-1, keepdims=True), v)
 
 
 def summary(w, prefix, query, k, v, height):
@@ -129,7 +138,7 @@ def layer(w, prefix, x, c, scope):
         mixed = tree_mixed(w, prefix + "attn.", c, q, k, v)
     else:
         mask = visible(c, scope, n)
-        mixed = mixed_by(
+        mixed = summed(q, k, v, mask) if scope == "linear" else mixed_by(
             positioned_scores(w, prefix + "attn.", c, scope, q, k), v, mask)
     x = enter(w, c, prefix + "attn_gate.", x,
               mixed.reshape(batch, n, d) @ w[prefix + "attn.out.weight"].T)
@@ -211,9 +220,24 @@ def contexts(w, levels, l, z, seen, cuts=None):
                 mine = mine * confidence(c, ends, offset)[..., None]
             u = u + mine
         else:
-            rows = said.reshape(batch, o.shape[1], c["block"], c["dim"])
+            rows = said.reshape(batch, o.shape[1], -1, c["dim"])
             u = u + rows[b, unit, offset]
+            if c.get("bridge") == "attention":
+                u = u + over_contexts(w, c, l, u, rows, unit)
     return done(w, levels, l, stack(w, c, l, "dec", u), seen)
+
+
+def over_contexts(w, c, l, v, rows, unit):
+    """What the items make of the newest contexts, all contexts masked."""
+    p, heads, window = f"level.{l}.bridge_attention.", c["heads"], c["bridge_window"]
+    q = norm(v, w[p + "norm.weight"]) @ w[p + "query.weight"].T
+    q, k, value = (x.reshape(*x.shape[:2], heads, -1)
+                   for x in (q, rows[:, :, -2], rows[:, :, -1]))
+    back = np.broadcast_to(unit, v.shape[:2])[..., None] - np.arange(rows.shape[1])
+    seen = (back >= 0) & (back < window)
+    bias = w[p + "bias"][:, np.where(seen, back, 0)].swapaxes(0, 1)
+    scores = jnp.einsum("bihk,bjhk->bhij", q, k) / np.sqrt(q.shape[-1]) + bias
+    return mixed_by(scores, value, seen[:, None]).reshape(v.shape) @ w[p + "out.weight"].T
 
 
 def done(w, levels, l, decoded, seen):

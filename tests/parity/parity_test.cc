@@ -114,19 +114,20 @@ TEST_P(ParityTest, WeightsAfterOneAndTenOptimizerSteps) {
   ExpectWeights(reference_.after_10);
 }
 
-// Presets, a model with n-gram heads, one whose levels repeat, one with gates, one of
-// every position scheme but the default,
-// and one of every scope with parameters.
+// Presets, a model with n-gram heads, one whose levels repeat, one with gates, one whose
+// bridges attend, one of every position scheme but the default, and one of every scope
+// with parameters or sums.
 std::vector<std::string> Models() {
   std::vector<std::string> names(std::begin(kSmallPresets),
                                  std::end(kSmallPresets));
   names.push_back("ngram");
   names.push_back("repeats");
   names.push_back("gates");
+  names.push_back("bridge-attention");
   for (const PositionScheme* scheme : OtherPositionSchemes()) {
     names.push_back(std::string("position-") + scheme->name);
   }
-  for (const Scope scope : ParameterScopes()) {
+  for (const Scope scope : OtherScopes()) {
     names.push_back(std::string("scope-") + RuleOf(scope).name);
   }
   return names;

@@ -53,6 +53,12 @@ CONFIGS = {
         level(16, enc_layers=1, dec_scope="window", window=6, block=3, gate="gru"),
         level(12, dec_layers=2, dec_scope="tree", leaf=2, summaries=2,
               tree_height=0, gate="gru")],
+    "bridge-attention": [
+        level(16, enc_layers=1, dec_scope="window", window=5, block=3,
+              bridge="attention", bridge_window=3),
+        level(12, enc_layers=1, dec_scope="window", window=3, block=2, pool="concat",
+              bridge="attention", bridge_window=2),
+        level(24)],
     "three-level": [
         level(16, enc_layers=1, dec_scope="window", window=6, block=3),
         level(16, enc_layers=1, dec_scope="window", window=4, block=2,
@@ -79,7 +85,7 @@ for scheme, span in {"none": 0, "alibi": 0, "xpos": 1100, "sinusoidal": 0,
 # Every scope that keeps or leaves out single items: in a decoder over an encoder with
 # a window, and in an encoder.
 for scope, keys in {"dilated": {"dilation": 2}, "strided": {"stride": 4},
-                    "global_local": {"global_items": 2}}.items():
+                    "global_local": {"global_items": 2}, "linear": {}}.items():
     CONFIGS["scope-" + scope] = [
         level(16, enc_layers=1, dec_scope=scope, window=4, block=3, **keys),
         level(24, enc_layers=1, enc_scope=scope, window=2, **keys)]
@@ -163,7 +169,13 @@ def shapes(levels, vocab, ngram_heads=0):
             rule = c.get("pool", "attention")
             found[p + "pool.norm.weight"] = (d,)
             found[p + "pool.out.weight"] = (u, b * d if rule == "concat" else d)
-            rows = {"repeat": 1, "prefix": c.get("prefix")}.get(c.get("bridge"), b)
+            rows = {"repeat": 1, "prefix": c.get("prefix"),
+                    "attention": b + 2}.get(c.get("bridge"), b)
+            if c.get("bridge") == "attention":
+                q = p + "bridge_attention."
+                found[q + "norm.weight"] = (d,)
+                found[q + "query.weight"] = found[q + "out.weight"] = (d, d)
+                found[q + "bias"] = (c["heads"], c["bridge_window"])
             found[p + "bridge.weight"] = (rows * d, u)
             if c.get("block_rule") == "router":
                 found[p + "router.weight"] = (2 * d, d)

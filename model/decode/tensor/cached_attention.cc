@@ -51,12 +51,7 @@ CachedAttention::CachedAttention(const ScopeSpec& spec, int64_t heads,
     for (int64_t j = 0; j < row.count; ++j) positions.push_back(row.begin + j);
   }
   items_ = static_cast<int64_t>(positions.size());
-  const auto at = Upload(positions, device);
-  const auto chosen = [&](const RopeTables& tables) -> RopeTables {
-    return {tables.cos.index_select(0, at), tables.sin.index_select(0, at)};
-  };
-  turns_.q = chosen(turns.q);
-  turns_.k = chosen(turns.k);
+  turns_ = RowsOf(turns, Upload(positions, device));
   for (const auto& [key, group] : members) {
     groups_.push_back(MakeGroup(spec, group, device));
   }

@@ -22,11 +22,13 @@ HierarchicalTransformer OnDevice(HierarchicalTransformer net,
 }
 
 // What is there before item 0: the places up to u[0] in every decoder layer, and the
-// contexts.
+// contexts, context 0 among those that a bridge attends to.
 std::vector<int64_t> OriginRows(const LevelConfig& level,
                                 const TensorSequence::Place& place) {
   std::vector<int64_t> rows;
-  for (int part = 0; part < 2 * DecoderRuns(level); ++part) {
+  const int64_t sums = DecoderRuns(level) * SumRows(level, level.dec_scope);
+  for (int64_t row = 0; row < sums; ++row) rows.push_back(place.decoder + row);
+  for (int part = 0; sums == 0 && part < 2 * DecoderRuns(level); ++part) {
     for (int64_t at = 0; at < DecoderPlaces(level, 1); ++at) {
       rows.push_back(place.decoder + part * place.dec_slots + at);
     }
@@ -34,15 +36,23 @@ std::vector<int64_t> OriginRows(const LevelConfig& level,
   for (int64_t r = 0; r < ContextRows(level); ++r) {
     rows.push_back(place.context + r);
   }
+  if (BridgeSlots(level) > 0) {
+    rows.push_back(place.bridge);
+    rows.push_back(place.bridge + BridgeSlots(level));
+  }
   return rows;
 }
 
-// A stack's caches are [layers][K, V][slots]. No item's slot depends on the capacity
-// (model/scope_rule.h), nor a tree node's.
-void CopyCaches(int layers, int64_t from, int64_t from_slots, int64_t to,
+// A stack's caches are [layers][K, V][slots], or [layers][sums]. No item's slot depends
+// on the capacity (model/scope_rule.h), nor a tree node's.
+void CopyCaches(int layers, int64_t sums, int64_t from, int64_t from_slots, int64_t to,
                 int64_t to_slots, torch::Tensor* rows) {
   const int64_t dim = rows->size(1);
   if (layers == 0) return;
+  if (sums > 0) {
+    rows->narrow(0, to, layers * sums).copy_(rows->narrow(0, from, layers * sums));
+    return;
+  }
   const auto caches = [&](int64_t first, int64_t slots) {
     return rows->narrow(0, first, 2 * layers * slots)
         .view({2 * layers, slots, dim})
@@ -53,13 +63,14 @@ void CopyCaches(int layers, int64_t from, int64_t from_slots, int64_t to,
 
 void CopyLevel(const LevelConfig& level, const TensorSequence::Place& from,
                const TensorSequence::Place& to, torch::Tensor* rows) {
-  CopyCaches(EncoderRuns(level), from.encoder, from.enc_slots, to.encoder,
-             to.enc_slots, rows);
-  CopyCaches(DecoderRuns(level), from.decoder, from.dec_slots, to.decoder,
-             to.dec_slots, rows);
-  // The pool buffer, and behind it the contexts and the router's query.
-  const int64_t rest =
-      BufferedItems(level) + ContextRows(level) + RouterItems(level);
+  CopyCaches(EncoderRuns(level), SumRows(level, level.enc_scope), from.encoder,
+             from.enc_slots, to.encoder, to.enc_slots, rows);
+  CopyCaches(DecoderRuns(level), SumRows(level, level.dec_scope), from.decoder,
+             from.dec_slots, to.decoder, to.dec_slots, rows);
+  // The pool buffer, and behind it the contexts, the router's query and what a bridge
+  // attends to.
+  const int64_t rest = BufferedItems(level) + ContextRows(level) +
+                       RouterItems(level) + 2 * BridgeSlots(level);
   rows->narrow(0, to.pool, rest).copy_(rows->narrow(0, from.pool, rest));
 }
 

@@ -20,7 +20,8 @@ TensorSequence::TensorSequence(DeviceModel* model, int64_t capacity)
     };
     places_.push_back({row(at.enc_offset), row(at.dec_offset),
                        row(at.pool_offset), row(at.context_offset),
-                       row(at.router_offset), at.enc_slots, at.dec_slots});
+                       row(at.router_offset), row(at.bridge_offset),
+                       at.enc_slots, at.dec_slots});
   }
 }
 

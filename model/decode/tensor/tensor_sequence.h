@@ -23,6 +23,7 @@ class TensorSequence final : public Sequence {
     int64_t pool = 0;     // [BufferedItems]
     int64_t context = 0;  // [ContextRows]
     int64_t router = 0;   // [RouterItems]
+    int64_t bridge = 0;   // [K, V][BridgeSlots]
     int64_t enc_slots = 0;
     int64_t dec_slots = 0;
   };

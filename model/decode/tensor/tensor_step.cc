@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/decode/tensor/cached_attention.h"
+#include "model/decode/tensor/cached_sums.h"
 #include "model/decode/tensor/cached_tree.h"
 #include "model/decode/tensor/row_choice.h"
 
@@ -34,7 +35,7 @@ void TensorStep::Prime(TensorSequence* sequence) {
         u = WithPrefixes(l, u, bridged);
       } else {
         KeepContexts(l, bridged);
-        u = u + bridged.narrow(0, 0, 1);
+        u = WithContexts(l, u + bridged.narrow(0, 0, 1), bridged);
       }
     }
     above = net(l).Norm(Wanted(l, RunStack(l, Stack::kDecoder, u)));
@@ -73,9 +74,10 @@ torch::Tensor TensorStep::RunStack(int l, Stack stack, const torch::Tensor& z) {
   if (!encodes && config.dec_scope == Scope::kTree) {
     return RunTree(l, z, rows);
   }
-  const CachedAttention attention(
-      encodes ? SpecOf(config, config.enc_scope) : DecoderSpec(config),
-      config.heads, rows, model_->turns(l));
+  const ScopeSpec spec =
+      encodes ? SpecOf(config, config.enc_scope) : DecoderSpec(config);
+  if (RuleOf(spec.scope).summed) return RunSums(l, layers, z, rows);
+  const CachedAttention attention(spec, config.heads, rows, model_->turns(l));
   return layers.Run(Enter(l, rows, z), [&](int i, TransformerLayerImpl& layer,
                                            const torch::Tensor& x) {
     return layer.Apply(x, [&](const torch::Tensor& qkv) {
@@ -118,12 +120,24 @@ torch::Tensor TensorStep::RunTree(int l, const torch::Tensor& z,
   });
 }
 
+torch::Tensor TensorStep::RunSums(int l, LayerStackImpl& layers,
+                                  const torch::Tensor& z,
+                                  const std::vector<CachedRow>& rows) {
+  const CachedSums sums(level(l), rows, model_->turns(l));
+  return layers.Run(Enter(l, rows, z), [&](int i, TransformerLayerImpl& layer,
+                                           const torch::Tensor& x) {
+    return layer.Apply(x, [&](const torch::Tensor& qkv) {
+      return sums.Attend(qkv, i, &model_->pool().level(l));
+    });
+  });
+}
+
 torch::Tensor TensorStep::FromAbove(int l, const torch::Tensor& h) {
   const auto bridged = Bridged(l, h);
   if (level(l).bridge == BridgeKind::kPrefix) return WithPrefixes(l, h, bridged);
-  const auto u = h + PickContexts(l, bridged);
+  const auto v = h + PickContexts(l, bridged);
   KeepContexts(l, bridged);
-  return u;
+  return WithContexts(l, v, bridged);
 }
 
 torch::Tensor TensorStep::Bridged(int l, const torch::Tensor& h) {
@@ -209,7 +223,7 @@ void TensorStep::KeepContexts(int l, const torch::Tensor& bridged) {
   std::vector<int64_t> newest, contexts;
   for (const auto& row : batches_[l].rows) {
     if (row.units == 0) continue;
-    for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t r = 0; r < ContextRows(level(l)); ++r) {
       newest.push_back((row.unit + row.units - 1) * rows + r);
       contexts.push_back(row.sequence->place(l).context + r);
     }

@@ -54,6 +54,9 @@ class TensorStep {
   torch::Tensor UnitPositions(int l) const;
   torch::Tensor RunTree(int l, const torch::Tensor& z,
                         const std::vector<CachedRow>& rows);
+  // Of a scope that keeps sums.
+  torch::Tensor RunSums(int l, LayerStackImpl& layers, const torch::Tensor& z,
+                        const std::vector<CachedRow>& rows);
   // u [DecoderRows, D] of h [items, D] and of what the level above says.
   torch::Tensor FromAbove(int l, const torch::Tensor& h);
   // tensor_router.cc: where a router ends units. Plans the levels above by h anew.
@@ -68,6 +71,11 @@ class TensorStep {
   // What the level above says about the units that h completes, as the rows of
   // `bridged` above.
   torch::Tensor Bridged(int l, const torch::Tensor& h);
+  // tensor_bridge.cc: u of v [items, D], where the bridge attends to contexts; keeps
+  // the new ones.
+  torch::Tensor WithContexts(int l, const torch::Tensor& v,
+                             const torch::Tensor& bridged);
+  void KeepBridge(int l, const torch::Tensor& bridged);
   // tensor_prefix.cc: skip [items, D] -> u [DecoderRows, D].
   torch::Tensor WithPrefixes(int l, const torch::Tensor& skip,
                              const torch::Tensor& bridged) const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tests/model/bridge_config.h"
 #include "tests/model/piece_config.h"
 #include "tests/model/position_config.h"
 #include "tests/model/random_config.h"
@@ -77,14 +78,17 @@ void AddStacks(std::vector<NamedConfig>* configs) {
 // Each alone, with the widest cache a vector does not fill, and in three levels; and
 // with positions that weigh distances.
 void AddScopes(std::vector<NamedConfig>* configs) {
-  for (const Scope scope : testing::ParameterScopes()) {
+  for (const Scope scope : testing::OtherScopes()) {
     const std::string name = RuleOf(scope).name;
     LevelConfig flat = MakeLevel(24, 2, 1, Scope::kWindow, 2, scope, 19, 0);
     testing::SetScopeParameters(5, &flat);
     ModelConfig alone = Make({flat});
     alone.reach = testing::WidestReach(alone);
     configs->push_back({name, alone});
-    for (const char* scheme : {"alibi", "shaw", "distance-aware"}) {
+    const bool summed = RuleOf(scope).summed;
+    for (const char* scheme :
+         {"alibi", "shaw", "distance-aware", "sinusoidal", "learned", "none"}) {
+      if (summed != SuitsSums(*FindPositionScheme(scheme))) continue;
       ModelConfig other = testing::ScopeConfig(scope);
       for (LevelConfig& level : other.levels) {
         level.position = FindPositionScheme(scheme);
@@ -144,6 +148,18 @@ void AddPieces(size_t count, std::vector<NamedConfig>* configs) {
     const NamedConfig& plain = (*configs)[i];
     configs->push_back({plain.name + "_pieces", testing::WithPieces(plain.config)});
   }
+void AddBridges(std::vector<NamedConfig>* configs) {
+  for (const std::string& bridge : testing::BridgeConfigNames()) {
+    std::string name = bridge;
+    std::replace(name.begin(), name.end(), '-', '_');
+    configs->push_back({name, testing::BridgeConfig(bridge)});
+  }
+  // Over an encoder that looks ahead, and below a tree.
+  ModelConfig ahead = testing::BridgeConfig("bridge-attention");
+  ahead.levels[0].enc_scope = Scope::kBidirBlock;
+  ahead.levels[1].enc_scope = Scope::kBlock;
+  ahead.levels[2] = Tree(ahead.levels[2], 3, 2, 0);
+  configs->push_back({"bridge_ahead", ahead});
 }
 
 }  // namespace
@@ -184,6 +200,9 @@ std::vector<NamedConfig> SmallConfigs() {
     configs.push_back({std::string(name) + "_linear", config});
     config.levels[0].bridge = BridgeKind::kRepeat;
     configs.push_back({std::string(name) + "_repeat", config});
+    config.levels[0].bridge = BridgeKind::kAttention;
+    config.levels[0].bridge_window = 19;  // more than a vector of slots
+    configs.push_back({std::string(name) + "_attention", config});
   }
   for (const BridgeKind bridge : {BridgeKind::kLinear, BridgeKind::kRepeat}) {
     ModelConfig config = Make({MakeLevel(20, 2, 1, kWindow, 1, kWindow, 7, 6),
@@ -205,6 +224,7 @@ std::vector<NamedConfig> SmallConfigs() {
   AddPositions(&configs);
   AddScopes(&configs);
   AddPrefixes(&configs);
+  AddBridges(&configs);
   AddStacks(&configs);
   AddPieces(plain, &configs);
   for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {

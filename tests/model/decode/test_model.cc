@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "model/base/random.h"
+#include "tests/model/decode/naive_bridge.h"
 #include "tests/model/decode/naive_gate.h"
+#include "tests/model/decode/naive_linear.h"
 #include "tests/model/decode/naive_math.h"
 #include "tests/model/decode/naive_position.h"
 #include "tests/model/decode/naive_tree.h"
@@ -70,6 +72,10 @@ class Naive {
         const size_t row =
             level.bridge == BridgeKind::kRepeat ? 0 : i - begins[unit];
         naive::Add(&x, Part(all, row * level.dim, level.dim));
+        if (level.bridge == BridgeKind::kAttention) {
+          const Rows known(o.begin(), o.begin() + unit + 1);
+          naive::AttendContexts(level, w_, at, known, &x);
+        }
       }
       contexts.push_back(u.size());
       u.push_back(x);
@@ -123,12 +129,16 @@ class Naive {
           } else {
             for (size_t j = 0; j < x->size(); ++j) {
               if (!testing::NaiveSees(spec, i, j)) continue;
-              scores.push_back(NaiveScore(
-                  level, config_.rope_theta, scope, h, i, j, q,
-                  Part(qkv[j], d + h * width, width), Under(p + "attn.")));
+              const auto k = Part(qkv[j], d + h * width, width);
+              scores.push_back(
+                  RuleOf(scope).summed
+                      ? naive::FeatureScore(level, config_.rope_theta, i, j, q, k)
+                      : NaiveScore(level, config_.rope_theta, scope, h, i, j, q, k,
+                                   Under(p + "attn.")));
               values.push_back(Part(qkv[j], 2 * d + h * width, width));
             }
-            out = naive::Mixed(scores, values);
+            out = RuleOf(scope).summed ? naive::Shared(scores, values)
+                                       : naive::Mixed(scores, values);
           }
           joined.insert(joined.end(), out.begin(), out.end());
         }

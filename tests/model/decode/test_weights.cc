@@ -102,11 +102,20 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
         level.pool == PoolKind::kConcat ? level.block * d : d;
     const int64_t rows = level.bridge == BridgeKind::kRepeat   ? 1
                          : level.bridge == BridgeKind::kPrefix ? level.prefix
-                                                               : level.block;
+                         : level.bridge == BridgeKind::kAttention
+                             ? level.block + 2
+                             : level.block;
     Add(at + "pool.norm.weight", {d}, 1, 0.1);
     Add(at + "pool.out.weight", {u, pooled}, 0,
         2 / std::sqrt(double(pooled)));
     Add(at + "bridge.weight", {rows * d, u}, 0, 1 / std::sqrt(double(u)));
+    if (level.bridge == BridgeKind::kAttention) {
+      const std::string p = at + "bridge_attention.";
+      Add(p + "norm.weight", {d}, 1, 0.1);
+      Add(p + "query.weight", {d, d}, 0, 1.5 * s);
+      Add(p + "out.weight", {d, d}, 0, s);
+      Add(p + "bias", {level.heads, level.bridge_window}, 0, 1);
+    }
     if (level.block_rule == BlockRule::kRouter) {
       Add(at + "router.weight", {2 * d, d}, 0, s);
     }

@@ -10,11 +10,14 @@
 
 #include "absl/strings/str_replace.h"
 #include "model/presets.h"
+#include "tests/model/faces/refused_config.h"
 
 namespace strata {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::BadConfig;
+using testing::ExpectRefused;
 
 TEST(ModelConfigJson, RoundTripsEveryPreset) {
   for (const std::string& name : PresetNames()) {
@@ -94,6 +97,8 @@ TEST(ModelConfigJson, EqualityLooksAtEveryField) {
       [](ModelConfig* c) { c->levels[0].pool = PoolKind::kLast; },
       [](ModelConfig* c) { c->levels[0].bridge = BridgeKind::kRepeat; },
       [](ModelConfig* c) { c->levels[0].prefix = 1; },
+      [](ModelConfig* c) { c->levels[0].bridge = BridgeKind::kAttention; },
+      [](ModelConfig* c) { c->levels[0].bridge_window = 2; },
       [](ModelConfig* c) { c->levels[1].repeats = 2; },
       [](ModelConfig* c) { c->levels[1].gate = GateKind::kGru; },
       [](ModelConfig* c) {
@@ -200,22 +205,6 @@ TEST(ModelConfigJson, RefusesWhatIsNotAnObject) {
     EXPECT_EQ(ParseModelConfig(text).status().code(),
               absl::StatusCode::kInvalidArgument)
         << text;
-  }
-}
-
-// One edit of a valid config, and what the message must say.
-struct BadConfig {
-  std::function<void(ModelConfig*)> edit;
-  const char* message;
-};
-
-void ExpectRefused(const char* preset, const std::vector<BadConfig>& cases) {
-  for (const BadConfig& bad : cases) {
-    ModelConfig config = PresetConfig(preset).value();
-    bad.edit(&config);
-    const absl::Status status = ValidateModelConfig(config);
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bad.message;
-    EXPECT_THAT(std::string(status.message()), HasSubstr(bad.message));
   }
 }
 
@@ -329,31 +318,6 @@ TEST(ValidateModelConfig, SaysWhatRaggedUnitsNeed) {
   ExpectRefused("spacebyte", cases);
 }
 
-TEST(ValidateModelConfig, SaysWhatAPrefixNeeds) {
-  const std::vector<BadConfig> cases = {
-      {[](ModelConfig* c) { c->levels[0].prefix = 0; },
-       "levels[0].prefix: is 0; must be in [1, 16]"},
-      {[](ModelConfig* c) { c->levels[0].prefix = 17; }, "levels[0].prefix: is 17"},
-      {[](ModelConfig* c) { c->levels[0].bridge = BridgeKind::kLinear; },
-       "levels[0].prefix: is 2; must be in [0, 0]"},
-      {[](ModelConfig* c) { c->levels[1].prefix = 2; },
-       "levels[1].prefix: is 2; must be in [0, 0]"},
-      {[](ModelConfig* c) { c->levels[1].bridge = BridgeKind::kPrefix; },
-       "levels[1].bridge: the top level has no level above"},
-      {[](ModelConfig* c) { c->levels[0].dec_scope = Scope::kFull; },
-       "levels[0].dec_scope: is full; must be block where bridge is prefix"},
-      {[](ModelConfig* c) { c->levels[0].dec_layers = 0; },
-       "levels[0].dec_layers: is 0; must be at least 1 where bridge is prefix"},
-      {[](ModelConfig* c) {
-         c->levels[0].block_rule = BlockRule::kSpacelike;
-         c->levels[0].block_min = 2;
-         c->levels[0].pool = PoolKind::kLast;
-       },
-       "levels[0].dec_scope: is block; must not be of blocks"},
-  };
-  ExpectRefused("block-transformer", cases);
-}
-
 TEST(MaxItems, CountsTheShortestUnits) {
   const ModelConfig words = PresetConfig("spacebyte").value();
   EXPECT_EQ(MaxItems(words, 0, 101), 101);
@@ -406,6 +370,11 @@ TEST(ParameterCount, MatchesAHandCount) {
   config.levels[0].prefix = 2;
   EXPECT_EQ(ParameterCount(config) - without_pool,
             3 * 4 * 4 - 4 - 3 * 4 * 4 + 2 * 4 * 4);
+  // a key and a value beside the three rows; a norm, query, out, a head's biases
+  config.levels[0].bridge = BridgeKind::kAttention;
+  config.levels[0].bridge_window = 5;
+  EXPECT_EQ(ParameterCount(config) - without_pool,
+            3 * 4 * 4 - 4 - 3 * 4 * 4 + 5 * 4 * 4 + 4 + 2 * 4 * 4 + 5);
 }
 
 }  // namespace

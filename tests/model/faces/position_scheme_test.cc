@@ -61,6 +61,22 @@ TEST(PositionScheme, EachIsAcceptedOnEveryScopeButTheTree) {
   }
 }
 
+TEST(PositionScheme, SumsOverKeysHaveNoDistances) {
+  for (const PositionScheme* scheme : PositionSchemes()) {
+    const std::string name = scheme->name;
+    ModelConfig config = PositionConfig(*scheme);
+    config.levels[0].dec_scope = Scope::kLinear;
+    const bool suits = name == "rope" || name == "none" || name == "sinusoidal" ||
+                       name == "learned";
+    if (suits) {
+      EXPECT_EQ(Refusal(config), "") << name;
+    } else {
+      EXPECT_THAT(Refusal(config), HasSubstr("levels[0].position: is " + name +
+                                             "; where a scope is linear"));
+    }
+  }
+}
+
 TEST(PositionScheme, SpansAreCheckedByWhatTheyAreFor) {
   EXPECT_EQ(Refusal(Flat("rope", 3)),
             "levels[0].position_span: is 3; must be in [0, 0] where position is "

@@ -70,6 +70,12 @@ TEST(ScopeAvailability, StridesHideNothingFromTwoLayersWhoseWindowReachesOne) {
   EXPECT_FALSE(ValidateModelConfig(encoder).ok());
 }
 
+TEST(ScopeAvailability, SumsHoldAllOfThePast) {
+  const ModelConfig config = One(Scope::kLinear, 0, 1);
+  EXPECT_TRUE(ValidateModelConfig(config).ok()) << ValidateModelConfig(config);
+  EXPECT_TRUE(SeesAll(config));
+}
+
 TEST(ScopeAvailability, ItemsKeptAtTheStartHideNothing) {
   ModelConfig config = One(Scope::kGlobalLocal, 4, 100);
   config.reach = 4;

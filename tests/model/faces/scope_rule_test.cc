@@ -20,7 +20,7 @@ using testing::NaiveSees;
 constexpr int64_t kItems = 150;
 
 std::vector<ScopeSpec> Specs() {
-  std::vector<ScopeSpec> specs = {{Scope::kFull, 0, 0}};
+  std::vector<ScopeSpec> specs = {{Scope::kFull, 0, 0}, {Scope::kLinear, 0, 0}};
   for (const int size : {1, 2, 5, 16, 20}) {
     specs.push_back({Scope::kWindow, size, 0});
     specs.push_back({Scope::kBlock, 0, size + 1});

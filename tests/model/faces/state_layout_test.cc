@@ -93,6 +93,8 @@ TEST(StateLayout, BuffersTileTheState) {
         at += ContextRows(level) * level.dim;
         EXPECT_EQ(out.router_offset, at);
         at += RouterItems(level) * level.dim;
+        EXPECT_EQ(out.bridge_offset, at);
+        at += 2 * BridgeSlots(level) * level.dim;
         EXPECT_EQ(out.enc_slots % kSlotMultiple, 0);
         EXPECT_EQ(out.dec_slots % kSlotMultiple, 0);
       }
@@ -119,6 +121,16 @@ TEST(StateBytes, ABridgeThatRepeatsKeepsOneContext) {
   EXPECT_EQ(linear - StateBytes(config, 100), int64_t{4} * 7 * 128);
 }
 
+TEST(StateBytes, ABridgeThatAttendsKeepsARingOfContexts) {
+  ModelConfig config = PresetConfig("block").value();
+  const int64_t linear = StateBytes(config, 100);
+  config.levels[0].bridge = BridgeKind::kAttention;
+  config.levels[0].bridge_window = 9;  // 16 slots, whatever the capacity
+  EXPECT_EQ(StateBytes(config, 100) - linear, int64_t{4} * 2 * 16 * 128);
+  config.levels[0].bridge_window = 17;  // 32
+  EXPECT_EQ(StateBytes(config, 100) - linear, int64_t{4} * 2 * 32 * 128);
+}
+
 TEST(StateBytes, APrefixIsInTheCacheOfItsBlock) {
   ModelConfig config = PresetConfig("megabyte").value();
   config.levels[0].block = 15;
@@ -131,6 +143,17 @@ TEST(StateBytes, APrefixIsInTheCacheOfItsBlock) {
   config.levels[0].prefix = 3;  // 17 slots, 32 rounded up
   EXPECT_EQ(added - StateBytes(config, 100),
             contexts - int64_t{4} * level.dec_layers * 2 * 16 * level.dim);
+}
+
+TEST(StateBytes, SumsAreTheSameHoweverLongTheText) {
+  ModelConfig config = PresetConfig("flat").value();
+  config.levels[0].dec_scope = Scope::kLinear;
+  // Of each head 32 features of 32 values, and z.
+  for (const int64_t capacity : {1, 1000, 65536}) {
+    EXPECT_EQ(StateBytes(config, capacity), int64_t{4} * 5 * 33 * 128);
+  }
+  config.levels[0].repeats = 2;
+  EXPECT_EQ(StateBytes(config, 1), int64_t{4} * 10 * 33 * 128);
 }
 
 TEST(StateBytes, GrowsWithCapacityOnlyWhereAScopeDoes) {

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "model/presets.h"
+#include "tests/model/bridge_config.h"
 #include "tests/model/position_config.h"
 #include "tests/model/random_config.h"
 #include "tests/model/scope_config.h"
@@ -64,10 +65,11 @@ std::vector<std::string> TestedModels() {
   for (const PositionScheme* scheme : OtherPositionSchemes()) {
     names.push_back(absl::StrCat(kPosition, scheme->name));
   }
-  for (const Scope scope : ParameterScopes()) {
+  for (const Scope scope : OtherScopes()) {
     names.push_back(absl::StrCat(kScope, RuleOf(scope).name));
   }
   for (const std::string& stack : StackConfigNames()) names.push_back(stack);
+  for (const std::string& bridge : BridgeConfigNames()) names.push_back(bridge);
   for (uint64_t seed = 1; seed <= kRandomConfigs; ++seed) {
     names.push_back(absl::StrCat(kRandom, seed));
   }
@@ -83,11 +85,14 @@ ModelConfig TestedConfig(const std::string& name) {
   if (absl::StartsWith(name, kPosition)) {
     return PositionConfig(*FindPositionScheme(name.substr(strlen(kPosition))));
   }
-  for (const Scope scope : ParameterScopes()) {
+  for (const Scope scope : OtherScopes()) {
     if (name == absl::StrCat(kScope, RuleOf(scope).name)) return ScopeConfig(scope);
   }
   for (const std::string& stack : StackConfigNames()) {
     if (name == stack) return StackConfig(stack);
+  }
+  for (const std::string& bridge : BridgeConfigNames()) {
+    if (name == bridge) return BridgeConfig(bridge);
   }
   return name == "three-levels" ? ThreeLevels() : PresetConfig(name).value();
 }
