@@ -12,16 +12,9 @@ namespace strata {
 namespace STRATA_ISA {
 namespace {
 
-struct UnitsBf16 {
-  using Scalar = float;
-  using Sum = VecF;
-  using Words = VecI;
-  static constexpr WeightType kType = WeightType::kBf16;
-  static constexpr int kDepth = 2;
-  static constexpr int kWordBytes = 4;
+struct UnitsBf16 : ExpandedBf16 {
   static constexpr int kTileVectors = 4;
 
-  STRATA_INLINE Words Read(const uint8_t* word) { return ReadWords(word); }
   STRATA_INLINE Words Values(const uint8_t* x, int64_t step) {
     return VecI{} + reinterpret_cast<const int32_t*>(x)[step];
   }
@@ -30,10 +23,6 @@ struct UnitsBf16 {
   }
   STRATA_INLINE void Add(Sum* sum, Words x, Words w) {
     *sum = (VecF)_mm512_dpbf16_ps((__m512)*sum, (__m512bh)x, (__m512bh)w);
-  }
-  STRATA_INLINE VecF Result(Sum sum, const uint8_t* /*x*/,
-                            const uint8_t* /*behind*/) {
-    return sum;
   }
 
   static int64_t RowBytes(int64_t k) { return (k + 31) / 32 * 64; }

@@ -44,20 +44,16 @@ STRATA_INLINE VecI MultiplyPairs(VecI a, VecI b) {
 #endif
 }
 
-struct Int8Weights {
-  using Scalar = float;
+struct Int8Weights : NarrowWeights {
   using Sum = VecI;
-  using Words = VecI;
   static constexpr WeightType kType = WeightType::kInt8;
   static constexpr int kDepth = 4;
-  static constexpr int kWordBytes = 4;
   static constexpr int kTileVectors = kByteUnits ? 4 : 2;
 
   // Four values: bytes; or pairs of 16 bits, of the even ones and of the odd ones.
   struct Four {
     VecI even, odd;
   };
-  STRATA_INLINE Words Read(const uint8_t* word) { return ReadWords(word); }
   STRATA_INLINE Four Values(const uint8_t* x, int64_t step) {
     const auto* words = reinterpret_cast<const int32_t*>(x + kInt8RowHead);
     if constexpr (kByteUnits) {

@@ -51,19 +51,24 @@ STRATA_INLINE VecI ReadWords(const uint8_t* word) {
   return (VecI)*reinterpret_cast<const UnalignedF*>(word);
 }
 
-struct ExpandedBf16 {
+// Several weights a word of 32 bits.
+struct NarrowWeights {
   using Scalar = float;
-  using Sum = VecF;
   using Words = VecI;
+  static constexpr int kWordBytes = 4;
+
+  STRATA_INLINE Words Read(const uint8_t* word) { return ReadWords(word); }
+};
+
+struct ExpandedBf16 : NarrowWeights {
+  using Sum = VecF;
   static constexpr WeightType kType = WeightType::kBf16;
   static constexpr int kDepth = 2;
-  static constexpr int kWordBytes = 4;
   static constexpr int kTileVectors = 2;
 
   struct Pair {
     float first, second;
   };
-  STRATA_INLINE Words Read(const uint8_t* word) { return ReadWords(word); }
   STRATA_INLINE Pair Values(const uint8_t* x, int64_t step) {
     const float* pair = reinterpret_cast<const float*>(x) + 2 * step;
     return {pair[0], pair[1]};
