@@ -1,5 +1,6 @@
 #include "model/decode/cpu_generator.h"
 
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -52,7 +53,7 @@ absl::Status CpuGenerator<T>::Step(absl::Span<const StepRow> rows) {
       feed_.push_back({static_cast<CpuSequence<T>*>(row.sequence), row.items,
                        row.logits});
     }
-    return step_.Run(feed_);
+    return RunStep();
   } else {
     size_t total = 0;
     for (const StepRow& row : rows) total += row.logits.size();
@@ -63,7 +64,7 @@ absl::Status CpuGenerator<T>::Step(absl::Span<const StepRow> rows) {
                        absl::MakeSpan(exact).subspan(at, row.logits.size())});
       at += row.logits.size();
     }
-    STRATA_RETURN_IF_ERROR(step_.Run(feed_));
+    STRATA_RETURN_IF_ERROR(RunStep());
     at = 0;
     for (const StepRow& row : rows) {
       for (float& logit : row.logits) logit = static_cast<float>(exact[at++]);
@@ -80,7 +81,18 @@ absl::Status CpuGenerator<T>::StepExact(absl::Span<const ExactRow> rows) {
     feed_.push_back({static_cast<CpuSequence<T>*>(row.sequence), row.items,
                      row.logits});
   }
-  return step_.Run(feed_);
+  return RunStep();
+}
+
+// What a step plans grows with what it is fed, and is not all reserved beforehand.
+template <typename T>
+absl::Status CpuGenerator<T>::RunStep() {
+  try {
+    return step_.Run(feed_);
+  } catch (const std::bad_alloc&) {
+    for (const FeedRow<T>& row : feed_) row.sequence->set_damaged(true);
+    return absl::ResourceExhaustedError("no memory for a step");
+  }
 }
 
 template <typename T>
@@ -104,6 +116,7 @@ absl::Status CpuGenerator<T>::CheckAll(absl::Span<const Row> rows) {
     STRATA_ASSIGN_OR_RETURN(const CpuSequence<T>* const own, Own(row.sequence));
     STRATA_RETURN_IF_ERROR(CheckFeed(*own, row.items, row.logits.size(),
                                      model_->config().vocab));
+    STRATA_RETURN_IF_ERROR(CheckUndamaged(own->damaged()));
     seen_.push_back(own);
   }
   return CheckDistinct(&seen_);

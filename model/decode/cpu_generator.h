@@ -39,6 +39,7 @@ class CpuGenerator final : public Generator {
   absl::Status StepExact(absl::Span<const ExactRow> rows);
 
  private:
+  absl::Status RunStep();  // of feed_
   absl::StatusOr<CpuSequence<T>*> Own(const Sequence* sequence) const;
   template <typename Row>
   absl::Status CheckAll(absl::Span<const Row> rows);

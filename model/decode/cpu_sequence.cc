@@ -131,6 +131,7 @@ CacheView CpuSequence<T>::BridgeCache(int level, int head) const {
 template <typename T>
 void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
   progress_ = other.progress_;
+  damaged_ = other.damaged_;
   for (int l = 0; l < static_cast<int>(config_->levels.size()); ++l) {
     const LevelConfig& level = config_->levels[l];
     const int64_t items = progress_.levels[l].items;

@@ -67,6 +67,9 @@ class CpuSequence final : public Sequence {
   const Progress& progress() const { return progress_; }
   Progress* mutable_progress() { return &progress_; }
   uint8_t* data() { return buffer_.data(); }
+  // A step failed halfway: what it holds is neither before nor after it.
+  bool damaged() const { return damaged_; }
+  void set_damaged(bool damaged) { damaged_ = damaged; }
 
   CacheView Cache(int level, Stack stack, int layer) const;
   CacheView HeadCache(int level, Stack stack, int layer, int head) const;
@@ -99,6 +102,7 @@ class CpuSequence final : public Sequence {
   const CacheType type_;
   Progress progress_;
   const int64_t capacity_;
+  bool damaged_ = false;
   StateLayout layout_;
   AlignedBuffer<uint8_t> buffer_;
 };

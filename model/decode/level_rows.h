@@ -56,6 +56,12 @@ struct LevelBatch {
   // Per completed unit, the item of its row that ends it, counted from `begin`.
   std::vector<int64_t> ends;
 
+  // Keeps the memory.
+  void Clear() {
+    rows.clear();
+    ends.clear();
+    items = wanted = 0;
+  }
   int64_t units() const { return static_cast<int64_t>(ends.size()); }
   // Whether a unit ends with item j of the row; `next` counts those before.
   bool EndsAt(const LevelRow<S>& row, int64_t j, int64_t next) const {
@@ -174,12 +180,13 @@ void AddRow(const ModelConfig& config, S* sequence,
             });
 }
 
-// Once a router has decided: plans the byte level's rows, and the levels above, anew. `wished`: per row of the byte level's matrices.
+// Once a router has decided: plans the byte level's rows, and the levels above, anew.
+// `wished`: per row of the byte level's matrices.
 template <typename S, typename BatchOf>
 void Reroute(const ModelConfig& config, absl::Span<const uint8_t> wished,
              BatchOf batch) {
   const std::vector<LevelRow<S>> rows = std::move(batch(0).rows);
-  for (size_t l = 0; l < config.levels.size(); ++l) batch(static_cast<int>(l)) = {};
+  for (size_t l = 0; l < config.levels.size(); ++l) batch(static_cast<int>(l)).Clear();
   for (const LevelRow<S>& row : rows) {
     AddLevels(config, row.sequence, row.count, row.wanted, batch,
               [&](int l, int64_t j, OpenUnit* open) {

@@ -55,9 +55,7 @@ absl::Status LevelStep<T>::Prime(CpuSequence<T>* sequence) {
 
 template <typename T>
 void LevelStep<T>::Plan(absl::Span<const FeedRow<T>> rows) {
-  for (LevelScratch<T>& s : scratch_) {
-    static_cast<LevelBatch<CpuSequence<T>>&>(s) = {};
-  }
+  for (LevelScratch<T>& s : scratch_) s.Clear();
   const int64_t vocab = model_->config().vocab;
   for (const FeedRow<T>& row : rows) {
     AddRow(model_->config(), row.sequence, row.items,

@@ -3,7 +3,8 @@
 // matrix products over the items of all rows at once, attention and cache
 // writes row by row in item order (write the slot, then attend), the level
 // above only for the rows that completed a block. The caller has checked the
-// rows (model/decode/cpu_generator.h); here nothing fails after Reserve.
+// rows (model/decode/cpu_generator.h). After Reserve only plans of slots may find no
+// memory (std::bad_alloc); a step that they end has written into its sequences.
 // Single owner thread; scratch grows and is kept.
 
 #include <cstdint>

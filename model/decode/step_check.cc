@@ -43,6 +43,12 @@ absl::Status CheckFeed(const Sequence& sequence, absl::Span<const Item> items,
   return absl::OkStatus();
 }
 
+absl::Status CheckUndamaged(bool damaged) {
+  if (!damaged) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "an earlier step of the sequence failed halfway");
+}
+
 absl::Status CheckDistinct(std::vector<const Sequence*>* sequences) {
   if (sequences->empty()) {
     return absl::InvalidArgumentError("a step has no rows");

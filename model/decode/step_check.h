@@ -1,6 +1,7 @@
 #pragma once
 // What every executor asks of a step before anything moves, so that all refuse
-// the same with the same words. Pure functions; errors are INVALID_ARGUMENT.
+// the same with the same words. Pure functions; errors are INVALID_ARGUMENT
+// where nothing else is said.
 
 #include <vector>
 
@@ -19,6 +20,9 @@ absl::Status CheckCapacity(int64_t capacity, int64_t max_context);
 // three sizes of StepRow.
 absl::Status CheckFeed(const Sequence& sequence, absl::Span<const Item> items,
                        size_t logits, int vocab);
+
+// FAILED_PRECONDITION where an earlier step of a sequence failed halfway.
+absl::Status CheckUndamaged(bool damaged);
 
 // No sequence twice, and at least one. Sorts `sequences`.
 absl::Status CheckDistinct(std::vector<const Sequence*>* sequences);

@@ -101,10 +101,7 @@ absl::Status TensorGenerator::CheckAll(absl::Span<const StepRow> rows) {
                             Own(row.sequence));
     STRATA_RETURN_IF_ERROR(CheckFeed(*own, row.items, row.logits.size(),
                                      model_->config().vocab));
-    if (own->damaged()) {
-      return absl::FailedPreconditionError(
-          "an earlier step of the sequence failed halfway");
-    }
+    STRATA_RETURN_IF_ERROR(CheckUndamaged(own->damaged()));
     seen.push_back(own);
   }
   return CheckDistinct(&seen);

@@ -57,6 +57,17 @@ TEST_F(MisuseTest, BadRowsAreRefusedAndNoRowAdvances) {
   EXPECT_EQ(good->size(), 10);
 }
 
+TEST_F(MisuseTest, ADamagedSequenceIsRefusedUntilARestore) {
+  auto sequence = bench_.New(16);
+  const auto before = *bench_.generator->Fork(*sequence);
+  static_cast<CpuSequence<float>*>(sequence.get())->set_damaged(true);
+  const StepRow row{sequence.get(), items_, absl::MakeSpan(logits_)};
+  EXPECT_EQ(Step({row}).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(sequence->size(), 0);
+  ASSERT_TRUE(bench_.generator->Restore(*before, sequence.get()).ok());
+  EXPECT_TRUE(Step({row}).ok());
+}
+
 TEST_F(MisuseTest, SequencesOfAnotherModelAreRefused) {
   Bench<float> other(SmallConfigs()[0].config);
   auto foreign = other.New(16);
