@@ -94,8 +94,7 @@ TEST_F(CommandsTest, GeneratePrintsTheBytesAlone) {
 }
 
 TEST_F(CommandsTest, GeneratePrintsSamplesOneAfterAnother) {
-  const Result result =
-      Run({"generate", "--model", "m", "--prompt", "hello", "--n", "3"});
+  const Result result = Run({"generate", "--model", "m", "--prompt", "hello", "--n", "3"});
   EXPECT_EQ(result.code, 0) << result.err;
   const std::string one("one \xff\0two", 9);
   EXPECT_EQ(result.out,

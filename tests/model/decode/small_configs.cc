@@ -148,6 +148,8 @@ void AddPieces(size_t count, std::vector<NamedConfig>* configs) {
     const NamedConfig& plain = (*configs)[i];
     configs->push_back({plain.name + "_pieces", testing::WithPieces(plain.config)});
   }
+}
+
 void AddBridges(std::vector<NamedConfig>* configs) {
   for (const std::string& bridge : testing::BridgeConfigNames()) {
     std::string name = bridge;
