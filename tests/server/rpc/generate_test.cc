@@ -1,5 +1,6 @@
 // Generate, Score and Cancel over a real connection.
 
+#include "gmock/gmock.h"
 #include "tests/server/rpc/rpc_fixture.h"
 
 namespace strata {
