@@ -32,13 +32,21 @@ inline std::vector<NamedTypes> AllTypes() {
           {"_int8_kv_fp16", {WeightType::kInt8, CacheType::kFp16}}};
 }
 
-// Every small config with every choice of types.
+// Every small config with the first choice of types. With the others, every config in
+// the long suite; elsewhere each config with one of them, in turn.
 inline std::vector<TypedConfig> Typed(const std::vector<NamedTypes>& choices) {
+#ifdef STRATA_RANDOM_CONFIGS
+  constexpr bool kAll = true;
+#else
+  constexpr bool kAll = false;
+#endif
   std::vector<TypedConfig> all;
-  for (const auto& [suffix, types] : choices) {
-    for (NamedConfig config : SmallConfigs()) {
-      config.name += suffix;
-      all.push_back({std::move(config), types});
+  const std::vector<NamedConfig> configs = SmallConfigs();
+  for (size_t c = 0; c < choices.size(); ++c) {
+    const auto& [suffix, types] = choices[c];
+    for (size_t i = 0; i < configs.size(); ++i) {
+      if (!kAll && c > 0 && i % (choices.size() - 1) != c - 1) continue;
+      all.push_back({{configs[i].name + suffix, configs[i].config}, types});
     }
   }
   return all;
