@@ -29,7 +29,7 @@ constexpr Command kCommands[] = {
     {"train", "upload data and train a model on it", RunTrain},
     {"jobs", "list, show, watch or cancel training jobs", RunJobs},
     {"models", "list, load or unload models, move aliases", RunModels},
-    {"bench", "measure a server under closed-loop load", RunBench},
+    {"bench", "measure a server under load", RunBench},
 };
 
 std::string Help() {

@@ -22,13 +22,20 @@ absl::Status SampleOutput::Print(const v1::GenerateResponse& event) {
 absl::Status SampleOutput::Advance() {
   while (current_ < samples_.size()) {
     Sample& sample = samples_[current_];
+    if (!named_) STRATA_RETURN_IF_ERROR(WriteName(current_));
+    named_ = true;
     STRATA_RETURN_IF_ERROR(Write(sample.waiting));
     sample.waiting.clear();
-    if (!sample.finished || ++current_ == samples_.size()) break;
-    STRATA_RETURN_IF_ERROR(Write(
-        absl::StrCat(at_line_start_ ? "" : "\n", "--- sample ", current_, "\n")));
+    if (!sample.finished) break;
+    ++current_;
+    named_ = false;
   }
   return absl::OkStatus();
+}
+
+absl::Status SampleOutput::WriteName(size_t sample) {
+  if (samples_.size() == 1) return absl::OkStatus();
+  return Write(absl::StrCat(at_line_start_ ? "" : "\n", "--- sample ", sample, "\n"));
 }
 
 absl::Status SampleOutput::Write(const std::string& bytes) {

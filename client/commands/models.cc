@@ -17,7 +17,13 @@ using Rows = std::vector<std::vector<std::string>>;
 
 Rows Heading() {
   return {{"MODEL", "STATE", "ALIASES", "ARCHITECTURE", "PARAMETERS", "CONTEXT", "TEMPLATE",
-           "EXECUTOR"}};
+           "TOKENIZER", "EXECUTOR"}};
+}
+
+// "bpe (532)", its tokens in brackets; a classifier's is empty.
+std::string TokenizerOf(const v1::ModelVersion& version) {
+  if (version.tokenizer().empty()) return "";
+  return absl::StrCat(version.tokenizer(), " (", version.vocabulary(), ")");
 }
 
 void AddRows(const v1::Model& model, Rows* rows) {
@@ -33,7 +39,7 @@ void AddRows(const v1::Model& model, Rows* rows) {
                      absl::StrJoin(aliases, ","), version.architecture(),
                      HumanCount(static_cast<double>(version.parameters())),
                      absl::StrCat(version.max_context()), version.template_(),
-                     version.executor()});
+                     TokenizerOf(version), version.executor()});
   }
 }
 

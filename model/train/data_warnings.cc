@@ -35,6 +35,14 @@ void WarnOfSmallData(int64_t have, int64_t of_a_step, absl::string_view unit,
                    "room for ", of_a_step, ": every step sees all of them"));
 }
 
+void WarnOfFewerPieces(int64_t made, int64_t asked, TrainObserver* observer) {
+  if (made >= asked) return;
+  observer->OnWarning(
+      "FEWER_PIECES",
+      absl::StrCat("spec.tokenizer: ", asked, " pieces were asked for; the tokeniser that "
+                   "was trained has ", made, ", of two bytes or more"));
+}
+
 int64_t TrainItems(const DataSplit& data) {
   int64_t items = 0;
   for (const Document& document : data.train) items += document.size();

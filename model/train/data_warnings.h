@@ -19,6 +19,10 @@ void WarnOfCutDocuments(const DataSplit& data, int64_t sequence,
 void WarnOfSmallData(int64_t have, int64_t of_a_step, absl::string_view unit,
                      TrainObserver* observer);
 
+// FEWER_PIECES: the text has no more for a tokeniser than `made` of those `asked` for (0:
+// none was to be trained).
+void WarnOfFewerPieces(int64_t made, int64_t asked, TrainObserver* observer);
+
 int64_t TrainItems(const DataSplit& data);  // of the documents to train on
 
 }  // namespace strata

@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "model/base/status_macros.h"
 #include "model/dataset.h"
+#include "model/items.h"
 #include "model/nn/matrix_precision.h"
 #include "model/nn/torch_guard.h"
 #include "model/train/checkpoint.h"
@@ -157,6 +158,7 @@ absl::Status TrainLanguage(const TrainRun& run, TrainObserver* observer,
   STRATA_ASSIGN_OR_RETURN(auto tokenizer, JobTokenizer(run, data.train, poll));
   STRATA_ASSIGN_OR_RETURN(TrainedModel model,
                           DescribeModel(run, kind, std::move(tokenizer)));
+  WarnOfFewerPieces(model.tokenizer->vocab() - kVocab, run.spec.pieces, observer);
   STRATA_RETURN_IF_ERROR(EncodeSplit(*model.tokenizer, poll, &data));
   WarnOfCutDocuments(data, run.spec.sequence, observer);
   WarnOfSmallData(TrainItems(data), run.spec.batch * run.spec.sequence, "items",

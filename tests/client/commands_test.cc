@@ -98,7 +98,7 @@ TEST_F(CommandsTest, GeneratePrintsSamplesOneAfterAnother) {
   EXPECT_EQ(result.code, 0) << result.err;
   const std::string one("one \xff\0two", 9);
   EXPECT_EQ(result.out,
-            one + "\n--- sample 1\n" + one + "\n--- sample 2\n" + one);
+            "--- sample 0\n" + one + "\n--- sample 1\n" + one + "\n--- sample 2\n" + one);
   EXPECT_EQ(server_.generation.requests[0].n(), 3);
 }
 

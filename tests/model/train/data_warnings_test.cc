@@ -65,5 +65,16 @@ TEST(WarnOfSmallData, SaysWhenAStepHasRoomForMore) {
   EXPECT_THAT(warnings.said, ElementsAre(HasSubstr("DATA_SMALL: there are 74 items")));
 }
 
+TEST(DataWarnings, FewerPiecesThanAskedForAreTold) {
+  Warnings warnings;
+  WarnOfFewerPieces(300, 300, &warnings);
+  WarnOfFewerPieces(4000, 0, &warnings);  // none was to be trained
+  EXPECT_THAT(warnings.said, IsEmpty());
+  WarnOfFewerPieces(272, 300, &warnings);
+  EXPECT_THAT(warnings.said,
+              ElementsAre(HasSubstr("FEWER_PIECES: spec.tokenizer: 300 pieces were asked "
+                                    "for; the tokeniser that was trained has 272")));
+}
+
 }  // namespace
 }  // namespace strata
