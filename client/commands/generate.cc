@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "client/command.h"
@@ -68,8 +69,8 @@ absl::Status RunGenerate(CommandContext* context, const std::vector<std::string>
   args.AddFlag("completion", "the prompt is one of {\"prompt\", \"completion\"} data",
                &input.completion);
   generation.Register(&args);
-  args.Add("n", "N", "continuations of the prompt, drawn with seed, seed + 1, …,\neach behind a line that "
-           "names it (--json tells them apart\nfor programs); default 1",
+  args.Add("n", "N", "continuations of the prompt, drawn with seed, seed + 1, …,\neach behind a line "
+           "that names it (--json tells them apart\nfor programs); default 1",
            &input.samples);
   args.Add("request-id", "ID", "a name of your own, for logs", &input.request_id);
   args.AddFlag("json", "print every message of the stream as a line of JSON", &input.json);

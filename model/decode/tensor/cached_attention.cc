@@ -6,17 +6,13 @@
 
 #include "model/decode/tensor/past_keys.h"
 #include "model/decode/tensor/query_mask.h"
+#include "model/decode/tensor/upload.h"
 #include "model/nn/scored_attention.h"
 
 namespace strata {
 namespace {
 
 constexpr int64_t kFewItems = 16;
-
-torch::Tensor Upload(const std::vector<int64_t>& values,
-                     const torch::Device& device) {
-  return torch::tensor(values, torch::kLong).to(device);
-}
 
 // Rows that attend together have equal keys. Single items are sorted by the
 // magnitude of their past, above one cache line of slots. A few that see nothing

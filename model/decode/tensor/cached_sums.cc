@@ -2,10 +2,12 @@
 
 #include <map>
 
+#include "model/decode/tensor/upload.h"
 #include "model/nn/linear_attention.h"
 #include "model/nn/rope.h"
 
 namespace strata {
+
 CachedSums::CachedSums(const LevelConfig& level, const std::vector<CachedRow>& rows,
                        const TurnTables& turns)
     : heads_(level.heads), width_(level.dim / level.heads) {
@@ -17,7 +19,7 @@ CachedSums::CachedSums(const LevelConfig& level, const std::vector<CachedRow>& r
     members[row.count].push_back(row);
     for (int64_t j = 0; j < row.count; ++j) positions.push_back(row.begin + j);
   }
-  turns_ = RowsOf(turns, torch::tensor(positions, torch::kLong).to(device));
+  turns_ = RowsOf(turns, Upload(positions, device));
   for (const auto& [count, group] : members) {
     groups_.push_back(MakeGroup(group, device));
   }
@@ -34,12 +36,9 @@ CachedSums::Group CachedSums::MakeGroup(const std::vector<CachedRow>& rows,
     for (int64_t f = 0; f <= width_; ++f) sums.push_back(row.cache + f);
     fresh.push_back(row.begin == 0);
   }
-  const auto upload = [&](const std::vector<int64_t>& values) {
-    return torch::tensor(values, torch::kLong).to(device);
-  };
-  group.items = upload(items);
-  group.sums = upload(sums);
-  group.fresh = upload(fresh).to(torch::kBool).view({-1, 1, 1, 1});
+  group.items = Upload(items, device);
+  group.sums = Upload(sums, device);
+  group.fresh = Upload(fresh, device).to(torch::kBool).view({-1, 1, 1, 1});
   return group;
 }
 

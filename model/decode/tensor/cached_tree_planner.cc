@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "model/decode/tensor/upload.h"
+
 namespace strata {
 
 CachedTreePlanner::CachedTreePlanner(const TreeShape& tree,
@@ -103,7 +105,7 @@ int64_t CachedTreePlanner::NodeSlot(const TreeNode& node) const {
 
 torch::Tensor CachedTreePlanner::Upload(
     const std::vector<int64_t>& values) const {
-  return torch::tensor(values, torch::kLong).to(device_);
+  return strata::Upload(values, device_);
 }
 
 torch::Tensor CachedTreePlanner::Resolve(const std::vector<Ref>& refs,

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "model/decode/tensor/tensor_step.h"
+#include "model/decode/tensor/upload.h"
 #include "model/decoder_places.h"
 #include "model/nn/torch_guard.h"
 #include "model/nn/tree_plan.h"
@@ -131,7 +132,7 @@ int64_t DeviceModel::weight_bytes() const {
 }
 
 torch::Tensor DeviceModel::Upload(const std::vector<int64_t>& values) const {
-  return torch::tensor(values, torch::kLong).to(device_);
+  return strata::Upload(values, device_);
 }
 
 absl::StatusOr<std::unique_ptr<TensorSequence>> DeviceModel::NewSequence(
