@@ -38,6 +38,18 @@ struct StepRow {
   // Output: either [vocab] (the logits after the last item), or
   // [items.size() * vocab] (after each item), or empty (none wanted).
   absl::Span<float> logits;
+  // The last so many items, and not all, are guesses that Rewind may take back: of
+  // Draft, or others that reach the byte level alone. With any, logits are
+  // [items.size() * vocab].
+  int64_t drafts = 0;
+};
+
+// A request for guesses at the items that come behind `next`.
+struct DraftRow {
+  Sequence* sequence = nullptr;
+  Item next = 0;               // chosen already, and the first to be fed
+  absl::Span<Item> guesses;    // output
+  int64_t count = 0;           // output: so many were made
 };
 
 // Executor. Single owner thread.
@@ -68,6 +80,23 @@ class Generator {
   // has changed. After another error no row's size has grown, but a sequence may
   // be damaged; it then refuses steps with FAILED_PRECONDITION until a Restore.
   virtual absl::Status Step(absl::Span<const StepRow> rows) = 0;
+
+  // Guesses by n-gram heads (model/hierarchy/item_loss.h), each the likeliest item of
+  // its head, from the context behind the last item fed; none where the last step was
+  // asked for no logits of it, or where taking one back would reach an upper level.
+  // Each sequence at most once. Where LoadedModel::drafts() is 0, none at all.
+  virtual absl::Status Draft(absl::Span<DraftRow> rows) {
+    for (DraftRow& row : rows) row.count = 0;
+    return absl::OkStatus();
+  }
+
+  // Takes back the last `items` items. REQUIRES: the last step of `sequence`, since
+  // when nothing else was done to it, fed them as drafts. It goes on as if they had
+  // never been. FAILED_PRECONDITION, with nothing changed, where they were not drafts.
+  virtual absl::Status Rewind(Sequence* /*sequence*/, int64_t items) {
+    return items == 0 ? absl::OkStatus()
+                      : absl::FailedPreconditionError("nothing was fed as a draft");
+  }
 };
 
 struct GeneratorOptions {
@@ -85,6 +114,8 @@ class LoadedModel {
   virtual int64_t weight_bytes() const = 0;
   virtual int64_t StateBytes(int64_t capacity) const = 0;
   virtual std::string executor() const = 0;  // "cpu-avx512", "tensor-cuda:0"
+  // The most guesses that a Generator makes for a stream.
+  virtual int drafts() const { return 0; }
   // REQUIRES: *this outlives the Generator.
   virtual absl::StatusOr<std::unique_ptr<Generator>> NewGenerator(
       const GeneratorOptions& options) const = 0;

@@ -1,9 +1,11 @@
 #include "model/decode/cpu_generator.h"
 
+#include <algorithm>
 #include <new>
 #include <type_traits>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/decode/step_check.h"
 
@@ -51,7 +53,7 @@ absl::Status CpuGenerator<T>::Step(absl::Span<const StepRow> rows) {
   if constexpr (std::is_same_v<T, float>) {
     for (const StepRow& row : rows) {
       feed_.push_back({static_cast<CpuSequence<T>*>(row.sequence), row.items,
-                       row.logits});
+                       row.logits, row.drafts});
     }
     return RunStep();
   } else {
@@ -61,7 +63,8 @@ absl::Status CpuGenerator<T>::Step(absl::Span<const StepRow> rows) {
     size_t at = 0;
     for (const StepRow& row : rows) {
       feed_.push_back({static_cast<CpuSequence<T>*>(row.sequence), row.items,
-                       absl::MakeSpan(exact).subspan(at, row.logits.size())});
+                       absl::MakeSpan(exact).subspan(at, row.logits.size()),
+                       row.drafts});
       at += row.logits.size();
     }
     STRATA_RETURN_IF_ERROR(RunStep());
@@ -79,9 +82,34 @@ absl::Status CpuGenerator<T>::StepExact(absl::Span<const ExactRow> rows) {
   feed_.clear();
   for (const ExactRow& row : rows) {
     feed_.push_back({static_cast<CpuSequence<T>*>(row.sequence), row.items,
-                     row.logits});
+                     row.logits, row.drafts});
   }
   return RunStep();
+}
+
+template <typename T>
+absl::Status CpuGenerator<T>::Draft(absl::Span<DraftRow> rows) {
+  seen_.clear();
+  for (const DraftRow& row : rows) {
+    STRATA_ASSIGN_OR_RETURN(const CpuSequence<T>* const own, Own(row.sequence));
+    STRATA_RETURN_IF_ERROR(CheckUndamaged(own->damaged()));
+    seen_.push_back(own);
+  }
+  STRATA_RETURN_IF_ERROR(CheckDistinct(&seen_));
+  return step_.Draft(rows);
+}
+
+template <typename T>
+absl::Status CpuGenerator<T>::Rewind(Sequence* sequence, int64_t items) {
+  STRATA_ASSIGN_OR_RETURN(CpuSequence<T>* const own, Own(sequence));
+  STRATA_RETURN_IF_ERROR(CheckUndamaged(own->damaged()));
+  if (items < 0 || items > own->rewind()->drafts()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(items, " items are to be taken back; ",
+                     own->rewind()->drafts(), " were fed as drafts"));
+  }
+  own->rewind()->TakeBack(items, own);
+  return absl::OkStatus();
 }
 
 // What a step plans grows with what it is fed, and is not all reserved beforehand.
@@ -110,6 +138,19 @@ absl::StatusOr<CpuSequence<T>*> CpuGenerator<T>::Own(
 
 template <typename T>
 template <typename Row>
+absl::Status CpuGenerator<T>::CheckGuesses(const CpuSequence<T>& sequence,
+                                           const Row& row) const {
+  const auto n = static_cast<int64_t>(row.items.size());
+  const int64_t guesses = std::clamp<int64_t>(row.drafts, 0, n);
+  return CheckDrafts(
+      row.items, row.drafts,
+      RewindRecord<T>::Room(sequence, row.items.first(n - guesses),
+                            row.items.last(guesses)),
+      row.logits.size(), model_->config().vocab);
+}
+
+template <typename T>
+template <typename Row>
 absl::Status CpuGenerator<T>::CheckAll(absl::Span<const Row> rows) {
   seen_.clear();
   for (const Row& row : rows) {
@@ -117,6 +158,7 @@ absl::Status CpuGenerator<T>::CheckAll(absl::Span<const Row> rows) {
     STRATA_RETURN_IF_ERROR(CheckFeed(*own, row.items, row.logits.size(),
                                      model_->config().vocab));
     STRATA_RETURN_IF_ERROR(CheckUndamaged(own->damaged()));
+    if (row.drafts != 0) STRATA_RETURN_IF_ERROR(CheckGuesses(*own, row));
     seen_.push_back(own);
   }
   return CheckDistinct(&seen_);

@@ -29,18 +29,23 @@ class CpuGenerator final : public Generator {
                                                  int64_t capacity) override;
   absl::Status Restore(const Sequence& snapshot, Sequence* sequence) override;
   absl::Status Step(absl::Span<const StepRow> rows) override;
+  absl::Status Draft(absl::Span<DraftRow> rows) override;
+  absl::Status Rewind(Sequence* sequence, int64_t items) override;
 
   // Step with logits of the executor's own scalar: what tests compare.
   struct ExactRow {
     Sequence* sequence = nullptr;
     absl::Span<const Item> items;
     absl::Span<T> logits;
+    int64_t drafts = 0;
   };
   absl::Status StepExact(absl::Span<const ExactRow> rows);
 
  private:
   absl::Status RunStep();  // of feed_
   absl::StatusOr<CpuSequence<T>*> Own(const Sequence* sequence) const;
+  template <typename Row>
+  absl::Status CheckGuesses(const CpuSequence<T>& sequence, const Row& row) const;
   template <typename Row>
   absl::Status CheckAll(absl::Span<const Row> rows);
 

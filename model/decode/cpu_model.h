@@ -35,10 +35,12 @@ class CpuModel final : public LoadedModel {
   const ModelConfig& config() const override { return config_; }
   int64_t weight_bytes() const override { return weights_.bytes; }
   int64_t StateBytes(int64_t capacity) const override {
-    return strata::StateBytes(config_, capacity,
-                              CpuSequence<T>::ValueBytesOf(options_.cache));
+    const ValueBytes bytes = CpuSequence<T>::ValueBytesOf(options_.cache);
+    return strata::StateBytes(config_, capacity, bytes) +
+           RewindBytes(config_, bytes);
   }
   std::string executor() const override;
+  int drafts() const override { return MostDrafts(config_); }
   absl::StatusOr<std::unique_ptr<Generator>> NewGenerator(
       const GeneratorOptions& options) const override;
 

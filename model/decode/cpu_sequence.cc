@@ -35,7 +35,9 @@ absl::StatusOr<std::unique_ptr<CpuSequence<T>>> CpuSequence<T>::Allocate(
     const ModelConfig* config, int64_t capacity, CacheType type) {
   std::unique_ptr<CpuSequence> sequence(new CpuSequence(config, capacity, type));
   sequence->layout_ = MakeStateLayout(*config, capacity);
-  if (!sequence->buffer_.Reserve(sequence->bytes())) {
+  if (!sequence->buffer_.Reserve(
+          ValueBytesOf(type).Of(sequence->layout_.values, sequence->layout_.cached)) ||
+      !sequence->rewind_.Allocate(*config, type)) {
     return absl::ResourceExhaustedError(
         absl::StrCat("no memory for a sequence of ", capacity, " items (",
                      sequence->bytes(), " bytes)"));
@@ -132,6 +134,7 @@ template <typename T>
 void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
   progress_ = other.progress_;
   damaged_ = other.damaged_;
+  rewind_.Follow(other.rewind_);
   for (int l = 0; l < static_cast<int>(config_->levels.size()); ++l) {
     const LevelConfig& level = config_->levels[l];
     const int64_t items = progress_.levels[l].items;

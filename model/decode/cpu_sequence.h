@@ -15,6 +15,7 @@
 #include "model/decode/aligned_buffer.h"
 #include "model/decode/kernels.h"
 #include "model/decode/level_rows.h"
+#include "model/decode/rewind.h"
 #include "model/generator.h"
 #include "model/model_config.h"
 #include "model/state_layout.h"
@@ -51,8 +52,10 @@ class CpuSequence final : public Sequence {
   int64_t size() const override { return progress_.levels[0].items; }
   int64_t capacity() const override { return capacity_; }
   int64_t bytes() const override {
-    return ValueBytesOf(type_).Of(layout_.values, layout_.cached);
+    return ValueBytesOf(type_).Of(layout_.values, layout_.cached) +
+           RewindBytes(*config_, ValueBytesOf(type_));
   }
+  CacheType cache_type() const { return type_; }
   static ValueBytes ValueBytesOf(CacheType type) {
     return {CacheBytes(type, sizeof(T)), sizeof(T)};
   }
@@ -66,7 +69,8 @@ class CpuSequence final : public Sequence {
   const ModelConfig& config() const { return *config_; }
   const Progress& progress() const { return progress_; }
   Progress* mutable_progress() { return &progress_; }
-  uint8_t* data() { return buffer_.data(); }
+  uint8_t* data() { return buffer_.data(); }  // StateBytes of them
+  RewindRecord<T>* rewind() { return &rewind_; }
   // A step failed halfway: what it holds is neither before nor after it.
   bool damaged() const { return damaged_; }
   void set_damaged(bool damaged) { damaged_ = damaged; }
@@ -86,7 +90,7 @@ class CpuSequence final : public Sequence {
 
   // Makes this a copy of `other`: same config, capacity() >= other.size().
   // Copies what is in use, not what is reserved. An item's slot is the same in
-  // both: it does not depend on the capacity.
+  // both: it does not depend on the capacity. What could be taken back stays behind.
   void CopyFrom(const CpuSequence& other);
 
  private:
@@ -105,6 +109,7 @@ class CpuSequence final : public Sequence {
   bool damaged_ = false;
   StateLayout layout_;
   AlignedBuffer<uint8_t> buffer_;
+  RewindRecord<T> rewind_;
 };
 
 extern template class CpuSequence<float>;

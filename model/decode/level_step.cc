@@ -15,8 +15,12 @@ template <typename T>
 absl::Status LevelStep<T>::Run(absl::Span<const FeedRow<T>> rows) {
   Plan(rows);
   STRATA_RETURN_IF_ERROR(Reserve());
+  for (const FeedRow<T>& row : rows) {
+    row.sequence->rewind()->Save(*row.sequence, row.items, row.drafts);
+  }
   Embed(rows);
   Advance(0);
+  KeepContexts(rows);
   WriteLogits(rows);
   for (int l = 0; l <= top(); ++l) {
     AdvanceProgress<CpuSequence<T>>(l, scratch_[l]);

@@ -21,6 +21,7 @@
 #include "model/decode/thread_pool.h"
 #include "model/decode/tree_growth.h"
 #include "model/decode/tree_sight.h"
+#include "model/generator.h"
 #include "model/items.h"
 
 namespace strata {
@@ -31,6 +32,7 @@ struct FeedRow {
   CpuSequence<T>* sequence = nullptr;
   absl::Span<const Item> items;
   absl::Span<T> logits;
+  int64_t drafts = 0;
 };
 
 template <typename T>
@@ -71,6 +73,10 @@ class LevelStep {
   // Feeds the rows and writes their logits. RESOURCE_EXHAUSTED when scratch
   // cannot be had: then no row advanced.
   absl::Status Run(absl::Span<const FeedRow<T>> rows);
+
+  // draft_step.cc: Generator::Draft, of checked rows. RESOURCE_EXHAUSTED when scratch
+  // cannot be had.
+  absl::Status Draft(absl::Span<DraftRow> rows);
 
   // Decodes position 0 of every level into an empty sequence.
   absl::Status Prime(CpuSequence<T>* sequence);
@@ -119,6 +125,10 @@ class LevelStep {
   void AddRepeat(int l, const std::vector<T>& rows, int repeat, T* x, int64_t m);
   void KeepWanted(int l);
   void WriteLogits(absl::Span<const FeedRow<T>> rows);
+  void KeepContexts(absl::Span<const FeedRow<T>> rows);
+  // Of one head, from `x` [m][D0] contexts: guess `head` of each row that has room.
+  void GuessWith(int head, absl::Span<DraftRow> rows,
+                 absl::Span<const size_t> guessing);
 
   // Sub-layers of x[m][dim]; `att` holds the attention's result in between.
   void ProjectQkv(int l, const LayerWeights<T>& w, const T* x, int64_t m);

@@ -51,13 +51,6 @@ class Taker {
     return values;
   }
 
-  // A tensor of the file that decoding has no use for.
-  void Skip(const std::string& name, const Shape& shape) {
-    const int64_t bytes = bytes_;
-    Take(name, shape);
-    bytes_ = bytes;
-  }
-
   // The rows of all `names`, [out, in] each, as one matrix.
   PackedMatrix<T> TakeMatrix(const std::vector<std::string>& names, int64_t out,
                              int64_t in) {
@@ -277,16 +270,18 @@ LevelWeights<T> TakeLevel(Taker<T>* take, const ModelConfig& config, int l) {
   return out;
 }
 
-// N-gram heads help training alone.
 template <typename T>
-void SkipNgramHeads(Taker<T>* take, const ModelConfig& config) {
+std::vector<NgramWeights<T>> TakeNgramHeads(Taker<T>* take,
+                                            const ModelConfig& config) {
   const int64_t d = config.levels[0].dim;
+  std::vector<NgramWeights<T>> heads(config.ngram_heads);
   for (int k = 0; k < config.ngram_heads; ++k) {
     const std::string p = absl::StrCat("ngram.", k, ".");
-    take->Skip(p + "norm.weight", {d});
-    take->Skip(p + "up.weight", {d, d});
-    take->Skip(p + "down.weight", {d, d});
+    heads[k].norm = take->Take(p + "norm.weight", {d});
+    heads[k].up = take->TakeMatrix({p + "up.weight"}, d, d);
+    heads[k].down = take->TakeMatrix({p + "down.weight"}, d, d);
   }
+  return heads;
 }
 
 }  // namespace
@@ -303,7 +298,7 @@ absl::StatusOr<ModelWeights<T>> PackWeights(
   for (int l = 0; l < static_cast<int>(config.levels.size()); ++l) {
     weights.levels.push_back(TakeLevel(&take, config, l));
   }
-  SkipNgramHeads(&take, config);
+  weights.ngram = TakeNgramHeads(&take, config);
   STRATA_RETURN_IF_ERROR(take.Finish());
   weights.bytes = take.bytes();
   return weights;

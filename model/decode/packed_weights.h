@@ -74,15 +74,22 @@ struct LevelWeights {
   PackedMatrix<T> router;  // query rows, then key rows; where the level has one
 };
 
+// What an n-gram head adds to a context: down(gelu(up(norm(c)))).
+template <typename T>
+struct NgramWeights {
+  std::vector<T> norm;
+  PackedMatrix<T> up, down;
+};
+
 template <typename T>
 struct ModelWeights {
   std::vector<T> embedding;  // [vocab][dim]
   PackedMatrix<T> head;
   std::vector<LevelWeights<T>> levels;
+  std::vector<NgramWeights<T>> ngram;
   int64_t bytes = 0;
 };
 
-// What only training uses (n-gram heads) is checked and left out.
 // INVALID_ARGUMENT names the tensor that is missing, unknown, misshapen or of a
 // type other than F32, F64; DATA_LOSS names one that holds a NaN or infinity.
 // RESOURCE_EXHAUSTED when memory cannot be had.

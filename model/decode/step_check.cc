@@ -43,6 +43,20 @@ absl::Status CheckFeed(const Sequence& sequence, absl::Span<const Item> items,
   return absl::OkStatus();
 }
 
+absl::Status CheckDrafts(absl::Span<const Item> items, int64_t drafts, int64_t room,
+                         size_t logits, int vocab) {
+  if (drafts == 0) return absl::OkStatus();
+  const auto n = static_cast<int64_t>(items.size());
+  if (drafts < 0 || drafts >= n || drafts > room) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "drafts is ", drafts, "; must be in [0, ", std::min(n - 1, room), "]"));
+  }
+  if (logits == items.size() * vocab) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "logits has ", logits, " values; must have ", n * vocab,
+      " where items are drafts"));
+}
+
 absl::Status CheckUndamaged(bool damaged) {
   if (!damaged) return absl::OkStatus();
   return absl::FailedPreconditionError(

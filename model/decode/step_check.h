@@ -21,6 +21,11 @@ absl::Status CheckCapacity(int64_t capacity, int64_t max_context);
 absl::Status CheckFeed(const Sequence& sequence, absl::Span<const Item> items,
                        size_t logits, int vocab);
 
+// Of a row whose last `drafts` items are guesses, `room` of which could be taken back;
+// `logits` as of CheckFeed.
+absl::Status CheckDrafts(absl::Span<const Item> items, int64_t drafts, int64_t room,
+                         size_t logits, int vocab);
+
 // FAILED_PRECONDITION where an earlier step of a sequence failed halfway.
 absl::Status CheckUndamaged(bool damaged);
 

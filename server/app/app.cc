@@ -62,6 +62,7 @@ EngineOptions EngineOptionsFor(const Flags& flags, EngineOptions options,
   options.max_batch = flags.max_batch;
   options.prefill_items_per_step = flags.prefill_chunk;
   options.phase_wait = flags.phase_wait;
+  options.draft_streams = flags.draft_streams;
   options.max_queued_requests = flags.max_queued_requests;
   options.max_queued_bytes = flags.max_queued_bytes;
   options.prefix_cache_bytes = flags.prefix_cache;

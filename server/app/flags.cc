@@ -94,6 +94,10 @@ const std::vector<Flag>& Table() {
        "A new stream waits with its second byte for at most so many steps until it "
        "completes blocks together with those that run: upper levels then run once a "
        "block for all of them. Blocks that are longer are not waited for; 0: none."},
+      {"draft-streams", Count{&F::draft_streams, 0, 65536}, "1", "streams",
+       "While at most so many streams of a worker decode, the n-gram heads of a model "
+       "guess its next bytes, which one step then checks: the same output, sooner. "
+       "0: never."},
       {"max-queued-requests", Count{&F::max_queued_requests, 1, kMaxCount}, "1024",
        "requests",
        "More are refused with RESOURCE_EXHAUSTED; calls of Classify, Embed and Inspect "

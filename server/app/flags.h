@@ -37,6 +37,7 @@ struct Flags {
   int64_t max_batch = 0;
   int64_t prefill_chunk = 0;
   int64_t phase_wait = 0;
+  int64_t draft_streams = 0;
   int64_t max_queued_requests = 0;
   int64_t max_queued_bytes = 0;
   int64_t state_memory = 0;  // 0: half of what the process may use

@@ -30,6 +30,8 @@ struct EngineOptions {
   int max_batch = 64;                   // sequences a worker steps together
   int64_t prefill_items_per_step = 512; // per worker, all prompts together
   int64_t phase_wait = 15;  // most steps a new stream is held; server/engine/phase.h
+  // Guesses are made while at most so many streams of a worker decode; 0: never.
+  int64_t draft_streams = 1;
   int64_t max_queued_requests = 1024;
   int64_t max_queued_bytes = 64 << 20;  // of prompts waiting in the queue
   int64_t state_memory_bytes = int64_t{4} << 30;  // all workers together

@@ -29,6 +29,8 @@ class EngineObserver {
                       int64_t prefill_items) {}
   // So many new streams sat a step out, to come into phase (phase.h).
   virtual void OnHeld(int64_t rows) {}
+  // So many guesses at what a stream says next were fed, and so many held.
+  virtual void OnDrafts(int64_t guesses, int64_t accepted) {}
   // A request looked for its prompt in the prefix cache: how many of its items
   // need not be fed; 0: a miss.
   virtual void OnPrefixLookup(int64_t cached_items) {}

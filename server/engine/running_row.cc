@@ -60,6 +60,15 @@ std::optional<Ending> RunningRow::Expired(MonotonicTime now) {
   return Finish(FinishReason::kDeadline, now);
 }
 
+DraftRow RunningRow::PrepareDraft() {
+  const int64_t left = live_->max_generated - generated_;
+  // The last item of all is chosen, not fed.
+  const int64_t most = std::min<int64_t>(
+      live_->request.version->weights->drafts(), std::max<int64_t>(0, left - 1));
+  guesses_.resize(drafting_.Suggest(most));
+  return {sequence_.get(), live_->request.items.back(), absl::MakeSpan(guesses_)};
+}
+
 StepRow RunningRow::Prepare(int64_t items) {
   const size_t vocab = live_->request.version->weights->config().vocab;
   const absl::Span<const Item> all(live_->request.items);
@@ -67,13 +76,17 @@ StepRow RunningRow::Prepare(int64_t items) {
   row.sequence = sequence_.get();
   feeding_ = items;
   if (prefill_remaining() == 0) {
-    row.items = all.last(1);
+    fed_ = {all.back()};
+    fed_.insert(fed_.end(), guesses_.begin(), guesses_.end());
+    row.items = fed_;
+    row.drafts = static_cast<int64_t>(guesses_.size());
+    items = row.drafts + 1;
     joined_ = true;
   } else {
     row.items = all.subspan(read_, items);
     if (!scoring_ && items < prefill_remaining()) return row;
   }
-  logits_.resize(scoring_ ? vocab * items : vocab);
+  logits_.resize(scoring_ || row.drafts > 0 ? vocab * items : vocab);
   row.logits = absl::MakeSpan(logits_);
   return row;
 }
@@ -145,22 +158,44 @@ std::optional<Ending> RunningRow::Score(MonotonicTime now) {
 }
 
 std::optional<Ending> RunningRow::Generate(MonotonicTime now) {
-  std::vector<Item>& items = live_->request.items;
-  const SamplingParams& sampling = live_->request.sampling;
-  const size_t window =
-      std::min<size_t>(items.size(), sampling.repetition_window);
-  const absl::StatusOr<Item> item =
-      SampleItem(logits_, sampling, static_cast<int64_t>(items.size()),
-                 absl::MakeConstSpan(items).last(window));
-  if (!item.ok()) return FaultEnding(phase(), item.status());
-  items.push_back(*item);
-  ++generated_;
-  const std::optional<FinishReason> reason = Emit(*item, now);
+  const bool first = generated_ == 0;
+  std::optional<FinishReason> reason;
+  const absl::Status status = ChooseItems(now, &reason);
+  if (!status.ok()) return FaultEnding(phase(), status);
   if (reason.has_value()) return Finish(*reason, now);
   SendOutput();
   // The prompt's own, now that its first item is on its way.
-  if (generated_ == 1) reuse_.Keep(*sequence_);
+  if (first) reuse_.Keep(*sequence_);
   return std::nullopt;
+}
+
+absl::Status RunningRow::ChooseItems(MonotonicTime now,
+                                     std::optional<FinishReason>* reason) {
+  std::vector<Item>& items = live_->request.items;
+  const SamplingParams& sampling = live_->request.sampling;
+  const size_t guesses = guesses_.size();
+  const size_t vocab = logits_.size() / (guesses + 1);
+  size_t accepted = 0;
+  for (;; ++accepted) {
+    const size_t window =
+        std::min<size_t>(items.size(), sampling.repetition_window);
+    STRATA_ASSIGN_OR_RETURN(
+        const Item item,
+        SampleItem(absl::MakeConstSpan(logits_).subspan(accepted * vocab, vocab),
+                   sampling, static_cast<int64_t>(items.size()),
+                   absl::MakeConstSpan(items).last(window)));
+    items.push_back(item);
+    ++generated_;
+    *reason = Emit(item, now);
+    if (reason->has_value() || accepted == guesses || item != guesses_[accepted]) {
+      break;
+    }
+  }
+  if (guesses == 0) return absl::OkStatus();
+  drafting_.Note(guesses, accepted);
+  core_->observer().OnDrafts(guesses, accepted);
+  guesses_.clear();
+  return generator_->Rewind(sequence_.get(), guesses - accepted);
 }
 
 std::optional<FinishReason> RunningRow::Emit(Item item, MonotonicTime now) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "model/generator.h"
+#include "server/engine/draft_policy.h"
 #include "server/engine/ending.h"
 #include "server/engine/engine_core.h"
 #include "server/engine/live_request.h"
@@ -47,7 +48,14 @@ class RunningRow {
   // nothing left to do. Sends what a time limit leaves of the output.
   std::optional<Ending> Due(MonotonicTime now);
 
-  // Feeds `items` items. The result points into the row until Advance.
+  // A request for the guesses worth making before the next step, room for none where
+  // none are. REQUIRES: its prompt is read. Points into the row until Prepare.
+  DraftRow PrepareDraft();
+  // So many were made.
+  void TakeDraft(int64_t guesses) { guesses_.resize(guesses); }
+
+  // Feeds `items` items, and behind them the guesses taken. The result points into the
+  // row until Advance.
   StepRow Prepare(int64_t items);
   // After a step that succeeded: reports progress or a new item to the sink.
   // REQUIRES: nothing is to be split off.
@@ -66,6 +74,9 @@ class RunningRow {
   std::optional<Ending> Expired(MonotonicTime now);
   std::optional<Ending> Score(MonotonicTime now);
   std::optional<Ending> Generate(MonotonicTime now);
+  // Chooses items by the logits of the step until one is no guess that was fed, or the
+  // text ends; takes back the guesses behind it.
+  absl::Status ChooseItems(MonotonicTime now, std::optional<FinishReason>* reason);
   std::optional<FinishReason> Emit(Item item, MonotonicTime now);
   // Releases what is held back, sends it, and says how it went.
   Ending Finish(FinishReason reason, MonotonicTime now);
@@ -83,6 +94,9 @@ class RunningRow {
   int64_t feeding_ = 0;  // items of the step in progress
   int64_t generated_ = 0;
   const int64_t phase_period_;
+  DraftPolicy drafting_;
+  std::vector<Item> guesses_;  // at what follows the newest item
+  std::vector<Item> fed_;      // that item and they
   bool joined_ = false;  // it has decoded an item behind its prompt's first one
   std::vector<float> logits_;
   std::vector<double> scores_;

@@ -136,6 +136,9 @@ void Worker::HoldForPhase(std::vector<int64_t>* plan) {
 
 void Worker::StepVersion(Generator* generator, const std::vector<size_t>& rows,
                          const std::vector<int64_t>& plan) {
+  core_->queue().Beat(index_);
+  const MonotonicTime before = core_->Now();
+  Draft(generator, rows);
   std::vector<StepRow> batch;
   int64_t decode_rows = 0;
   int64_t prefill_items = 0;
@@ -147,8 +150,6 @@ void Worker::StepVersion(Generator* generator, const std::vector<size_t>& rows,
     }
     batch.push_back(rows_[i]->Prepare(plan[i]));
   }
-  core_->queue().Beat(index_);
-  const MonotonicTime before = core_->Now();
   const absl::Status status = generator->Step(batch);
   const MonotonicTime now = core_->Now();
   core_->observer().OnStep(Seconds(now - before), decode_rows, prefill_items);
@@ -164,6 +165,31 @@ void Worker::StepVersion(Generator* generator, const std::vector<size_t>& rows,
     return;
   }
   for (const size_t i : rows) AdvanceRow(i, now);
+}
+
+// Guesses are help that a step can do without: where making them fails there are none.
+// None while a stream waits for its phase, past which those that run would leap.
+void Worker::Draft(Generator* generator, const std::vector<size_t>& rows) {
+  int64_t decoding = 0;
+  for (const auto& row : rows_) {
+    if (row == nullptr || row->generator() != generator) continue;
+    if (row->prefill_remaining() == 0) ++decoding;
+  }
+  std::vector<DraftRow> drafts;
+  std::vector<size_t> of;
+  for (const size_t i : rows) {
+    if (rows_[i]->prefill_remaining() > 0) continue;
+    of.push_back(i);
+    drafts.push_back(rows_[i]->PrepareDraft());
+  }
+  const bool few = decoding <= core_->options().draft_streams &&
+                   decoding == static_cast<int64_t>(of.size());
+  const auto wants = [](const DraftRow& row) { return !row.guesses.empty(); };
+  const bool any = std::any_of(drafts.begin(), drafts.end(), wants);
+  const bool made = few && any && generator->Draft(absl::MakeSpan(drafts)).ok();
+  for (size_t i = 0; i < of.size(); ++i) {
+    rows_[of[i]]->TakeDraft(made ? drafts[i].count : 0);
+  }
 }
 
 void Worker::AdvanceRow(size_t index, MonotonicTime now) {

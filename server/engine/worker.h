@@ -27,6 +27,8 @@ class Worker {
   void Begin(LiveRequestPtr live);
   void EndDueRows();
   void StepRows();
+  // Of the decoding rows of one version, while there are few.
+  void Draft(Generator* generator, const std::vector<size_t>& rows);
   // Decoding rows that wait for their phase sit out.
   void HoldForPhase(std::vector<int64_t>* plan);
   // One Step call for the rows of one version.

@@ -122,6 +122,11 @@ struct Metrics::Impl {
   Counter& held_rows = OneCounter(
       "strata_phase_held_total",
       "Steps that new streams sat out to come into phase, summed over them.");
+  Counter& draft_items = OneCounter(
+      "strata_draft_items_total",
+      "Items guessed by n-gram heads and fed with the item that came before.");
+  Counter& accepted_drafts = OneCounter(
+      "strata_draft_items_accepted_total", "Of those, the ones that held.");
   Counter& prefill_items = OneCounter(
       "strata_prefill_items_total", "Prompt items fed in steps.");
   Gauge& queued = OneGauge("strata_queued_requests", "Requests in the queue.");
@@ -249,6 +254,10 @@ void Metrics::OnStep(double seconds, int64_t decode_rows, int64_t prefill_items)
   if (prefill_items > 0) impl_->prefill_items.Increment(prefill_items);
 }
 void Metrics::OnHeld(int64_t rows) { impl_->held_rows.Increment(rows); }
+void Metrics::OnDrafts(int64_t guesses, int64_t accepted) {
+  impl_->draft_items.Increment(guesses);
+  impl_->accepted_drafts.Increment(accepted);
+}
 void Metrics::OnPrefixLookup(int64_t cached_items) {
   (cached_items > 0 ? impl_->prefix_hits : impl_->prefix_misses).Increment();
   if (cached_items > 0) impl_->prefix_items.Increment(cached_items);

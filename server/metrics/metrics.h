@@ -37,6 +37,7 @@ class Metrics final : public EngineObserver, public JobObserver {
   void OnEnded(absl::string_view outcome, double total_seconds) override;
   void OnStep(double seconds, int64_t decode_rows, int64_t prefill_items) override;
   void OnHeld(int64_t rows) override;
+  void OnDrafts(int64_t guesses, int64_t accepted) override;
   void OnPrefixLookup(int64_t cached_items) override;
   void OnPrefixesEvicted(int64_t snapshots) override;
   void OnPrefixBytes(int64_t bytes) override;

@@ -77,7 +77,9 @@ class FakeSequence final : public Sequence {
 
   const int owner;  // worker of the generator that made it
   std::vector<Item> items;
-  uint64_t hash = 1;
+  static constexpr uint64_t kNoItems = 1;
+  uint64_t hash = kNoItems;
+  int64_t drafts = 0;  // of the last step
 
  private:
   const int64_t capacity_;
@@ -93,6 +95,9 @@ struct FakeModelOptions {
   bool workers_apart = false;
   // The only item that may follow; null: the hash decides.
   std::function<Item(absl::Span<const Item>)> next;
+  // Guesses at what follows items, as many as `drafts`; null: none are made.
+  std::function<Item(absl::Span<const Item>)> guess;
+  int drafts = 0;
   // Before anything advances; a failure fails the Step.
   std::function<absl::Status(absl::Span<const StepRow>)> on_step;
   // The logits after these items are NaN.
@@ -123,6 +128,7 @@ class FakeModel final : public LoadedModel {
     return capacity * options_.bytes_per_item;
   }
   std::string executor() const override { return "fake"; }
+  int drafts() const override { return options_.drafts; }
   inline absl::StatusOr<std::unique_ptr<Generator>> NewGenerator(
       const GeneratorOptions& options) const override;
 
@@ -220,12 +226,38 @@ class FakeGenerator final : public Generator {
     return absl::OkStatus();
   }
 
+  absl::Status Draft(absl::Span<DraftRow> rows) override {
+    for (DraftRow& row : rows) {
+      const auto* sequence = static_cast<const FakeSequence*>(row.sequence);
+      std::vector<Item> items = sequence->items;
+      items.push_back(row.next);
+      for (Item& guess : row.guesses) {
+        if (static_cast<int64_t>(items.size()) == sequence->capacity()) break;
+        guess = model_->options().guess(items);
+        items.push_back(guess);
+        ++row.count;
+      }
+    }
+    return absl::OkStatus();
+  }
+  absl::Status Rewind(Sequence* sequence, int64_t items) override {
+    auto* own = static_cast<FakeSequence*>(sequence);
+    STRATA_CHECK(items <= own->drafts);
+    own->drafts -= items;
+    own->items.resize(own->items.size() - items);
+    own->hash = FakeSequence::kNoItems;
+    for (const Item item : own->items) own->hash = RandomBits(own->hash, 3, item);
+    return absl::OkStatus();
+  }
+
  private:
   void Feed(const StepRow& row) {
     auto* sequence = static_cast<FakeSequence*>(row.sequence);
     const size_t vocab = kVocab;
     const bool each = row.logits.size() == row.items.size() * vocab;
     STRATA_CHECK(!row.items.empty());
+    STRATA_CHECK(row.drafts == 0 || each);
+    sequence->drafts = row.drafts;
     STRATA_CHECK(each || row.logits.empty() || row.logits.size() == vocab);
     for (size_t i = 0; i < row.items.size(); ++i) {
       sequence->items.push_back(row.items[i]);

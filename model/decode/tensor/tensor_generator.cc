@@ -102,6 +102,8 @@ absl::Status TensorGenerator::CheckAll(absl::Span<const StepRow> rows) {
     STRATA_RETURN_IF_ERROR(CheckFeed(*own, row.items, row.logits.size(),
                                      model_->config().vocab));
     STRATA_RETURN_IF_ERROR(CheckUndamaged(own->damaged()));
+    STRATA_RETURN_IF_ERROR(CheckDrafts(row.items, row.drafts, 0, row.logits.size(),
+                                       model_->config().vocab));
     seen.push_back(own);
   }
   return CheckDistinct(&seen);

@@ -125,7 +125,10 @@ TEST_P(BatchTest, PoisonedMemoryLeavesNoResidue) {
                                                 bench.model->cache_type());
   ASSERT_TRUE(poisoned.ok());
   // A NaN of every type.
-  std::fill_n((*poisoned)->data(), (*poisoned)->bytes(), uint8_t{0xFF});
+  const int64_t bytes =
+      StateBytes(bench.config, 97,
+                 CpuSequence<float>::ValueBytesOf(bench.model->cache_type()));
+  std::fill_n((*poisoned)->data(), bytes, uint8_t{0xFF});
   (*poisoned)->CopyFrom(bench.model->origin());
   EXPECT_EQ(bench.FeedSingly(poisoned->get(), items, 0, 50),
             (std::vector<std::vector<float>>(want.begin(), want.begin() + 50)));

@@ -86,9 +86,9 @@ TEST_P(IncrementalTest, BytesEqualTheFormulaAtEveryStep) {
   Bench<float> bench(GetParam());
   for (const int64_t capacity : {1, 2, 17, 64, 257, 4096}) {
     auto sequence = bench.New(capacity);
-    const int64_t want = StateBytes(
-        bench.config, capacity,
-        ValueBytes{CacheBytes(GetParam().types.cache, sizeof(float)), 4});
+    const ValueBytes bytes = {CacheBytes(GetParam().types.cache, sizeof(float)), 4};
+    const int64_t want = StateBytes(bench.config, capacity, bytes) +
+                         RewindBytes(bench.config, bytes);
     EXPECT_EQ(bench.model->StateBytes(capacity), want);
     EXPECT_EQ(sequence->bytes(), want);
     EXPECT_EQ(sequence->capacity(), capacity);

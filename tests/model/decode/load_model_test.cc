@@ -9,6 +9,7 @@
 #include <fstream>
 #include <limits>
 
+#include "model/decode/rewind.h"
 #include "model/version_dir.h"
 #include "tests/model/decode/decode_fixture.h"
 
@@ -111,14 +112,20 @@ TEST_F(LoadModelTest, TheFasterTypeIsOneThatKeepsQuality) {
               testing::AnyOf(HasSubstr("-fp32-kv-"), HasSubstr("-bf16-kv-")));
 }
 
-TEST_F(LoadModelTest, NgramHeadsCostNothingAndChangeNoLogit) {
+TEST_F(LoadModelTest, NgramHeadsCostTheirSizeAndChangeNoLogit) {
   const auto without = LoadCpuModel(Write());
   ASSERT_TRUE(without.ok()) << without.status();
   AddNgramHeads(2);
   const auto with = LoadCpuModel(Write());
   ASSERT_TRUE(with.ok()) << with.status();
-  EXPECT_EQ((*with)->weight_bytes(), (*without)->weight_bytes());
-  EXPECT_EQ((*with)->StateBytes(100), (*without)->StateBytes(100));
+  EXPECT_EQ((*without)->drafts(), 0);
+  EXPECT_EQ((*with)->drafts(), 2);
+  const int64_t dim = config_.levels[0].dim;
+  const int64_t map = dim + 2 * dim * dim;
+  EXPECT_EQ((*with)->weight_bytes() - (*without)->weight_bytes(),
+            int64_t{2} * map * int64_t{sizeof(float)});
+  EXPECT_EQ((*with)->StateBytes(100) - (*without)->StateBytes(100),
+            RewindBytes(config_, ValueBytes{}));
   EXPECT_EQ(LogitsOf(**with), LogitsOf(**without));
 }
 

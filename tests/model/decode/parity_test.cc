@@ -172,6 +172,39 @@ TEST_P(PresetParity, PrefillThenStepsEqualsStepsInBits) {
   }
 }
 
+// A guess is the likeliest item of the model's own n-gram head.
+TEST_P(PresetParity, GuessesAreWhatTheHeadsSay) {
+  torch::NoGradGuard no_grad;
+  ModelConfig config = *PresetConfig(GetParam());
+  config.ngram_heads = 3;
+  auto model = MakeModel(config, torch::kDouble);
+  const auto cpu = ToCpu<double>(model);
+  CpuGenerator<double> generator(cpu.get(), 1);
+  const auto items = RandomItems(40, 6);
+  const auto contexts =
+      model->Contexts(torch::tensor(items, torch::kLong).unsqueeze(0))[0];
+  auto sequence = *generator.NewSequence(40);
+  std::vector<double> logits(config.vocab);
+  int64_t compared = 0;
+  for (int64_t t = 0; t + 1 < 40; ++t) {
+    ASSERT_TRUE(generator
+                    .StepExact({{sequence.get(),
+                                 absl::MakeConstSpan(items).subspan(t, 1),
+                                 absl::MakeSpan(logits)}})
+                    .ok());
+    std::vector<Item> guesses(3);
+    std::vector<DraftRow> rows = {
+        {sequence.get(), items[t + 1], absl::MakeSpan(guesses)}};
+    ASSERT_TRUE(generator.Draft(absl::MakeSpan(rows)).ok());
+    compared += rows[0].count;
+    for (int k = 0; k < rows[0].count; ++k) {
+      const auto want = model->Head(contexts[t + 1], k + 1).argmax();
+      ASSERT_EQ(guesses[k], want.template item<int64_t>()) << "after item " << t;
+    }
+  }
+  EXPECT_EQ(compared > 0, MostDrafts(config) > 0);
+}
+
 // The differentiable model against the naive one, for every small config.
 class FullPass : public testing::TestWithParam<NamedConfig> {};
 

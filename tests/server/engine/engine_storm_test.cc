@@ -43,6 +43,11 @@ class LimitObserver final : public EngineObserver {
     hits += cached_items > 0;
   }
   void OnPrefixesEvicted(int64_t snapshots) override { evicted += snapshots; }
+  void OnDrafts(int64_t fed, int64_t accepted) override {
+    EXPECT_LE(accepted, fed);
+    guesses += fed;
+  }
+  std::atomic<int64_t> guesses{0};
   std::atomic<int> hits{0};
   std::atomic<int64_t> evicted{0};
   std::atomic<int64_t> last_sum{-1};
@@ -63,7 +68,14 @@ class StormTest : public EngineTest {
     options.is_nan = [](absl::Span<const Item> items) {
       return items.size() > 60 && items[1] == 'N';
     };
+    if (guesses_) {
+      options.drafts = 3;
+      options.guess = [](absl::Span<const Item> items) {
+        return Item(items[items.size() / 2] % 256);
+      };
+    }
     EngineOptions engine_options = kOptions;
+    if (guesses_) engine_options.draft_streams = kOptions.max_batch;
     engine_options.observer = &observer_;
     engine_options.prefix_cache_bytes = prefix_cache_bytes_;
     Use(std::move(options), engine_options);
@@ -155,6 +167,7 @@ class StormTest : public EngineTest {
 
   int64_t bytes_per_item_ = 20;
   int64_t prefix_cache_bytes_ = 0;
+  bool guesses_ = false;
   std::atomic<int64_t> steps_{0};
   // Starts an engine, submits and cancels from many threads, drains, checks.
   void Storm() {
@@ -184,6 +197,14 @@ TEST_F(StormTest, EveryAcceptedRequestEndsExactlyOnce) {
   EXPECT_EQ(seen_.count(absl::StatusCode::kOk), 1u);
   EXPECT_EQ(seen_.count(absl::StatusCode::kCancelled), 1u);
   EXPECT_EQ(seen_.count(absl::StatusCode::kInternal), 1u);
+}
+
+TEST_F(StormTest, AlsoWithGuesses) {
+  guesses_ = true;
+  prefix_cache_bytes_ = 3000;
+  bytes_per_item_ = 4;
+  Storm();
+  EXPECT_GT(observer_.guesses, 0);
 }
 
 TEST_F(StormTest, AlsoWithSnapshotsThatComeAndGo) {
