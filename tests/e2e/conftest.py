@@ -1,5 +1,6 @@
 """Fixtures: a repository with one small trained model, made once, and servers
 that are gone when their test ends."""
+import json
 import pathlib
 import sys
 
@@ -40,19 +41,23 @@ def trained(tmp_path_factory, text):
 
 @pytest.fixture(scope="session")
 def hierarchies(tmp_path_factory, trained, text):
-    """The same with `literal` (block-literal, text) and `leafy` (tree-1m, text)."""
+    """The same with `literal` (block-literal, text), `leafy` (tree-1m, text) and `ahead`
+    (block-1m with n-gram heads, text)."""
     root = tmp_path_factory.mktemp("hierarchies")
     harness.copy_models(trained, root)
     train_all(root, [dict(data=text, model="literal", base="block-literal"),
                      dict(data=text, model="leafy", base="tree-1m")])
+    config = json.loads((root / "models/tiny/1/config.json").read_text())
+    train_all(root, [dict(data=text, model="ahead", base="", steps=40,
+                          config=json.dumps(dict(config, ngram_heads=3)))])
     return root
 
 
 def train_all(root, jobs):
     server = harness.Server(root)
     try:
-        names = [server.train(steps=12, batch=4, sequence=128,
-                              eval_fraction=0.02, **job).name for job in jobs]
+        defaults = dict(steps=12, batch=4, sequence=128, eval_fraction=0.02)
+        names = [server.train(**dict(defaults, **job)).name for job in jobs]
         for name in names:
             done = server.wait_job(name)
             assert done.state == harness.training.SUCCEEDED, done

@@ -26,6 +26,25 @@ def test_alone_in_batches_and_over_workers(serve):
     assert run_all(serve("--prefill-chunk", "16", "--threads", "2"), 30) == alone
 
 
+def test_guesses_change_no_byte(serve_hierarchies):
+    with_guesses, without = serve_hierarchies(), serve_hierarchies("--draft-streams", "0")
+    for sampling in (dict(temperature=0), dict(temperature=0.9, seed=3)):
+        for prompt in (b"The ", b"strata train --data "):
+            texts = [server.text("ahead", prompt, max_tokens=300,
+                                 sampling=dict(ignore_eos=True, **sampling))
+                     for server in (with_guesses, without)]
+            assert texts[0][0] == texts[1][0]
+            assert (texts[0][1].usage.generated_tokens
+                    == texts[1][1].usage.generated_tokens == 300)
+    samples = with_guesses.metrics()
+    assert (samples["strata_draft_items_total"]
+            > samples["strata_draft_items_accepted_total"] > 0)
+    assert without.metrics()["strata_draft_items_total"] == 0
+    # Several at once, beside which nobody guesses, say the same as each alone.
+    assert (run_all(with_guesses, 20, "ahead", count=40, length=100)
+            == run_all(without, 1, "ahead", count=40, length=100))
+
+
 @pytest.mark.parametrize("model", ["plain", "literal", "leafy"])
 def test_of_other_hierarchies(serve_hierarchies, model):
     serve = serve_hierarchies
