@@ -56,7 +56,7 @@ def reading_weights(benchmark, binaries, environment, quick):
     needs from the cache."""
     one = {**environment, "STRATA_BENCH_THREADS": "1"}
     known = targets.facts(binaries, "block-1m", 64)
-    read = f"cache_read/{4 * known['parameters'] // 64 * 64}"
+    read = f"read_alone/{4 * known['parameters'] // 64 * 64}"
     row = targets.decode_name("block-1m", 64, 1)
     speed = benchmark(binaries / "decode_bench", ["decode/block-1m/64/1"], one, quick)[row]
     bandwidth = benchmark(binaries / "train_bench",

@@ -1,10 +1,10 @@
 """What a decoder that makes the hierarchy pay should reach, beside what it does: shares
 of the machine's roofs and ratios of presets, all of one run. See run.sh --only targets.
 
-A roof is the larger of bytes / read bandwidth and operations / matrix-multiply peak (of
-LibTorch and of the executor's own fp32 kernel, the better one), measured in the run: of a
-step, the weights once and each stream's keys and values, in the bytes that they take:
-weights are fp32 where a row says nothing else, keys and values 16 bits. Operations
+A roof is the larger of bytes / read bandwidth (of as many bytes, read again and again)
+and operations / matrix-multiply peak (of LibTorch and of the executor's own fp32 kernel,
+the better one), measured in the run: of a step, the weights once and each stream's keys
+and values, in the bytes that they take: weights are fp32 where a row says nothing else, keys and values 16 bits. Operations
 are those of a whole pass by formula; of a prefill, without what no logit needs.
 """
 import json
@@ -30,6 +30,9 @@ DECODE = [("flat-25m", 64, 1), ("flat-25m", 512, 8), ("flat-25m", 512, 32),
 BF16 = "flat-25m:bf16"
 if "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text():
     DECODE.append((BF16, 64, 1))
+# What of the roof they should reach.
+SHARES = [("flat-25m", 64, 1, .8), ("flat-25m", 512, 8, .7), ("flat-25m", 512, 32, .6),
+          ("flat-25m", 8192, 1, .6), *((*row, .8) for row in DECODE if row[0] == BF16)]
 PREFILL = [("flat-25m", 512), ("flat-25m", 4096), ("block-45m", 4096)]
 TRAIN = ["flat-25m", "block-45m"]
 PRESETS = sorted({row[0].split(":")[0] for row in DECODE + PREFILL} | set(TRAIN))
@@ -46,15 +49,19 @@ def decode_name(preset, context, streams):
     return f"decode/{preset}/context{context}/streams{streams}"
 
 
-def share_of_roof(binaries, figures, roofs, preset, context, streams):
-    """Of the flat presets: each step reads all weights and all keys and values."""
+def flat_step(binaries, preset, context, streams):
+    """Bytes that a step of a flat preset reads, and its operations: all weights, and all
+    keys and values."""
     name, weights = (preset.split(":") + ["fp32"])[:2]
     known = facts(binaries, name, context)  # its state_bytes: of fp32
     moved = (WEIGHT_BYTES[weights] * known["parameters"] +
-             streams * known["state_bytes"] * KV_BYTES / 4)
-    operations = streams * (2 * known["parameters"] + known["state_bytes"] / 2)
-    roof = max(moved / roofs["read_bandwidth"],
-               operations / roofs["matrix_multiply_peak"])
+             streams * known["state_bytes"] * KV_BYTES // 4)
+    return moved, streams * (2 * known["parameters"] + known["state_bytes"] / 2)
+
+
+def share_of_roof(binaries, figures, peak, preset, context, streams):
+    moved, operations = flat_step(binaries, preset, context, streams)
+    roof = max(moved / figures[f"read/{moved}"], operations / peak)
     return roof * figures[decode_name(preset, context, streams)] / streams
 
 
@@ -70,7 +77,9 @@ def measure(benchmark, binaries, environment, quick, roofs):
           f"{figures['kernel_peak'] / 1e9:.0f}")
     figures.update(benchmark(binaries / "train_bench",
                              [f"{kind}/{preset}" for kind in ("train", "train_bf16")
-                              for preset in TRAIN],
+                              for preset in TRAIN] +
+                             [f"read/{flat_step(binaries, *row)[0]}"
+                              for *row, _ in SHARES],
                              environment, quick))
 
     def ratio(above, below):
@@ -81,13 +90,9 @@ def measure(benchmark, binaries, environment, quick, roofs):
         return figures[name] * operations / peak
 
     table = []
-    shares = [("flat-25m", 64, 1, .8), ("flat-25m", 512, 8, .7),
-              ("flat-25m", 512, 32, .6), ("flat-25m", 8192, 1, .6)]
-    shares += [(*row, .8) for row in DECODE if row[0] == BF16]
-    for preset, context, streams, target in shares:
-        table.append((f"{preset}, context {context}, {streams} streams: share of the "
-                      "roof", share_of_roof(binaries, figures, roofs, preset,
-                                            context, streams), target, False))
+    for *row, target in SHARES:
+        table.append(("{}, context {}, {} streams: share of the roof".format(*row),
+                      share_of_roof(binaries, figures, peak, *row), target, False))
     for streams, target in ((1, 8), (16, 20)):
         table.append((f"block-45m over flat-45m, context 8192, {streams} streams",
                       ratio(("block-45m", 8192, streams), ("flat-45m", 8192, streams)),

@@ -3,14 +3,16 @@
 // it: fp32 matrix-multiply peak and read bandwidth. Google Benchmark; run.sh
 // drives it.
 //
-//   train_bench [FLAGS] [train/PRESET | train_bf16/PRESET | cache_read/BYTES]…
+//   train_bench [FLAGS]
+//               [train/PRESET | train_bf16/PRESET | read/BYTES | read_alone/BYTES]…
 //
-// Without rows: train/ of block-10m and flat-10m. train_bf16: matrix products in
+// read: so many bytes again and again, by all threads; read_alone: by one. Without rows: train/ of block-10m and flat-10m. train_bf16: matrix products in
 // bfloat16, whose own peak is matrix_multiply_peak_bf16.
 
 #include <benchmark/benchmark.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -23,6 +25,7 @@
 #include "model/dataset.h"
 #include "model/trainer.h"
 #include "model/version_dir.h"
+#include "tests/bench/read_speed.h"
 
 namespace strata {
 namespace {
@@ -105,26 +108,13 @@ void BM_MatrixMultiplyPeak(benchmark::State& state, torch::ScalarType type) {
       2.0 * n * n * n * state.iterations(), benchmark::Counter::kIsRate);
 }
 
-void BM_ReadBandwidth(benchmark::State& state) {
-  at::set_num_threads(Threads());
-  const auto data = torch::ones({int64_t{64} << 20});  // 256 MiB
-  for (auto _ : state) {
-    const auto sum = data.sum();
-    benchmark::DoNotOptimize(sum.data_ptr());
-  }
-  state.SetBytesProcessed(state.iterations() * (int64_t{256} << 20));
-}
-
-// One thread reads `bytes` again and again, from the cache that they fit into.
-void BM_CacheRead(benchmark::State& state, int64_t bytes) {
-  at::set_num_threads(1);
-  const auto a = torch::ones({bytes / 8});
-  const auto b = torch::ones({bytes / 8});
-  for (auto _ : state) {
-    const auto dot = at::dot(a, b);
-    benchmark::DoNotOptimize(dot.data_ptr());
-  }
-  state.SetBytesProcessed(state.iterations() * bytes);
+// `bytes` are read again and again: a step's weights and states are, and what of them
+// a cache keeps it need not wait for.
+void BM_Read(benchmark::State& state, int threads, int64_t bytes) {
+  const int64_t times = std::max<int64_t>(1, (int64_t{64} << 20) / bytes);
+  ReadSpeed memory(bytes, threads);
+  for (auto _ : state) memory.Read(times);
+  state.SetBytesProcessed(state.iterations() * times * memory.bytes());
 }
 
 }  // namespace
@@ -140,7 +130,8 @@ int main(int argc, char** argv) {
   benchmark::RegisterBenchmark("matrix_multiply_peak_bf16",
                                strata::BM_MatrixMultiplyPeak, torch::kBFloat16)
       ->UseRealTime();
-  benchmark::RegisterBenchmark("read_bandwidth", strata::BM_ReadBandwidth)
+  benchmark::RegisterBenchmark("read_bandwidth", strata::BM_Read,
+                               strata::Threads(), int64_t{1} << 30)
       ->UseRealTime();
   benchmark::Initialize(&argc, argv);
   std::vector<std::string> rows(argv + 1, argv + argc);
@@ -149,8 +140,9 @@ int main(int argc, char** argv) {
     const size_t slash = row.find('/');
     const std::string kind = row.substr(0, slash);
     const std::string what = slash == std::string::npos ? "" : row.substr(slash + 1);
-    if (kind == "cache_read") {
-      benchmark::RegisterBenchmark(row.c_str(), strata::BM_CacheRead,
+    if (kind == "read" || kind == "read_alone") {
+      benchmark::RegisterBenchmark(row.c_str(), strata::BM_Read,
+                                   kind == "read" ? strata::Threads() : 1,
                                    std::atoll(what.c_str()))
           ->UseRealTime();
     } else if (kind == "train" || kind == "train_bf16") {
