@@ -4,28 +4,43 @@
 
 namespace strata {
 namespace {
-// A guess is fed while all up to it hold with this chance.
-constexpr double kWorthwhile = 0.4;
-// What the newest guess weighs in the rate.
-constexpr double kMemory = 0.06;
-// Steps after which a stream whose guesses fail tries again.
-constexpr int64_t kRetry = 16;
+// Several blocks of the usual sizes, as a step that ends one takes longer.
+constexpr int64_t kTrialItems = 64;
+// One trial in so many is of a number that is not the best.
+constexpr int64_t kTryAgain = 16;
+// What the newest trial weighs in a speed.
+constexpr double kNewest = 0.4;
 }  // namespace
 
-int64_t DraftPolicy::Suggest(int64_t most) {
-  int64_t guesses = 0;
-  for (double all = rate_; guesses < most && all >= kWorthwhile; all *= rate_) {
-    ++guesses;
+DraftPolicy::DraftPolicy(int64_t most) {
+  for (const int64_t guesses : {0, 1, 2, 3, 5, 7}) {
+    if (guesses <= most) choices_.push_back({guesses});
   }
-  if (guesses == 0 && ++steps_without_ >= kRetry) guesses = 1;
-  return std::min(guesses, most);
 }
 
-void DraftPolicy::Note(int64_t guesses, int64_t accepted) {
-  if (guesses == 0) return;
-  steps_without_ = 0;
-  for (int64_t i = 0; i < std::min(accepted + 1, guesses); ++i) {
-    rate_ += kMemory * ((i < accepted ? 1.0 : 0.0) - rate_);
+void DraftPolicy::Note(int64_t items, double seconds) {
+  items_ += items;
+  seconds_ += seconds;
+  if (items_ < kTrialItems || seconds_ <= 0) return;
+  double& speed = choices_[current_].speed;
+  const double seen = static_cast<double>(items_) / seconds_;
+  speed = speed == 0 ? seen : speed + kNewest * (seen - speed);
+  items_ = 0;
+  seconds_ = 0;
+  ++trials_;
+  ChooseAnew();
+}
+
+void DraftPolicy::ChooseAnew() {
+  const auto untried =
+      std::find_if(choices_.begin(), choices_.end(),
+                   [](const Choice& choice) { return choice.speed == 0; });
+  const auto best = std::max_element(
+      choices_.begin(), choices_.end(),
+      [](const Choice& a, const Choice& b) { return a.speed < b.speed; });
+  current_ = (untried != choices_.end() ? untried : best) - choices_.begin();
+  if (untried == choices_.end() && trials_ % kTryAgain == 0) {
+    current_ = trials_ / kTryAgain % choices_.size();
   }
 }
 

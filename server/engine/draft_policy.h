@@ -1,31 +1,42 @@
 #pragma once
-// DraftPolicy: how many guesses are worth feeding with a stream's next item. Reading
-// one more item in a step costs little where a step waits for weights, as a lone
-// stream's does, but not nothing, so guesses are made only as far as they are likely
-// to hold (Leviathan et al., "Fast Inference from Transformers via Speculative
-// Decoding", 2211.17192, choose their number by the same rate).
+// DraftPolicy: how many guesses to feed with a stream's next item. Guesses that hold
+// save steps; those that fail, and the making of all, cost time: how much depends on
+// the model, on the machine and on how long the stream is, and how often they hold
+// depends on the text. So nothing is assumed: each number is tried for some items, the
+// one that brought the most items a second is kept, and now and then another one is
+// tried again.
 //
-// Pure policy, one for each stream, like scheduler.h: no thread, no lock, no clock.
+// Pure policy, one for each executor, like scheduler.h: no thread, no lock, no clock.
 // What it says depends on what it was told alone.
 
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace strata {
 
 class DraftPolicy {
  public:
-  // At most `most`: as many as hold together with a chance that is worth it; where not
-  // even one does, one now and then, to see whether that has changed.
-  int64_t Suggest(int64_t most);
-  // Of `guesses` fed in order the first `accepted` held.
-  void Note(int64_t guesses, int64_t accepted);
+  // `most`: what the model can guess at a time.
+  explicit DraftPolicy(int64_t most);
 
-  // The chance that a guess holds whose predecessors did.
-  double rate() const { return rate_; }
+  int64_t guesses() const { return choices_[current_].guesses; }
+  // With so many asked for, a step brought `items` items in `seconds`.
+  void Note(int64_t items, double seconds);
 
  private:
-  double rate_ = 0.7;
-  int64_t steps_without_ = 0;
+  struct Choice {
+    int64_t guesses = 0;
+    double speed = 0;  // items a second; 0 while it was never tried
+  };
+  void ChooseAnew();
+
+  std::vector<Choice> choices_;
+  size_t current_ = 0;
+  int64_t trials_ = 0;
+  // Of the trial of the current one.
+  int64_t items_ = 0;
+  double seconds_ = 0;
 };
 
 }  // namespace strata

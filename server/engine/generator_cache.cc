@@ -1,7 +1,9 @@
 #include "server/engine/generator_cache.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "model/base/log.h"
 #include "model/base/status_macros.h"
 
 namespace strata {
@@ -16,11 +18,20 @@ absl::StatusOr<Generator*> GeneratorCache::Get(
       return entry.generator.get();
     }
   }
-  Entry entry{version, version->weights, nullptr};
+  Entry entry{version, version->weights, nullptr,
+              DraftPolicy(version->weights->drafts())};
   STRATA_ASSIGN_OR_RETURN(entry.generator,
                           version->weights->NewGenerator(options_));
   entries_.push_back(std::move(entry));
   return entries_.back().generator.get();
+}
+
+DraftPolicy* GeneratorCache::Drafting(const Generator* generator) {
+  const auto it = std::find_if(
+      entries_.begin(), entries_.end(),
+      [&](const Entry& entry) { return entry.generator.get() == generator; });
+  STRATA_CHECK(it != entries_.end());
+  return &it->drafting;
 }
 
 void GeneratorCache::DropUnused() {

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/generator.h"
+#include "server/engine/draft_policy.h"
 #include "server/registry/registry.h"
 
 namespace strata {
@@ -21,6 +22,9 @@ class GeneratorCache {
   absl::StatusOr<Generator*> Get(
       const std::shared_ptr<const ServedVersion>& version);
 
+  // What an executor of Get learnt about guesses. Valid as long as it.
+  DraftPolicy* Drafting(const Generator* generator);
+
   // Frees those whose version nobody references any more.
   void DropUnused();
   void Clear() { entries_.clear(); }
@@ -32,6 +36,7 @@ class GeneratorCache {
     // The generator needs the weights to outlive it; members go in reverse.
     std::shared_ptr<const LoadedModel> weights;
     std::unique_ptr<Generator> generator;
+    DraftPolicy drafting;
   };
   const GeneratorOptions options_;
   std::vector<Entry> entries_;

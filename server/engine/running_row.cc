@@ -60,12 +60,10 @@ std::optional<Ending> RunningRow::Expired(MonotonicTime now) {
   return Finish(FinishReason::kDeadline, now);
 }
 
-DraftRow RunningRow::PrepareDraft() {
-  const int64_t left = live_->max_generated - generated_;
+DraftRow RunningRow::PrepareDraft(int64_t guesses) {
   // The last item of all is chosen, not fed.
-  const int64_t most = std::min<int64_t>(
-      live_->request.version->weights->drafts(), std::max<int64_t>(0, left - 1));
-  guesses_.resize(drafting_.Suggest(most));
+  const int64_t fed = live_->max_generated - generated_ - 1;
+  guesses_.resize(std::clamp<int64_t>(guesses, 0, fed));
   return {sequence_.get(), live_->request.items.back(), absl::MakeSpan(guesses_)};
 }
 
@@ -192,7 +190,6 @@ absl::Status RunningRow::ChooseItems(MonotonicTime now,
     }
   }
   if (guesses == 0) return absl::OkStatus();
-  drafting_.Note(guesses, accepted);
   core_->observer().OnDrafts(guesses, accepted);
   guesses_.clear();
   return generator_->Rewind(sequence_.get(), guesses - accepted);

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "model/generator.h"
-#include "server/engine/draft_policy.h"
 #include "server/engine/ending.h"
 #include "server/engine/engine_core.h"
 #include "server/engine/live_request.h"
@@ -39,6 +38,7 @@ class RunningRow {
   // One more step of its worker comes: how many came before, with or without it.
   int64_t CountStep() { return steps_++; }
   RequestPhase phase() const;
+  int64_t generated() const { return generated_; }
   // REQUIRES: its prompt is read.
   PhasedRow phased() const {
     return {generator_, sequence_->size(), phase_period_, joined_};
@@ -48,9 +48,9 @@ class RunningRow {
   // nothing left to do. Sends what a time limit leaves of the output.
   std::optional<Ending> Due(MonotonicTime now);
 
-  // A request for the guesses worth making before the next step, room for none where
-  // none are. REQUIRES: its prompt is read. Points into the row until Prepare.
-  DraftRow PrepareDraft();
+  // A request for at most `guesses` guesses before the next step. REQUIRES: its prompt
+  // is read. Points into the row until Prepare.
+  DraftRow PrepareDraft(int64_t guesses);
   // So many were made.
   void TakeDraft(int64_t guesses) { guesses_.resize(guesses); }
 
@@ -94,7 +94,6 @@ class RunningRow {
   int64_t feeding_ = 0;  // items of the step in progress
   int64_t generated_ = 0;
   const int64_t phase_period_;
-  DraftPolicy drafting_;
   std::vector<Item> guesses_;  // at what follows the newest item
   std::vector<Item> fed_;      // that item and they
   bool joined_ = false;  // it has decoded an item behind its prompt's first one

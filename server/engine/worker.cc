@@ -138,21 +138,24 @@ void Worker::StepVersion(Generator* generator, const std::vector<size_t>& rows,
                          const std::vector<int64_t>& plan) {
   core_->queue().Beat(index_);
   const MonotonicTime before = core_->Now();
-  Draft(generator, rows);
-  std::vector<StepRow> batch;
-  int64_t decode_rows = 0;
+  std::vector<size_t> decoding;
   int64_t prefill_items = 0;
+  int64_t generated = 0;  // before the step
   for (const size_t i : rows) {
     if (rows_[i]->prefill_remaining() > 0) {
       prefill_items += plan[i];
     } else {
-      ++decode_rows;
+      decoding.push_back(i);
+      generated += rows_[i]->generated();
     }
-    batch.push_back(rows_[i]->Prepare(plan[i]));
   }
+  const bool drafting = MayDraft(generator, decoding.size());
+  if (drafting) Draft(generator, decoding);
+  std::vector<StepRow> batch;
+  for (const size_t i : rows) batch.push_back(rows_[i]->Prepare(plan[i]));
   const absl::Status status = generator->Step(batch);
   const MonotonicTime now = core_->Now();
-  core_->observer().OnStep(Seconds(now - before), decode_rows, prefill_items);
+  core_->observer().OnStep(Seconds(now - before), decoding.size(), prefill_items);
   CountFault(status);
   if (!status.ok()) {
     Log(Severity::kError, "step failed",
@@ -165,30 +168,37 @@ void Worker::StepVersion(Generator* generator, const std::vector<size_t>& rows,
     return;
   }
   for (const size_t i : rows) AdvanceRow(i, now);
+  if (!drafting || prefill_items > 0) return;
+  for (const size_t i : decoding) {
+    if (rows_[i] == nullptr) return;  // a last step may have been cut short
+    generated -= rows_[i]->generated();
+  }
+  generators_.Drafting(generator)->Note(-generated, Seconds(core_->Now() - before));
 }
 
-// Guesses are help that a step can do without: where making them fails there are none.
-// None while a stream waits for its phase, past which those that run would leap.
-void Worker::Draft(Generator* generator, const std::vector<size_t>& rows) {
+// No guesses while a stream waits for its phase: those that run would leap past it.
+bool Worker::MayDraft(const Generator* generator, size_t decode_rows) const {
   int64_t decoding = 0;
   for (const auto& row : rows_) {
     if (row == nullptr || row->generator() != generator) continue;
     if (row->prefill_remaining() == 0) ++decoding;
   }
+  return decoding > 0 && decoding <= core_->options().draft_streams &&
+         decoding == static_cast<int64_t>(decode_rows);
+}
+
+// Guesses are help that a step can do without: where making them fails there are none.
+void Worker::Draft(Generator* generator, const std::vector<size_t>& rows) {
+  const int64_t guesses = generators_.Drafting(generator)->guesses();
   std::vector<DraftRow> drafts;
-  std::vector<size_t> of;
+  bool any = false;
   for (const size_t i : rows) {
-    if (rows_[i]->prefill_remaining() > 0) continue;
-    of.push_back(i);
-    drafts.push_back(rows_[i]->PrepareDraft());
+    drafts.push_back(rows_[i]->PrepareDraft(guesses));
+    any = any || !drafts.back().guesses.empty();
   }
-  const bool few = decoding <= core_->options().draft_streams &&
-                   decoding == static_cast<int64_t>(of.size());
-  const auto wants = [](const DraftRow& row) { return !row.guesses.empty(); };
-  const bool any = std::any_of(drafts.begin(), drafts.end(), wants);
-  const bool made = few && any && generator->Draft(absl::MakeSpan(drafts)).ok();
-  for (size_t i = 0; i < of.size(); ++i) {
-    rows_[of[i]]->TakeDraft(made ? drafts[i].count : 0);
+  const bool made = any && generator->Draft(absl::MakeSpan(drafts)).ok();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    rows_[rows[i]]->TakeDraft(made ? drafts[i].count : 0);
   }
 }
 

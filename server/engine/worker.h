@@ -27,7 +27,9 @@ class Worker {
   void Begin(LiveRequestPtr live);
   void EndDueRows();
   void StepRows();
-  // Of the decoding rows of one version, while there are few.
+  // Whether guesses are made for these rows, all that decode in this step.
+  bool MayDraft(const Generator* generator, size_t decode_rows) const;
+  // For the decoding rows of one version.
   void Draft(Generator* generator, const std::vector<size_t>& rows);
   // Decoding rows that wait for their phase sit out.
   void HoldForPhase(std::vector<int64_t>* plan);

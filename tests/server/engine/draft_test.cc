@@ -107,24 +107,50 @@ TEST_F(DraftTest, WhateverIsGuessedTheOutputIsTheSame) {
   }
 }
 
-TEST_F(DraftTest, GuessesThatHoldSaveSteps) {
-  Use(Guessing(Likeliest), {.observer = &observer_});
-  EngineRequest request = Request("greedy", 100);
-  request.sampling.temperature = 0;
-  request.sampling.ignore_eos = true;
-  EXPECT_EQ(Submit(request)->Wait().finish->generated_items, 100);
+// A step takes `step` and `item` for each item that it reads.
+struct Cost {
+  std::chrono::microseconds step;
+  std::chrono::microseconds item;
+};
+
+class DraftCostTest : public DraftTest {
+ protected:
+  // Items for which `guess` is asked and steps made, of a text of 2000.
+  void Generate(const Cost& cost, std::function<Item(absl::Span<const Item>)> guess) {
+    FakeModelOptions options = Guessing(std::move(guess));
+    options.on_step = [this, cost](absl::Span<const StepRow> rows) {
+      for (const StepRow& row : rows) clock.Advance(cost.item * row.items.size());
+      clock.Advance(cost.step);
+      return absl::OkStatus();
+    };
+    Use(std::move(options), {.clock = &clock, .observer = &observer_});
+    EngineRequest request = Request("one", 2000);
+    request.sampling.temperature = 0;
+    request.sampling.ignore_eos = true;
+    EXPECT_EQ(Submit(request)->Wait().finish->generated_items, 2000);
+  }
+};
+
+TEST_F(DraftCostTest, GuessesThatHoldSaveSteps) {
+  Generate({std::chrono::microseconds(100), std::chrono::microseconds(10)}, Likeliest);
   EXPECT_EQ(observer_.accepted, observer_.guesses);
-  EXPECT_LT(model->steps, 40);
-  EXPECT_EQ(model->steps, 100 - observer_.accepted);
+  EXPECT_EQ(model->steps, 2000 - observer_.accepted);
+  EXPECT_LT(model->steps, 750);
 }
 
-TEST_F(DraftTest, GuessesThatFailAreSoonGivenUp) {
-  Use(Guessing([](auto) { return Item{'x'}; }), {.observer = &observer_});
-  EngineRequest request = Request("wrong", 400);
-  request.sampling.ignore_eos = true;
-  Submit(request)->Wait();
-  EXPECT_LT(observer_.guesses, 60);
-  EXPECT_GT(observer_.guesses, 20) << "it never tried again";
+TEST_F(DraftCostTest, GuessesThatFailAreSeldomMade) {
+  Generate({std::chrono::microseconds(100), std::chrono::microseconds(10)},
+           [](auto) { return Item{'x'}; });
+  EXPECT_LT(observer_.guesses, 700);
+  EXPECT_GT(observer_.guesses, 300) << "it never tried again";
+}
+
+TEST_F(DraftCostTest, NorAreThoseThatCostWhatTheySave) {
+  Generate({std::chrono::microseconds(1), std::chrono::microseconds(100)},
+           [](absl::Span<const Item> items) {
+             return items.back() % 2 == 0 ? Item{'x'} : Likeliest(items);
+           });
+  EXPECT_GT(model->steps, 1700);
 }
 
 TEST_F(DraftTest, OnlyWhileFewStreamsDecode) {
@@ -136,7 +162,7 @@ TEST_F(DraftTest, OnlyWhileFewStreamsDecode) {
     model->gate.Close();
     std::vector<std::shared_ptr<RecordingSink>> sinks;
     for (int i = 0; i < 4; ++i) {
-      EngineRequest request = Request(absl::StrCat(i), 40 + 30 * i, "hello" + std::string(i, 'o'));
+      EngineRequest request = Request(absl::StrCat(i), 40 + 300 * i, "hello" + std::string(i, 'o'));
       request.sampling.temperature = 0;
       request.sampling.ignore_eos = true;
       sinks.push_back(Submit(request));
@@ -148,27 +174,37 @@ TEST_F(DraftTest, OnlyWhileFewStreamsDecode) {
   }
 }
 
-TEST(DraftPolicyTest, AsManyAsAreLikelyToHold) {
-  DraftPolicy policy;
-  EXPECT_EQ(policy.Suggest(0), 0);
-  EXPECT_EQ(policy.Suggest(1), 1);
-  for (int i = 0; i < 50; ++i) policy.Note(3, 3);
-  EXPECT_GT(policy.rate(), 0.99);
-  EXPECT_EQ(policy.Suggest(7), 7);
-  for (int i = 0; i < 20; ++i) policy.Note(3, 0);
-  EXPECT_EQ(policy.Suggest(7), 0);
+TEST(DraftPolicyTest, TriesEachNumberThenKeepsTheFastest) {
+  DraftPolicy policy(3);
+  std::vector<int64_t> steps(4);
+  for (int i = 0; i < 4000; ++i) {
+    const int64_t guesses = policy.guesses();
+    ASSERT_LE(guesses, 3);
+    ++steps[guesses];
+    policy.Note(1 + guesses, guesses == 2 ? 1.0 : 1.5 + guesses);
+  }
+  for (const int64_t tried : steps) EXPECT_GT(tried, 30);
+  EXPECT_GT(steps[2], 2400);
 }
 
-TEST(DraftPolicyTest, TriesAgainNowAndThen) {
-  DraftPolicy policy;
-  for (int i = 0; i < 100; ++i) policy.Note(1, 0);
-  int tried = 0;
-  for (int i = 0; i < 160; ++i) {
-    const int64_t guesses = policy.Suggest(3);
-    tried += guesses > 0;
-    policy.Note(guesses, 0);
-  }
-  EXPECT_EQ(tried, 10);
+TEST(DraftPolicyTest, FollowsAChange) {
+  DraftPolicy policy(7);
+  const auto run = [&](int64_t best) {
+    int64_t chosen = 0;
+    for (int i = 0; i < 8000; ++i) {
+      chosen += policy.guesses() == best;
+      policy.Note(2, policy.guesses() == best ? 1 : 2);
+    }
+    return chosen;
+  };
+  EXPECT_GT(run(7), 6000);
+  EXPECT_GT(run(0), 4000);
+}
+
+TEST(DraftPolicyTest, OfAModelThatCannotGuessNothingIsAsked) {
+  DraftPolicy policy(0);
+  for (int i = 0; i < 1000; ++i) policy.Note(1, 1);
+  EXPECT_EQ(policy.guesses(), 0);
 }
 
 }  // namespace
