@@ -14,6 +14,7 @@ strata_library(strata_model
     json_place.cc
     key_unions.cc
     line_reader.cc
+    logit_weights.cc
     manifest.cc
     model_config.cc
     model_config_json.cc
@@ -47,3 +48,6 @@ strata_library(strata_model
     version_dir.cc
   DEPS strata_base absl::status absl::statusor absl::strings absl::span
        nlohmann_json::nlohmann_json OpenSSL::Crypto ${CMAKE_DL_LIBS})
+# Equal results on every machine: a * b + c is two roundings everywhere.
+set_source_files_properties(${CMAKE_CURRENT_SOURCE_DIR}/logit_weights.cc PROPERTIES
+  COMPILE_OPTIONS "-O3;-ffp-contract=off")

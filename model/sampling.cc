@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/random.h"
 #include "model/base/status_macros.h"
+#include "model/logit_weights.h"
 
 namespace strata {
 namespace {
@@ -27,27 +28,21 @@ absl::Status Range(bool ok, absl::string_view field, double value,
       absl::StrCat(field, " is ", value, "; must be in ", range));
 }
 
-absl::Status CheckLogits(absl::Span<const float> logits) {
-  if (logits.size() < kVocab) {
-    return absl::InternalError(absl::StrCat("a row of ", logits.size(),
-                                            " logits; must have at least ", kVocab));
-  }
-  bool finite = false;
+// Of a row of which something is broken.
+absl::Status BrokenLogits(absl::Span<const float> logits) {
   for (size_t i = 0; i < logits.size(); ++i) {
     if (std::isnan(logits[i]) || logits[i] == HUGE_VALF) {
       return absl::InternalError(
           absl::StrCat("logit of item ", i, " is ", logits[i]));
     }
-    finite = finite || std::isfinite(logits[i]);
   }
-  if (!finite) return absl::InternalError("every logit is -inf");
-  return absl::OkStatus();
+  return absl::InternalError("every logit is -inf");
 }
 
 // Positive logits are divided and negative ones multiplied, so that a penalty
 // above 1 always makes an item less likely.
 void Penalise(absl::Span<const Item> recent, const SamplingParams& params,
-              std::vector<double>* logits) {
+              std::vector<float>* logits) {
   if (params.repetition_penalty == 1.0) return;
   const size_t window = static_cast<size_t>(params.repetition_window);
   if (recent.size() > window) recent.remove_prefix(recent.size() - window);
@@ -57,9 +52,16 @@ void Penalise(absl::Span<const Item> recent, const SamplingParams& params,
   once.erase(std::unique(once.begin(), once.end()), once.end());
   for (const Item item : once) {
     if (item < 0 || item >= vocab) continue;
-    double& logit = (*logits)[item];
-    logit = logit > 0 ? logit / params.repetition_penalty
-                      : logit * params.repetition_penalty;
+    float& logit = (*logits)[item];
+    logit = static_cast<float>(logit > 0 ? logit / params.repetition_penalty
+                                         : logit * params.repetition_penalty);
+  }
+}
+
+// What may not be drawn.
+void Forbid(bool ignore_eos, std::vector<float>* logits) {
+  for (Item item = kSos; item < kVocab; ++item) {
+    if (item != kEos || ignore_eos) (*logits)[item] = -HUGE_VALF;
   }
 }
 
@@ -67,25 +69,19 @@ bool IsLikelier(const Candidate& a, const Candidate& b) {
   return a.weight > b.weight || (a.weight == b.weight && a.item < b.item);
 }
 
-// What may be drawn, in order of the items.
-void FillCandidates(const std::vector<double>& logits, bool ignore_eos,
-                    std::vector<Candidate>* out) {
-  out->clear();
+// What may be drawn, the likeliest top_k of them (0: all), the likeliest first.
+void FillCandidates(absl::Span<const float> logits, int top_k,
+                    std::vector<Candidate>* candidates) {
+  candidates->clear();
   for (size_t i = 0; i < logits.size(); ++i) {
-    const auto item = static_cast<Item>(i);
-    const bool allowed = IsText(item) || (item == kEos && !ignore_eos);
-    if (allowed && logits[i] > kMinusInf) out->push_back({item, logits[i]});
+    if (logits[i] > kMinusInf) candidates->push_back({static_cast<Item>(i), logits[i]});
   }
-}
-
-// The likeliest top_k of them (0: all), the likeliest first. Only what cuts off a
-// tail needs an order; a plain draw goes through the items as they are.
-void SortAndKeepTopK(int top_k, std::vector<Candidate>* candidates) {
-  const size_t keep = top_k > 0 ? std::min<size_t>(top_k, candidates->size())
-                                : candidates->size();
-  std::partial_sort(candidates->begin(), candidates->begin() + keep,
-                    candidates->end(), IsLikelier);
-  candidates->resize(keep);
+  if (top_k > 0 && static_cast<size_t>(top_k) < candidates->size()) {
+    std::nth_element(candidates->begin(), candidates->begin() + top_k,
+                     candidates->end(), IsLikelier);
+    candidates->resize(top_k);
+  }
+  std::sort(candidates->begin(), candidates->end(), IsLikelier);
 }
 
 double Sum(const std::vector<Candidate>& candidates) {
@@ -128,24 +124,72 @@ Item Draw(const std::vector<Candidate>& candidates, double uniform) {
   return candidates[last].item;
 }
 
-Item Choose(const SamplingParams& params, int64_t position,
-            std::vector<Candidate>* chosen_from) {
-  std::vector<Candidate>& candidates = *chosen_from;
-  const Candidate likeliest =
-      *std::min_element(candidates.begin(), candidates.end(), IsLikelier);
-  if (params.temperature == 0.0) return likeliest.item;
-  const bool cut = params.top_k > 0 || params.top_p < 1 || params.min_p > 0;
-  if (cut) SortAndKeepTopK(params.top_k, &candidates);
-  const double top = likeliest.weight;
+double Uniform(const SamplingParams& params, int64_t position) {
+  return RandomUniform(params.seed, kSamplingStream, static_cast<uint64_t>(position));
+}
+
+// Only what cuts off a tail needs an order.
+Item DrawFromTop(absl::Span<const float> logits, const SamplingParams& params,
+                 int64_t position) {
+  thread_local std::vector<Candidate> candidates;
+  FillCandidates(logits, params.top_k, &candidates);
+  const double top = candidates.front().weight;
   for (Candidate& candidate : candidates) {
-    // Dividing the difference keeps tiny temperatures finite: the top is
-    // exp(0) and the rest underflow to 0.
     candidate.weight = std::exp((candidate.weight - top) / params.temperature);
   }
   KeepTopP(params.top_p, &candidates);
-  if (cut) KeepMinP(params.min_p, &candidates);
-  return Draw(candidates, RandomUniform(params.seed, kSamplingStream,
-                                        static_cast<uint64_t>(position)));
+  KeepMinP(params.min_p, &candidates);
+  return Draw(candidates, Uniform(params, position));
+}
+
+// Sum of a part, in four chains that a processor adds side by side.
+double SumOf(absl::Span<const float> weights) {
+  double sums[4] = {};
+  size_t i = 0;
+  for (; i + 4 <= weights.size(); i += 4) {
+    for (int chain = 0; chain < 4; ++chain) sums[chain] += weights[i + chain];
+  }
+  for (; i < weights.size(); ++i) sums[0] += weights[i];
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+// The items as they are: a part that the target lies beyond is passed at once.
+Item DrawFromAll(absl::Span<const float> logits, float top,
+                 const SamplingParams& params, int64_t position) {
+  constexpr size_t kPart = 32;
+  thread_local std::vector<float> weights;
+  weights.resize(logits.size());
+  ExpWeights(logits, top, params.temperature, absl::MakeSpan(weights));
+  const absl::Span<const float> all(weights);
+  double total = 0;
+  for (size_t i = 0; i < all.size(); i += kPart) total += SumOf(all.subspan(i, kPart));
+  const double target = Uniform(params, position) * total;
+  size_t begin = 0;
+  double sum = 0;
+  for (; begin + kPart < all.size(); begin += kPart) {
+    const double behind = sum + SumOf(all.subspan(begin, kPart));
+    if (target < behind) break;
+    sum = behind;
+  }
+  for (size_t i = begin; i < all.size(); ++i) {
+    sum += all[i];
+    if (target < sum) return static_cast<Item>(i);
+  }
+  // Rounding left the target at the very end: the last item with any mass.
+  size_t last = all.size() - 1;
+  while (last > 0 && all[last] <= 0) --last;
+  return static_cast<Item>(last);
+}
+
+Item Choose(absl::Span<const float> logits, float top, const SamplingParams& params,
+            int64_t position) {
+  if (params.temperature == 0.0) {
+    return static_cast<Item>(std::find(logits.begin(), logits.end(), top) -
+                             logits.begin());
+  }
+  const bool cut = params.top_k > 0 || params.top_p < 1 || params.min_p > 0;
+  return cut ? DrawFromTop(logits, params, position)
+             : DrawFromAll(logits, top, params, position);
 }
 
 }  // namespace
@@ -170,17 +214,21 @@ absl::StatusOr<Item> SampleItem(absl::Span<const float> logits,
                                 const SamplingParams& params, int64_t position,
                                 absl::Span<const Item> recent,
                                 float* log_prob) {
-  STRATA_RETURN_IF_ERROR(CheckLogits(logits));
-  // Kept from step to step: with a tokeniser they are long.
-  thread_local std::vector<double> adjusted;
-  thread_local std::vector<Candidate> candidates;
+  if (logits.size() < kVocab) {
+    return absl::InternalError(absl::StrCat("a row of ", logits.size(),
+                                            " logits; must have at least ", kVocab));
+  }
+  const LogitRange range = RangeOf(logits);
+  if (range.broken || range.top == -HUGE_VALF) return BrokenLogits(logits);
+  thread_local std::vector<float> adjusted;  // kept: with a tokeniser it is long
   adjusted.assign(logits.begin(), logits.end());
   Penalise(recent, params, &adjusted);
-  FillCandidates(adjusted, params.ignore_eos, &candidates);
-  if (candidates.empty()) {
+  Forbid(params.ignore_eos, &adjusted);
+  const float top = RangeOf(adjusted).top;
+  if (top == -HUGE_VALF) {
     return absl::InternalError("every item that may be drawn has logit -inf");
   }
-  const Item item = Choose(params, position, &candidates);
+  const Item item = Choose(adjusted, top, params, position);
   if (log_prob != nullptr) {
     *log_prob = static_cast<float>(LogProb(logits, item));
   }

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "model/vector_exp.h"
+
 #define STRATA_INLINE static inline __attribute__((always_inline))
 
 namespace strata {
@@ -64,27 +66,7 @@ STRATA_INLINE void Store(T* p, V v) {
 
 // ---- elementary functions ---------------------------------------------------
 
-// e^x: x = n ln 2 + r, a polynomial in r (Cephes), exponent bits from n.
-// 0 below -87.3 and for -inf; saturates above 88.
-STRATA_INLINE VecF Exp(VecF x) {
-  const VecI live = x > -87.3f;
-  VecF c = x > 88.0f ? VecF{} + 88.0f : x;
-  c = live ? c : VecF{} - 87.3f;
-  const VecF magic = VecF{} + 12582912.0f;  // 1.5 * 2^23: rounds to an integer
-  const VecF shifted = c * 1.44269504f + magic;
-  const VecF n = shifted - magic;
-  VecF r = c - n * 0.693359375f;
-  r = r - n * -2.12194440e-4f;
-  VecF p = VecF{} + 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * (r * r) + r + 1.0f;
-  const VecI bits = ((VecI)shifted - (VecI)magic) << 23;
-  return (VecF)(((VecI)p + bits) & live);
-}
+STRATA_INLINE VecF Exp(VecF x) { return VectorExp<VecF, VecI>(x); }
 STRATA_INLINE VecD Exp(VecD x) {
   VecD y;
 #pragma GCC unroll 8

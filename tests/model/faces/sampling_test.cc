@@ -8,6 +8,8 @@
 #include <limits>
 #include <set>
 
+#include "model/logit_weights.h"
+
 namespace strata {
 namespace {
 
@@ -51,6 +53,38 @@ std::vector<Item> Ranked(const std::vector<float>& logits) {
   std::stable_sort(items.begin(), items.end(),
                    [&](Item a, Item b) { return logits[a] > logits[b]; });
   return items;
+}
+
+TEST(ExpWeights, AreTheFormulasWithinTheHeadersBound) {
+  for (const size_t n : {1, 3, 4, 260, 261}) {
+    for (const double temperature : {1e-300, 0.01, 0.7, 1.0, 100.0}) {
+      std::vector<float> logits(n), weights(n);
+      for (size_t i = 0; i < n; ++i) logits[i] = 40.0f * std::sin(1.0f + i * i);
+      if (n > 3) logits[1] = -kInf;
+      const LogitRange range = RangeOf(logits);
+      EXPECT_FALSE(range.broken);
+      EXPECT_EQ(range.top, *std::max_element(logits.begin(), logits.end()));
+      ExpWeights(logits, range.top, temperature, absl::MakeSpan(weights));
+      for (size_t i = 0; i < n; ++i) {
+        const double want = std::exp((double{logits[i]} - range.top) / temperature);
+        EXPECT_NEAR(weights[i], want, want * 1e-5 + 1e-37) << n << " " << i;
+      }
+    }
+  }
+}
+
+TEST(ExpWeights, EveryPlaceOfARowIsLookedAt) {
+  for (size_t n = 1; n < 20; ++n) {
+    for (size_t i = 0; i < n; ++i) {
+      std::vector<float> logits(n, -3.0f);
+      logits[i] = 2;
+      EXPECT_EQ(RangeOf(logits).top, 2);
+      for (const float broken : {kInf, std::nanf("")}) {
+        logits[i] = broken;
+        EXPECT_TRUE(RangeOf(logits).broken) << n << " " << i;
+      }
+    }
+  }
 }
 
 TEST(LogProb, IsNormalised) {
