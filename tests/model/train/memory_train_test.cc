@@ -5,17 +5,15 @@
 #include <torch/torch.h>
 
 #include <cmath>
-#include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "model/hierarchy/item_loss.h"
-#include "model/segment_rule.h"
 #include "model/train/batch_tensors.h"
 #include "model/train/batcher.h"
 #include "model/train/evaluate.h"
 #include "model/train/language_task.h"
-#include "model/train/train_hooks.h"
 #include "tests/model/train/kill_runs.h"
 #include "tests/model/train/train_fixture.h"
 
