@@ -30,6 +30,7 @@ strata_library(strata_model
     scope_global_local.cc
     scope_rule.cc
     scope_strided.cc
+    segment_rule.cc
     sentence_splitter.cc
     sentencepiece_file.cc
     sentencepiece_plugin.cc

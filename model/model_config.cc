@@ -11,6 +11,7 @@
 #include "model/field_check.h"
 #include "model/items.h"
 #include "model/position_shape.h"
+#include "model/segment_rule.h"
 #include "model/unit_rule.h"
 
 namespace strata {
@@ -30,7 +31,7 @@ auto Fields(const LevelConfig& l) {
                   l.block_min, l.block_mean, l.pool, l.bridge, l.prefix, l.bridge_window,
                   l.position, l.position_span, l.dilation, l.stride, l.global_items,
                   l.leaf, l.summaries, l.tree_height, l.repeats, l.gate,
-                  l.piece_classes);
+                  l.piece_classes, l.memory);
 }
 
 auto Fields(const ModelConfig& c) {
@@ -326,6 +327,7 @@ absl::Status ValidateModelConfig(const ModelConfig& config) {
     STRATA_RETURN_IF_ERROR(
         ValidatePosition(config, l, absl::StrCat("levels[", l, "].")));
   }
+  STRATA_RETURN_IF_ERROR(ValidateMemory(config));
   return CheckAvailability(config);
 }
 

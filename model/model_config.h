@@ -61,8 +61,16 @@ enum class GateKind {
   kGru,       // gates of a recurrent unit choose, by channel
 };
 
+// What of a text's earlier segments its later ones see in training, and what a
+// sequence keeps of its past: model/segment_rule.h.
+enum class MemoryKind {
+  kNone,     // segments know nothing of one another
+  kSegment,  // what the windows show: Transformer-XL
+};
+
 // As config.json spells them.
 const char* ScopeName(Scope scope);
+const char* MemoryName(MemoryKind kind);
 const char* PoolName(PoolKind kind);
 
 struct LevelConfig {
@@ -81,6 +89,7 @@ struct LevelConfig {
   // weights (model/hierarchy/layer_stack.h).
   int repeats = 1;
   GateKind gate = GateKind::kResidual;
+  MemoryKind memory = MemoryKind::kNone;  // of all levels or of none
   // Below the top only:
   BlockRule block_rule = BlockRule::kFixed;
   int block_min = 0;   // items it covers at least, where the rule is not fixed

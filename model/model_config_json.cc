@@ -35,6 +35,9 @@ constexpr Name<BridgeKind> kBridges[] = {{BridgeKind::kLinear, "linear"},
 constexpr Name<GateKind> kGates[] = {{GateKind::kResidual, "residual"},
                                      {GateKind::kGru, "gru"}};
 
+constexpr Name<MemoryKind> kMemories[] = {{MemoryKind::kNone, "none"},
+                                          {MemoryKind::kSegment, "segment"}};
+
 constexpr Name<BlockRule> kBlockRules[] = {{BlockRule::kFixed, "fixed"},
                                            {BlockRule::kSpacelike, "spacelike"},
                                            {BlockRule::kRouter, "router"}};
@@ -111,6 +114,7 @@ LevelConfig ReadLevel(JsonObject* object) {
   object->Get("block", &level.block);
   GetOptional(object, "repeats", &level.repeats);
   GetOptional(object, "gate", kGates, &level.gate);
+  GetOptional(object, "memory", kMemories, &level.memory);
   GetOptional(object, "block_rule", kBlockRules, &level.block_rule);
   GetOptional(object, "block_min", &level.block_min);
   GetOptional(object, "block_mean", &level.block_mean);
@@ -135,6 +139,7 @@ LevelConfig ReadLevel(JsonObject* object) {
 }  // namespace
 
 const char* ScopeName(Scope scope) { return RuleOf(scope).name; }
+const char* MemoryName(MemoryKind kind) { return NameOf(kMemories, kind); }
 const char* PoolName(PoolKind kind) { return NameOf(kPools, kind); }
 
 absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json) {
@@ -180,6 +185,7 @@ std::string ModelConfigToJson(const ModelConfig& config) {
     };
     add("repeats", level.repeats, defaults.repeats);
     if (level.gate != defaults.gate) out["gate"] = NameOf(kGates, level.gate);
+    if (level.memory != defaults.memory) out["memory"] = MemoryName(level.memory);
     if (level.block_rule != defaults.block_rule) {
       out["block_rule"] = NameOf(kBlockRules, level.block_rule);
     }

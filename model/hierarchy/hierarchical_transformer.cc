@@ -49,6 +49,23 @@ torch::Tensor HierarchicalTransformerImpl::Contexts(
   return ContextsOf(Embed(items), items, segments, activations);
 }
 
+torch::Tensor HierarchicalTransformerImpl::SegmentContexts(
+    const torch::Tensor& items, const torch::Tensor& segments,
+    const torch::Tensor& continues, SegmentMemory* memory,
+    std::vector<LevelActivations>* activations) {
+  absl::Span<LevelActivations> kept;
+  if (activations != nullptr) {
+    activations->assign(levels_.size(), {});
+    kept = absl::MakeSpan(*activations);
+  }
+  memory->Begin(continues);
+  auto contexts = levels_[0]->forward(
+      Dropped(Embed(items), is_training() ? config_.dropout : 0.0), segments, nullptr,
+      LevelSpan(levels_).subspan(1), kept, memory->levels());
+  memory->End(segments);
+  return contexts;
+}
+
 torch::Tensor HierarchicalTransformerImpl::ContextsOf(
     const torch::Tensor& embedded, const torch::Tensor& items,
     const torch::Tensor& segments,

@@ -17,6 +17,7 @@
 
 #include "model/availability.h"
 #include "model/hierarchy/level.h"
+#include "model/hierarchy/segment_memory.h"
 #include "model/model_config.h"
 #include "model/nn/linear.h"
 
@@ -50,6 +51,14 @@ class HierarchicalTransformerImpl : public torch::nn::Module {
                            const torch::Tensor& items,
                            const torch::Tensor& segments = {},
                            std::vector<LevelActivations>* activations = nullptr);
+  // Of a segment of texts, items [B, n], n a multiple of S_top: the contexts that
+  // predict them, [B, n, D0]. `segments` [B, n]. `memory` holds what came before and
+  // then what the next segment needs; `continues` [B] of bool says which rows go on.
+  // REQUIRES: CarriesMemory(config).
+  torch::Tensor SegmentContexts(const torch::Tensor& items,
+                                const torch::Tensor& segments,
+                                const torch::Tensor& continues, SegmentMemory* memory,
+                                std::vector<LevelActivations>* activations = nullptr);
   torch::Tensor Embed(const torch::Tensor& items);
   // The logits of item t + head from context t: 0 is the ordinary head, 1 to
   // ngram_heads the others (model/hierarchy/item_loss.h). contexts [.., D0].

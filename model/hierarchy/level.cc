@@ -4,6 +4,7 @@
 #include "model/hierarchy/prefix_items.h"
 #include "model/nn/document_index.h"
 #include "model/position_shape.h"
+#include "model/segment_rule.h"
 #include "model/unit_rule.h"
 
 namespace strata {
@@ -53,21 +54,27 @@ LevelImpl::LevelImpl(const ModelConfig& config, int l, ShadowFaults faults)
 torch::Tensor LevelImpl::forward(const torch::Tensor& z,
                                  const torch::Tensor& segments,
                                  const RaggedUnits* units, LevelSpan above,
-                                 absl::Span<LevelActivations> activations) {
-  const auto h = Encode(z, segments, {});
+                                 absl::Span<LevelActivations> activations,
+                                 MemorySpan memories) {
+  const bool carried = !memories.empty();
+  const auto h = carried ? RunSegment(*enc_, SpecOf(config_, config_.enc_scope), z,
+                                      segments, memories[0], &memories[0].enc)
+                         : Encode(z, segments, {});
   const bool looks_ahead =
       config_.enc_layers > 0 && config_.enc_scope == Scope::kBidirBlock;
   const bool skip_items = looks_ahead && !faults_.skip_bidirectional;
-  auto u = Shift(skip_items ? z : h, segments);
+  const auto& skip = skip_items ? z : h;
+  auto u = carried ? ShiftSegment(skip, segments, &memories[0])
+                   : Shift(skip, segments);
   if (config_.bridge == BridgeKind::kPrefix) {
-    u = DecodeWithPrefixes(u, h, segments, above, activations);
+    u = DecodeWithPrefixes(u, h, segments, above, activations, memories);
   } else {
     if (!above.empty()) {
       u = router_.is_empty()
-              ? AddAbove(u, h, segments, units, above, activations)
+              ? AddAbove(u, h, segments, units, above, activations, memories)
               : AddAboveRouted(u, h, segments, above, activations);
     }
-    u = Decode(u, segments);
+    u = Decode(u, segments, memories);
   }
   auto c = norm_->forward(u);
   if (!activations.empty()) {
@@ -88,7 +95,12 @@ torch::Tensor LevelImpl::Encode(const torch::Tensor& z,
 }
 
 torch::Tensor LevelImpl::Decode(const torch::Tensor& u,
-                                const torch::Tensor& segments) {
+                                const torch::Tensor& segments,
+                                MemorySpan memories) {
+  if (!memories.empty()) {
+    return RunSegment(*dec_, DecoderSpec(config_), u, segments, memories[0],
+                      &memories[0].dec);
+  }
   return config_.dec_scope == Scope::kTree
              ? RunTree(u, segments)
              : RunStack(*dec_, DecoderSpec(config_), u, segments, {});
@@ -97,11 +109,11 @@ torch::Tensor LevelImpl::Decode(const torch::Tensor& u,
 torch::Tensor LevelImpl::DecodeWithPrefixes(
     const torch::Tensor& u, const torch::Tensor& h,
     const torch::Tensor& segments, LevelSpan above,
-    absl::Span<LevelActivations> activations) {
-  const auto o =
-      Above(h, SegmentsAbove(segments, nullptr), nullptr, above, activations);
+    absl::Span<LevelActivations> activations, MemorySpan memories) {
+  const auto o = Above(h, SegmentsAbove(segments, nullptr), nullptr, above,
+                       activations, memories);
   const auto y = Decode(WithPrefixes(config_, u, Bridge(o)),
-                        SegmentsOfPlaces(config_, segments));
+                        SegmentsOfPlaces(config_, segments), memories);
   return WithoutPrefixes(config_, y, u.size(1));
 }
 
@@ -139,6 +151,40 @@ torch::Tensor LevelImpl::RunStack(LayerStackImpl& stack, const ScopeSpec& spec,
   });
 }
 
+torch::Tensor LevelImpl::RunSegment(LayerStackImpl& stack, const ScopeSpec& spec,
+                                    const torch::Tensor& x,
+                                    const torch::Tensor& segments,
+                                    const LevelMemory& level,
+                                    std::vector<torch::Tensor>* memories) {
+  if (stack.runs() == 0) return x;
+  const auto options = x.options().requires_grad(false);
+  const int64_t carried = CarriedItems(spec);
+  const int64_t items = carried + x.size(1);
+  const AttentionPlan plan =
+      MakeAttentionPlan(spec, x.size(0), items,
+                        WithPastSegments(level, carried, segments),
+                        turns_.Get(items, options), options);
+  return stack.Run(x, [&](int run, TransformerLayerImpl& layer,
+                          const torch::Tensor& y) {
+    const torch::Tensor past = (*memories)[run];
+    (*memories)[run] = Carried(past, y);
+    return layer.forward(y, plan, past);
+  });
+}
+
+torch::Tensor LevelImpl::ShiftSegment(const torch::Tensor& skip,
+                                      const torch::Tensor& segments,
+                                      LevelMemory* memory) {
+  const int64_t n = skip.size(1);
+  const auto shifted =
+      at::cat({memory->last.unsqueeze(1), skip.narrow(1, 0, n - 1)}, 1);
+  memory->last = skip.select(1, n - 1).detach().clone();
+  const auto begins = at::cat({(memory->past == 0).unsqueeze(1),
+                               DocumentBegins(segments).narrow(1, 1, n - 1)},
+                              1);
+  return at::where(begins.unsqueeze(-1), start_, shifted);
+}
+
 torch::Tensor LevelImpl::Shift(const torch::Tensor& skip,
                                const torch::Tensor& segments) {
   const auto first = start_.expand({skip.size(0), 1, config_.dim});
@@ -150,11 +196,16 @@ torch::Tensor LevelImpl::Shift(const torch::Tensor& skip,
 torch::Tensor LevelImpl::AddAbove(const torch::Tensor& u, const torch::Tensor& h,
                                   const torch::Tensor& segments,
                                   const RaggedUnits* units, LevelSpan above,
-                                  absl::Span<LevelActivations> activations) {
+                                  absl::Span<LevelActivations> activations,
+                                  MemorySpan memories) {
   const auto segments_above = SegmentsAbove(segments, units);
-  const auto bridged = Bridge(Above(h, segments_above, units, above, activations));
-  return WithContexts(u + Spread(bridged, u.size(1), units), bridged,
-                      segments_above, units);
+  const auto o = Above(h, segments_above, units, above, activations, memories);
+  const auto bridged = Bridge(o);
+  const auto v = u + Spread(bridged, u.size(1), units);
+  if (!memories.empty()) {
+    return WithPastContexts(v, o, bridged, segments_above, memories[1], &memories[0]);
+  }
+  return WithContexts(v, bridged, segments_above, units);
 }
 
 torch::Tensor LevelImpl::AddAboveRouted(
@@ -169,7 +220,7 @@ torch::Tensor LevelImpl::AddAboveRouted(
   const auto p = router_->forward(h, begins.narrow(1, 0, n));
   const RaggedUnits units = CutRoutedUnits(config_, p.detach() >= kRouterEven, segments);
   const auto segments_above = SegmentsAbove(segments, &units);
-  const auto o = Above(h, segments_above, &units, above, activations);
+  const auto o = Above(h, segments_above, &units, above, activations, {});
   if (!activations.empty()) {
     activations[0].end_p = p;
     activations[0].end_counted = begins.narrow(1, 0, n).logical_not();
@@ -204,14 +255,34 @@ torch::Tensor LevelImpl::WithContexts(const torch::Tensor& v,
                                         windows);
 }
 
+torch::Tensor LevelImpl::WithPastContexts(const torch::Tensor& v,
+                                          const torch::Tensor& o,
+                                          const torch::Tensor& bridged,
+                                          const torch::Tensor& segments_above,
+                                          const LevelMemory& above,
+                                          LevelMemory* memory) {
+  if (bridge_attention_.is_empty()) return v;
+  const int64_t carried = CarriedContexts(config_);
+  const auto all = at::cat({Bridge(memory->contexts), bridged}, 1);
+  const auto windows =
+      WindowsOf(torch::arange(carried, all.size(1), segments_above.options())
+                    .unsqueeze(0),
+                config_.bridge_window, WithPastSegments(above, carried, segments_above));
+  memory->contexts = Carried(memory->contexts, o);
+  return v + bridge_attention_->forward(
+                 v, config_.block, all.narrow(2, config_.block, 2), windows);
+}
+
 torch::Tensor LevelImpl::Above(const torch::Tensor& h,
                                const torch::Tensor& segments_above,
                                const RaggedUnits* units, LevelSpan above,
-                               absl::Span<LevelActivations> activations) {
+                               absl::Span<LevelActivations> activations,
+                               MemorySpan memories) {
   const auto p = PoolAll(h, units);
   const auto rest =
       activations.empty() ? activations : activations.subspan(1);
-  auto o = above[0]->forward(p, segments_above, nullptr, above.subspan(1), rest);
+  auto o = above[0]->forward(p, segments_above, nullptr, above.subspan(1), rest,
+                             memories.empty() ? memories : memories.subspan(1));
   if (!activations.empty()) {
     activations[0].p = p;
     activations[0].o = o;

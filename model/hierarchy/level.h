@@ -11,6 +11,7 @@
 #include "model/availability.h"
 #include "model/hierarchy/layer_stack.h"
 #include "model/hierarchy/ragged_units.h"
+#include "model/hierarchy/segment_memory.h"
 #include "model/model_config.h"
 #include "model/nn/attention_plan.h"
 #include "model/nn/bridge_attention.h"
@@ -37,6 +38,7 @@ struct LevelActivations {
 
 class LevelImpl;
 using LevelSpan = absl::Span<LevelImpl* const>;
+using MemorySpan = absl::Span<LevelMemory>;
 
 class LevelImpl : public torch::nn::Module {
  public:
@@ -47,9 +49,14 @@ class LevelImpl : public torch::nn::Module {
   // the item that each context predicts, or undefined. `units`: null where blocks
   // are fixed or a router cuts them. `above`: the levels over this one, next first. `activations`:
   // null, or this level's and theirs.
+  // `memories`: empty, or this level's and theirs, z being a segment that begins with
+  // what they hold and leaves in them what the next one needs: then segments are
+  // [B, n], n is a multiple of the block, and c is [B, n, D], what predicts the items
+  // of z.
   torch::Tensor forward(const torch::Tensor& z, const torch::Tensor& segments,
                         const RaggedUnits* units, LevelSpan above,
-                        absl::Span<LevelActivations> activations);
+                        absl::Span<LevelActivations> activations,
+                        MemorySpan memories = {});
 
   // The parts of that formula, for executors that keep a state between items.
   // h of the items alone: z [B, n, D] -> [B, n, D]. `index`: of each item in its
@@ -80,13 +87,22 @@ class LevelImpl : public torch::nn::Module {
   const torch::Tensor& start() const { return start_; }  // [D]
 
  private:
-  torch::Tensor Decode(const torch::Tensor& u, const torch::Tensor& segments);
+  torch::Tensor Decode(const torch::Tensor& u, const torch::Tensor& segments,
+                       MemorySpan memories);
   torch::Tensor RunStack(LayerStackImpl& stack, const ScopeSpec& spec,
                          const torch::Tensor& x, const torch::Tensor& segments,
                          const torch::Tensor& index);
+  // The same over a segment, with the runs' memories of `level`.
+  torch::Tensor RunSegment(LayerStackImpl& stack, const ScopeSpec& spec,
+                           const torch::Tensor& x, const torch::Tensor& segments,
+                           const LevelMemory& level,
+                           std::vector<torch::Tensor>* memories);
   torch::Tensor RunTree(const torch::Tensor& u, const torch::Tensor& segments);
   // start, then skip one item later; start again where a document begins.
   torch::Tensor Shift(const torch::Tensor& skip, const torch::Tensor& segments);
+  // The same of a segment, whose first context stands on the item before it.
+  torch::Tensor ShiftSegment(const torch::Tensor& skip, const torch::Tensor& segments,
+                             LevelMemory* memory);
   // Units by the router's wishes: AddAbove, and what it adds to it.
   torch::Tensor AddAboveRouted(const torch::Tensor& u, const torch::Tensor& h,
                                const torch::Tensor& segments, LevelSpan above,
@@ -94,11 +110,13 @@ class LevelImpl : public torch::nn::Module {
   // u [B, n + 1, D] with what the levels above say about each of them.
   torch::Tensor AddAbove(const torch::Tensor& u, const torch::Tensor& h,
                          const torch::Tensor& segments, const RaggedUnits* units,
-                         LevelSpan above, absl::Span<LevelActivations> activations);
+                         LevelSpan above, absl::Span<LevelActivations> activations,
+                         MemorySpan memories);
   // Contexts o of the level above, one more than there are units.
   torch::Tensor Above(const torch::Tensor& h, const torch::Tensor& segments_above,
                       const RaggedUnits* units, LevelSpan above,
-                      absl::Span<LevelActivations> activations);
+                      absl::Span<LevelActivations> activations,
+                      MemorySpan memories);
   // The vectors of the units, and the documents of the contexts above.
   torch::Tensor PoolAll(const torch::Tensor& h, const RaggedUnits* units);
   torch::Tensor SegmentsAbove(const torch::Tensor& segments,
@@ -106,7 +124,8 @@ class LevelImpl : public torch::nn::Module {
   // The decoder over u, with what the levels above say before each block.
   torch::Tensor DecodeWithPrefixes(const torch::Tensor& u, const torch::Tensor& h,
                                    const torch::Tensor& segments, LevelSpan above,
-                                   absl::Span<LevelActivations> activations);
+                                   absl::Span<LevelActivations> activations,
+                                   MemorySpan memories);
   // Each context of the level above to the items of its unit.
   torch::Tensor Spread(const torch::Tensor& bridged, int64_t contexts,
                        const RaggedUnits* units);
@@ -114,6 +133,11 @@ class LevelImpl : public torch::nn::Module {
   torch::Tensor WithContexts(const torch::Tensor& v, const torch::Tensor& bridged,
                              const torch::Tensor& segments_above,
                              const RaggedUnits* units);
+  // The same in a segment: `o` are its contexts, those before it are in `memory`.
+  torch::Tensor WithPastContexts(const torch::Tensor& v, const torch::Tensor& o,
+                                 const torch::Tensor& bridged,
+                                 const torch::Tensor& segments_above,
+                                 const LevelMemory& above, LevelMemory* memory);
 
   LevelConfig config_;
   ShadowFaults faults_;

@@ -22,20 +22,28 @@ AttentionLayerImpl::AttentionLayerImpl(int64_t dim, int64_t heads,
 }
 
 torch::Tensor AttentionLayerImpl::forward(const torch::Tensor& x,
-                                          const AttentionPlan& plan) {
-  return Apply(x, [&](const torch::Tensor& qkv) {
-    const FoldedHeads heads = FoldHeads(qkv, heads_, plan);
-    if (plan.summed) {
-      return UnfoldQueries(
-          LinearAttention::Attend(heads.q, heads.k, heads.v, plan, watcher_), plan);
-    }
-    return UnfoldQueries(
-        term_ == nullptr ? FullAttention::Attend(heads.q, heads.k, heads.v,
-                                                 plan, watcher_)
-                         : ScoredAttention::Attend(heads.q, heads.k, heads.v,
-                                                   plan, *term_, watcher_),
-        plan);
+                                          const AttentionPlan& plan,
+                                          const torch::Tensor& past) {
+  const bool follows = past.defined() && past.size(1) > 0;
+  return Apply(follows ? at::cat({past, x}, 1) : x, [&](const torch::Tensor& qkv) {
+    const auto mixed = Attend(qkv, plan);
+    return follows ? mixed.narrow(1, past.size(1), x.size(1)) : mixed;
   });
+}
+
+torch::Tensor AttentionLayerImpl::Attend(const torch::Tensor& qkv,
+                                         const AttentionPlan& plan) {
+  const FoldedHeads heads = FoldHeads(qkv, heads_, plan);
+  if (plan.summed) {
+    return UnfoldQueries(
+        LinearAttention::Attend(heads.q, heads.k, heads.v, plan, watcher_), plan);
+  }
+  return UnfoldQueries(
+      term_ == nullptr ? FullAttention::Attend(heads.q, heads.k, heads.v, plan,
+                                               watcher_)
+                       : ScoredAttention::Attend(heads.q, heads.k, heads.v, plan,
+                                                 *term_, watcher_),
+      plan);
 }
 
 torch::Tensor AttentionLayerImpl::forward(const torch::Tensor& x,

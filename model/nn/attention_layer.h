@@ -29,7 +29,10 @@ class AttentionLayerImpl : public torch::nn::Module {
   // A `tree` without leaves: none. A null `term`: scores are q k / sqrt(K).
   AttentionLayerImpl(int64_t dim, int64_t heads, const TreeShape& tree = {},
                      std::shared_ptr<ScoreTermImpl> term = nullptr);
-  torch::Tensor forward(const torch::Tensor& x, const AttentionPlan& plan);
+  // `past` [B, M, D], where there is one: items before those of x, which they attend to
+  // as well. The plan is of both.
+  torch::Tensor forward(const torch::Tensor& x, const AttentionPlan& plan,
+                        const torch::Tensor& past = {});
   torch::Tensor forward(const torch::Tensor& x, const TreePlan& plan);
   torch::Tensor Apply(const torch::Tensor& x, AttendFunction attend);
 
@@ -43,6 +46,8 @@ class AttentionLayerImpl : public torch::nn::Module {
   void Watch(AttentionWatcher* watcher) { watcher_ = watcher; }
 
  private:
+  torch::Tensor Attend(const torch::Tensor& qkv, const AttentionPlan& plan);
+
   int64_t heads_;
   RmsNorm norm_;
   Linear qkv_;

@@ -21,8 +21,9 @@ TransformerLayerImpl::TransformerLayerImpl(int64_t dim, int64_t heads,
 }
 
 torch::Tensor TransformerLayerImpl::forward(const torch::Tensor& x,
-                                            const AttentionPlan& plan) {
-  return AddHalves(x, attn_->forward(x, plan));
+                                            const AttentionPlan& plan,
+                                            const torch::Tensor& past) {
+  return AddHalves(x, attn_->forward(x, plan, past));
 }
 
 torch::Tensor TransformerLayerImpl::forward(const torch::Tensor& x,

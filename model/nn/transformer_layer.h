@@ -21,7 +21,9 @@ class TransformerLayerImpl : public torch::nn::Module {
                        double dropout, const TreeShape& tree = {},
                        std::shared_ptr<ScoreTermImpl> term = nullptr,
                        GateKind gate = GateKind::kResidual);
-  torch::Tensor forward(const torch::Tensor& x, const AttentionPlan& plan);
+  // `past`: AttentionLayerImpl's.
+  torch::Tensor forward(const torch::Tensor& x, const AttentionPlan& plan,
+                        const torch::Tensor& past = {});
   torch::Tensor forward(const torch::Tensor& x, const TreePlan& plan);
   // The same with attention as the caller computes it.
   torch::Tensor Apply(const torch::Tensor& x, AttendFunction attend);

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "model/train/batcher.h"
+#include "model/train/row_source.h"
 
 namespace strata {
 
@@ -13,6 +13,7 @@ struct BatchTensors {
   at::Tensor items;     // [rows, sequence] of int64
   at::Tensor segments;  // [rows, sequence] of int64
   at::Tensor trained;   // [rows, sequence] of uint8
+  at::Tensor continues;  // [rows] of bool; only where a memory is carried
 };
 
 // Rows [begin, end). The tensors look into `batch`, which must outlive them.
@@ -28,7 +29,9 @@ inline BatchTensors RowsAsTensors(const Batch& batch, int64_t begin,
   };
   return {view(batch.items.data(), sizeof(int64_t), at::kLong),
           view(batch.segments.data(), sizeof(int64_t), at::kLong),
-          view(batch.trained.data(), sizeof(uint8_t), at::kByte)};
+          view(batch.trained.data(), sizeof(uint8_t), at::kByte),
+          at::from_blob(const_cast<uint8_t*>(batch.continues.data()) + begin,
+                        {end - begin}, at::TensorOptions(at::kByte)) != 0};
 }
 
 }  // namespace strata

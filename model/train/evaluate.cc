@@ -2,12 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
+#include <optional>
 
 #include "model/base/status_macros.h"
 #include "model/hierarchy/item_loss.h"
 #include "model/items.h"
 #include "model/nn/torch_guard.h"
+#include "model/segment_rule.h"
 #include "model/train/batch_tensors.h"
+#include "model/train/batcher.h"
+#include "model/train/lane_batcher.h"
+#include "model/train/language_loss.h"
 
 namespace strata {
 namespace {
@@ -39,12 +45,11 @@ void AddNgramHeads(HierarchicalTransformer& model, const BatchTensors& rows,
 }
 
 absl::Status AddBatch(HierarchicalTransformer& model, const Batch& batch,
-                      const Tokenizer& tokenizer, Sums* sums) {
+                      const Tokenizer& tokenizer, SegmentMemory* memory, Sums* sums) {
   return TorchGuard([&] {
     const BatchTensors rows = RowsAsTensors(batch, 0, batch.rows);
     torch::NoGradGuard no_grad;
-    const at::Tensor contexts =
-        PredictingContexts(model, rows.items, rows.segments);
+    const at::Tensor contexts = RowContexts(model, rows, memory);
     AddNgramHeads(model, rows, contexts, sums);
     const at::Tensor losses =
         HeadLosses(model, contexts, rows.items, 0).to(at::kDouble).contiguous();
@@ -61,6 +66,44 @@ absl::Status AddBatch(HierarchicalTransformer& model, const Batch& batch,
   });
 }
 
+// The rows of an evaluation, and the memory that goes from one forward pass to the next
+// where the model carries one.
+class EvalRows {
+ public:
+  EvalRows(HierarchicalTransformer& model, absl::Span<const Document> held_out,
+           int64_t max_items, int64_t rows, const BatcherOptions& options)
+      : rows_(rows), sequence_(options.sequence) {
+    if (!CarriesMemory(model->config())) {
+      source_ = std::make_unique<Batcher>(held_out, options);
+      return;
+    }
+    // No more lanes than there are segments to look at.
+    int64_t items = 0;
+    for (const Document& document : held_out) items += document.size() + 1;
+    rows_ = std::clamp<int64_t>(std::min(items, max_items) / sequence_, 1, rows);
+    source_ = std::make_unique<LaneBatcher>(held_out, rows_, options);
+    memory_ = SegmentMemory(model->config(), rows_, model->level(0).start().options());
+  }
+
+  bool done() { return cursor_.row >= source_->Rows(0); }
+  SegmentMemory* memory() { return memory_ ? &*memory_ : nullptr; }
+
+  Batch Next(int64_t items_left) {
+    const int64_t wanted =
+        memory_ ? rows_
+                : std::min(std::clamp<int64_t>(items_left / sequence_, 1, rows_),
+                           source_->Rows(0) - cursor_.row);
+    return source_->Next(wanted, {}, &cursor_);
+  }
+
+ private:
+  int64_t rows_;
+  const int64_t sequence_;
+  std::unique_ptr<RowSource> source_;
+  std::optional<SegmentMemory> memory_;
+  DataCursor cursor_;
+};
+
 }  // namespace
 
 absl::StatusOr<TrainEval> Evaluate(HierarchicalTransformer& model,
@@ -70,23 +113,18 @@ absl::StatusOr<TrainEval> Evaluate(HierarchicalTransformer& model,
   BatcherOptions fixed = options.batcher;
   fixed.shuffle = false;
   fixed.shift_cuts = false;
-  Batcher batcher(held_out, fixed);
+  EvalRows source(model, held_out, options.max_items, options.rows, fixed);
   Sums sums;
   sums.ngram.resize(model->config().ngram_heads);
-  DataCursor cursor;
   int64_t left = options.max_items;
   model->eval();
   absl::Status status;
-  const int64_t rows = batcher.Rows(0);
-  while (status.ok() && cursor.row < rows && left > 0) {
+  while (status.ok() && !source.done() && left > 0) {
     status = poll();
     if (!status.ok()) break;
-    const int64_t wanted =
-        std::max<int64_t>(1, std::min(options.rows, left / fixed.sequence));
-    const Batch batch =
-        batcher.Next(std::min(wanted, rows - cursor.row), {}, &cursor);
+    const Batch batch = source.Next(left);
     left -= batch.real_items;
-    status = AddBatch(model, batch, *options.tokenizer, &sums);
+    status = AddBatch(model, batch, *options.tokenizer, source.memory(), &sums);
   }
   model->train();
   STRATA_RETURN_IF_ERROR(status);

@@ -1,6 +1,7 @@
 #pragma once
-// The held-out loss: dropout off, rows packed as in training but in the order of
-// the documents, at most eval_max_items items. Thread-compatible.
+// The held-out loss: dropout off, rows as in training but in the order of the documents,
+// at most eval_max_items items; a memory that the model carries begins empty.
+// Thread-compatible.
 
 #include <cstdint>
 #include <functional>
@@ -10,7 +11,7 @@
 #include "model/chat_template.h"
 #include "model/hierarchy/hierarchical_transformer.h"
 #include "model/tokenizer.h"
-#include "model/train/batcher.h"
+#include "model/train/row_source.h"
 #include "model/trainer.h"
 
 namespace strata {

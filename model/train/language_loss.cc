@@ -7,14 +7,24 @@
 
 namespace strata {
 
+torch::Tensor RowContexts(HierarchicalTransformer model, const BatchTensors& rows,
+                          SegmentMemory* memory,
+                          std::vector<LevelActivations>* activations) {
+  if (memory == nullptr) {
+    return PredictingContexts(model, rows.items, rows.segments, activations);
+  }
+  return model->SegmentContexts(rows.items, rows.segments, rows.continues, memory,
+                                activations);
+}
+
 TaskLoss LanguageLossSums(HierarchicalTransformer model,
                           const BatchTensors& rows, double ngram_weight,
-                          const BlockTerm& block) {
+                          const BlockTerm& block, SegmentMemory* memory) {
   const LevelConfig& bytes = model->config().levels[0];
   const bool routed = bytes.block_rule == BlockRule::kRouter;
   std::vector<LevelActivations> levels;
-  const auto contexts = PredictingContexts(model, rows.items, rows.segments,
-                                           block.weight > 0 || routed ? &levels : nullptr);
+  const auto contexts =
+      RowContexts(model, rows, memory, block.weight > 0 || routed ? &levels : nullptr);
   const auto loss_of = [&](int head) {
     return HeadLossSum(model, contexts, rows.items, rows.trained, rows.segments,
                        head);

@@ -12,6 +12,7 @@
 // errors are exceptions.
 
 #include "model/hierarchy/hierarchical_transformer.h"
+#include "model/hierarchy/segment_memory.h"
 #include "model/train/batch_tensors.h"
 #include "model/train/block_prediction.h"
 #include "model/train/train_task.h"
@@ -25,9 +26,16 @@ struct BlockTerm {
   BlockPredictorImpl* predictor = nullptr;  // REQUIRES: one where weight > 0
 };
 
-// `reported`: that of the ordinary head alone.
+// The contexts that predict the items of rows. `memory`: null, or what the rows carry,
+// which then holds what their next ones need.
+torch::Tensor RowContexts(HierarchicalTransformer model, const BatchTensors& rows,
+                          SegmentMemory* memory,
+                          std::vector<LevelActivations>* activations = nullptr);
+
+// `reported`: that of the ordinary head alone. `memory` as above.
 TaskLoss LanguageLossSums(HierarchicalTransformer model,
                           const BatchTensors& rows, double ngram_weight,
-                          const BlockTerm& block = {});
+                          const BlockTerm& block = {},
+                          SegmentMemory* memory = nullptr);
 
 }  // namespace strata

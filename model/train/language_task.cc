@@ -4,8 +4,11 @@
 
 #include "absl/strings/str_format.h"
 #include "model/hierarchy/weights.h"
+#include "model/segment_rule.h"
 #include "model/train/batch_tensors.h"
+#include "model/train/batcher.h"
 #include "model/train/evaluate.h"
+#include "model/train/lane_batcher.h"
 #include "model/train/language_loss.h"
 #include "model/train/leak_probe.h"
 
@@ -27,26 +30,57 @@ LanguageTask::LanguageTask(const TrainRun& run, const DataSplit& data,
                            TrainedModel* model)
     : run_(run),
       data_(data),
-      model_(model),
-      batcher_(data.train, TrainBatches(run, *model, data.is_text)) {
+      model_(model) {
   if (run.spec.block_weight > 0) predictor_ = BlockPredictor(model->config);
+  const BatcherOptions options = TrainBatches(run, *model, data.is_text);
+  if (!CarriesMemory(model->config)) {
+    source_ = std::make_unique<Batcher>(data.train, options);
+    return;
+  }
+  source_ = std::make_unique<LaneBatcher>(data.train, run.spec.batch, options);
+  memory_ = SegmentMemory(model->config, run.spec.batch,
+                          model->model->level(0).start().options());
 }
 
 RowCounts LanguageTask::Next(int64_t rows, absl::Span<const DataWindow> skip,
                              DataCursor* cursor) {
-  batch_ = batcher_.Next(rows, skip, cursor);
+  left_.clear();
+  batch_ = source_->Next(rows, skip, cursor);
   return {batch_.rows, batch_.real_items,
           run_.spec.batch * run_.spec.sequence};
 }
 
 TaskLoss LanguageTask::Loss(int64_t begin, int64_t end) {
+  SegmentMemory memory;
+  if (memory_) memory = memory_->Rows(begin, end);
   const TaskLoss sums =
       LanguageLossSums(model_->model, RowsAsTensors(batch_, begin, end),
                        run_.spec.ngram_weight,
                        {run_.spec.block_weight,
-                        predictor_ ? predictor_.get() : nullptr});
-  const auto items = static_cast<double>(batch_.trained_items);
+                        predictor_ ? predictor_.get() : nullptr},
+                       memory_ ? &memory : nullptr);
+  if (memory_) left_.emplace_back(begin, memory);
+  // The segments of a step may all lie within prompts.
+  const auto items = static_cast<double>(std::max<int64_t>(1, batch_.trained_items));
   return {sums.minimised / items, sums.reported / items};
+}
+
+void LanguageTask::EndStep(bool applied) {
+  if (!memory_) return;
+  if (!applied) memory_->Clear();  // what was not finite may be in it
+  for (const auto& [begin, memory] : left_) {
+    if (applied) memory_->CopyRows(begin, memory);
+  }
+  left_.clear();
+}
+
+std::vector<NamedParameter> LanguageTask::CarriedTensors() {
+  std::vector<NamedParameter> tensors;
+  if (!memory_) return tensors;
+  memory_->ForEach([&](const std::string& name, torch::Tensor& tensor) {
+    if (tensor.numel() > 0) tensors.push_back({name, tensor});
+  });
+  return tensors;
 }
 
 double LanguageTask::items_per_byte() const {
@@ -93,6 +127,7 @@ std::vector<NamedParameter> LanguageTask::TrainingWeights() {
 
 absl::Status LanguageTask::ResetWeights() {
   if (predictor_) predictor_->Reset();
+  if (memory_) memory_->Clear();
   return strata::ResetWeights(run_, model_);
 }
 

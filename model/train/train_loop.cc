@@ -48,7 +48,8 @@ TrainLoop::TrainLoop(const TrainRun& run, TrainObserver* observer,
                             .weight_decay = run.spec.weight_decay}) {}
 
 std::vector<NamedParameter> TrainLoop::TrainingTensors() const {
-  return Joined(optimizer_.State(), task_->TrainingWeights());
+  return Joined(Joined(optimizer_.State(), task_->TrainingWeights()),
+                task_->CarriedTensors());
 }
 
 absl::Status TrainLoop::Poll() {
@@ -195,6 +196,7 @@ absl::Status TrainLoop::FinishStep(const StepResult& result) {
                      state_.step);
   const auto verdict = policy_.Judge(result.loss, result.grad_norm,
                                      state_.step, result.rows);
+  task_->EndStep(verdict == NonFinitePolicy::Verdict::kUpdate);
   if (verdict == NonFinitePolicy::Verdict::kUpdate) {
     STRATA_RETURN_IF_ERROR(TorchGuard([&] {
       ClipGradients(weights_, result.grad_norm, run_.spec.clip_norm);

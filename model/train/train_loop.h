@@ -59,8 +59,8 @@ class TrainLoop {
   absl::Status SaveIfDue();
   absl::Status Save();
   absl::Status StopWith(absl::Status signal);
-  // What a checkpoint holds beside the model: the optimizer's tensors, and the
-  // weights that training alone has.
+  // What a checkpoint holds beside the model: the optimizer's tensors, the weights
+  // that training alone has, and what its steps carry.
   std::vector<NamedParameter> TrainingTensors() const;
 
   const TrainRun& run_;

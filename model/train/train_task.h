@@ -57,6 +57,12 @@ class TrainTask {
   // REQUIRES: the module is in training mode.
   virtual TaskLoss Loss(int64_t begin, int64_t end) = 0;
 
+  // The step over the rows drawn last is over; `applied` says whether it changed the
+  // weights. Not called where a step was broken off, which is repeated.
+  virtual void EndStep(bool /*applied*/) {}
+  // What a step leaves for the next, by names in a checkpoint, sharing memory.
+  virtual std::vector<NamedParameter> CarriedTensors() { return {}; }
+
   virtual bool has_held_out() const = 0;
   // `poll` runs before every forward pass; what it returns ends the evaluation.
   // The module is left in training mode.

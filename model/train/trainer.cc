@@ -17,6 +17,7 @@
 #include "model/items.h"
 #include "model/nn/matrix_precision.h"
 #include "model/nn/torch_guard.h"
+#include "model/segment_rule.h"
 #include "model/train/checkpoint.h"
 #include "model/train/data_warnings.h"
 #include "model/train/document_task.h"
@@ -160,7 +161,9 @@ absl::Status TrainLanguage(const TrainRun& run, TrainObserver* observer,
                           DescribeModel(run, kind, std::move(tokenizer)));
   WarnOfFewerPieces(model.tokenizer->vocab() - kVocab, run.spec.pieces, observer);
   STRATA_RETURN_IF_ERROR(EncodeSplit(*model.tokenizer, poll, &data));
-  WarnOfCutDocuments(data, run.spec.sequence, observer);
+  if (!CarriesMemory(model.config)) {
+    WarnOfCutDocuments(data, run.spec.sequence, observer);
+  }
   WarnOfSmallData(TrainItems(data), run.spec.batch * run.spec.sequence, "items",
                   observer);
   LanguageTask task(run, data, &model);

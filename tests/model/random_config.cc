@@ -94,6 +94,24 @@ void CutRaggedUnits(bool routed, ModelConfig* config) {
   bytes.pool = PoolKind::kLast;
 }
 
+// With windows in place of scopes that no segment can carry.
+void CarryMemory(ModelConfig* config) {
+  const auto bound = [](Scope* scope) {
+    const bool blocks = *scope == Scope::kBlock || *scope == Scope::kBidirBlock;
+    if (!blocks && *scope != Scope::kDilated) *scope = Scope::kWindow;
+  };
+  for (LevelConfig& level : config->levels) {
+    level.memory = MemoryKind::kSegment;
+    bound(&level.enc_scope);
+    bound(&level.dec_scope);
+    level.leaf = level.summaries = level.tree_height = 0;
+    SetScopeParameters(level.dilation, &level);
+    if (level.position->entrance == EntranceRows::kNone) continue;
+    level.position = &kRopePosition;
+    level.position_span = 0;
+  }
+}
+
 }  // namespace
 
 int64_t WidestReach(const ModelConfig& config) {
@@ -136,6 +154,8 @@ ModelConfig RandomConfig(uint64_t seed) {
       level.repeats = draw.Of({1, 1, 2, 3});
       level.gate = draw.Of({GateKind::kResidual, GateKind::kResidual, GateKind::kGru});
     }
+    const bool fixed = config.levels[0].block_rule == BlockRule::kFixed;
+    if (draw.In(0, 3) == 0 && fixed) CarryMemory(&config);
     if (ValidateModelConfig(config).ok()) return config;
     // Which bytes a finite reach covers depends on where units end.
     if (config.levels[0].block_rule != BlockRule::kFixed) continue;

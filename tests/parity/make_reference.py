@@ -20,6 +20,7 @@ import numpy as np
 from reference_configs import (CONFIGS, NGRAM_HEADS, NGRAM_WEIGHT, VOCAB, items, mix,
                                trained, weights)
 from reference_positions import entrance, positioned_scores, rotate
+from reference_segments import segment_loss
 from reference_units import confidence, cut, ratio, router_p, smoothed, words_end
 
 jax.config.update("jax_enable_x64", True)
@@ -281,7 +282,10 @@ def forward(w, levels, x, cuts):
 
 def loss(w, levels, x, mask, cuts):
     """Mean of -ln p over the trained items, and with weights that of each n-gram
-    head and the ratio of a router's units; the last item is not fed."""
+    head and the ratio of a router's units; the last item is not fed. With a memory,
+    of whole segments."""
+    if levels[0].get("memory"):
+        return segment_loss(sys.modules[__name__], w, levels, x, mask)
     seen = forward(w, levels, x[:, :-1], cuts)
     total = 0.0
     for head in range(ngram_heads(w) + 1):

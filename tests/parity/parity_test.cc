@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "model/hierarchy/hierarchical_transformer.h"
+#include "model/segment_rule.h"
 #include "model/train/adamw.h"
 #include "model/train/grad_norm.h"
 #include "model/train/language_loss.h"
@@ -21,6 +22,8 @@
 
 namespace strata::testing {
 namespace {
+
+constexpr int64_t kSegment = 6;  // of the models with a memory
 
 class ParityTest : public ::testing::TestWithParam<
                        std::tuple<std::string, torch::ScalarType>> {
@@ -40,10 +43,31 @@ class ParityTest : public ::testing::TestWithParam<
 
   // Mean over the trained items, n-gram heads with their weight.
   torch::Tensor Loss(int64_t step) {
+    if (CarriesMemory(reference_.config)) return SegmentLoss(step);
     const BatchTensors rows = {FormulaItems(step, reference_.config.vocab), {},
                                FormulaTrained()};
     return LanguageLossSums(model_, rows, /*ngram_weight=*/0.2).minimised /
            rows.trained.sum().item<double>();
+  }
+
+  // Of whole segments, one after another.
+  torch::Tensor SegmentLoss(int64_t step) {
+    const auto items = FormulaItems(step, reference_.config.vocab);
+    const auto trained = FormulaTrained();
+    SegmentMemory memory(reference_.config, kParityBatch, std::get<1>(GetParam()));
+    torch::Tensor sum;
+    double count = 0;
+    for (int64_t at = 0; at + kSegment <= kParityItems; at += kSegment) {
+      const BatchTensors rows = {
+          items.narrow(1, at, kSegment),
+          torch::zeros({kParityBatch, kSegment}, torch::kLong),
+          trained.narrow(1, at, kSegment),
+          torch::full({kParityBatch}, at > 0, torch::kBool)};
+      const auto loss = LanguageLossSums(model_, rows, 0, {}, &memory).minimised;
+      sum = sum.defined() ? sum + loss : loss;
+      count += rows.trained.sum().item<double>();
+    }
+    return sum / count;
   }
 
   void ExpectWeights(const Digests& expected) {
@@ -115,7 +139,7 @@ TEST_P(ParityTest, WeightsAfterOneAndTenOptimizerSteps) {
 }
 
 // Presets, a model with n-gram heads, one whose levels repeat, one with gates, one whose
-// bridges attend, one of every position scheme but the default, and one of every scope
+// bridges attend, one with a memory, one of every position scheme but the default, and one of every scope
 // with parameters or sums.
 std::vector<std::string> Models() {
   std::vector<std::string> names(std::begin(kSmallPresets),
@@ -124,6 +148,7 @@ std::vector<std::string> Models() {
   names.push_back("repeats");
   names.push_back("gates");
   names.push_back("bridge-attention");
+  names.push_back("memory");
   for (const PositionScheme* scheme : OtherPositionSchemes()) {
     names.push_back(std::string("position-") + scheme->name);
   }

@@ -59,6 +59,11 @@ CONFIGS = {
         level(12, enc_layers=1, dec_scope="window", window=3, block=2, pool="concat",
               bridge="attention", bridge_window=2),
         level(24)],
+    "memory": [
+        level(12, enc_layers=1, dec_scope="window", window=7, block=3,
+              bridge="attention", bridge_window=3, memory="segment"),
+        level(12, dec_layers=2, dec_scope="window", window=3, position="shaw",
+              position_span=2, memory="segment")],
     "three-level": [
         level(16, enc_layers=1, dec_scope="window", window=6, block=3),
         level(16, enc_layers=1, dec_scope="window", window=4, block=2,

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tests/model/bridge_config.h"
+#include "tests/model/memory_config.h"
 #include "tests/model/piece_config.h"
 #include "tests/model/position_config.h"
 #include "tests/model/random_config.h"
@@ -229,6 +230,11 @@ std::vector<NamedConfig> SmallConfigs() {
   AddBridges(&configs);
   AddStacks(&configs);
   AddPieces(plain, &configs);
+  for (const std::string& memory : testing::MemoryConfigNames()) {
+    std::string name = memory;
+    std::replace(name.begin(), name.end(), '-', '_');
+    configs.push_back({name, testing::MemoryConfig(memory)});
+  }
   for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {
     configs.push_back(
         {"random_" + std::to_string(seed), testing::RandomConfig(seed)});

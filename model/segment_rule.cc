@@ -1,0 +1,74 @@
+#include "model/segment_rule.h"
+
+#include <string>
+#include <tuple>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+#include "model/field_check.h"
+
+namespace strata {
+namespace {
+
+bool EndsWithBlock(Scope scope) {
+  return scope == Scope::kBlock || scope == Scope::kBidirBlock;
+}
+
+// The items that a query sees are so many last ones.
+bool EndsWithWindow(const ScopeRule& rule) {
+  return rule.windowed && rule.keeps == nullptr;
+}
+
+absl::Status ValidateScope(const std::string& field, Scope scope) {
+  const ScopeRule& rule = RuleOf(scope);
+  if (EndsWithBlock(scope) || EndsWithWindow(rule)) return absl::OkStatus();
+  return BadField(field,
+                  absl::StrCat("is ", rule.name,
+                               "; must be window, dilated or of blocks where memory "
+                               "is not none: no segment can carry all that it sees"));
+}
+
+absl::Status ValidateLevel(const LevelConfig& level, const std::string& at) {
+  for (const auto& [field, scope, layers] :
+       {std::tuple("enc_scope", level.enc_scope, level.enc_layers),
+        std::tuple("dec_scope", level.dec_scope, level.dec_layers)}) {
+    if (layers > 0) STRATA_RETURN_IF_ERROR(ValidateScope(at + field, scope));
+  }
+  if (level.position->entrance != EntranceRows::kNone) {
+    return BadField(at + "position",
+                    absl::StrCat("is ", level.position->name,
+                                 "; must be relative where memory is not none: a "
+                                 "segment does not know how far into its text it lies"));
+  }
+  if (level.block_rule != BlockRule::kFixed) {
+    return BadField(at + "block_rule",
+                    "must be fixed where memory is not none: a segment would end "
+                    "within a unit");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int64_t CarriedItems(const ScopeSpec& spec) {
+  const auto span = RuleOf(spec.scope).span;
+  return span == nullptr ? 0 : span(spec) - 1;
+}
+
+absl::Status ValidateMemory(const ModelConfig& config) {
+  for (size_t l = 0; l < config.levels.size(); ++l) {
+    const LevelConfig& level = config.levels[l];
+    const std::string at = absl::StrCat("levels[", l, "].");
+    const bool carries = level.memory != MemoryKind::kNone;
+    if (carries != CarriesMemory(config)) {
+      return BadField(at + "memory",
+                      absl::StrCat("is ", MemoryName(level.memory), " and that of "
+                                   "levels[0] ", MemoryName(config.levels[0].memory),
+                                   "; a text goes on at all levels or at none"));
+    }
+    if (carries) STRATA_RETURN_IF_ERROR(ValidateLevel(level, at));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace strata
