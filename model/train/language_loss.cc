@@ -4,12 +4,13 @@
 
 #include "model/hierarchy/item_loss.h"
 #include "model/items.h"
+#include "model/nn/adaptive_span.h"
 
 namespace strata {
 
 TaskLoss LanguageLossSums(HierarchicalTransformer model,
                           const BatchTensors& rows, double ngram_weight,
-                          const BlockTerm& block) {
+                          const BlockTerm& block, double span_weight) {
   const LevelConfig& bytes = model->config().levels[0];
   const bool routed = bytes.block_rule == BlockRule::kRouter;
   std::vector<LevelActivations> levels;
@@ -38,6 +39,13 @@ TaskLoss LanguageLossSums(HierarchicalTransformer model,
                      kRatioWeight * rows.trained.sum().item<double>() *
                          RatioLoss(levels[0].end_p, levels[0].units.ends, counted,
                                    bytes.block_mean);
+  }
+  if (span_weight > 0) {
+    const auto span = MeanSpan(*model);
+    if (span.defined()) {
+      sums.minimised = sums.minimised +
+                       span_weight * rows.trained.sum().item<double>() * span;
+    }
   }
   return sums;
 }

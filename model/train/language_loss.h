@@ -4,9 +4,11 @@
 //
 //   minimised = loss + ngram_weight * sum over heads k of loss_k + block_weight * block
 //             + kRatioWeight * items * ratio           where a router ends the units
+//             + span_weight * items * mean z           where heads learn their spans
 //
 // Each is a sum over the items that are learnt (model/hierarchy/item_loss.h,
-// model/train/block_prediction.h, RatioLoss of model/nn/router.h). Divided by the trained
+// model/train/block_prediction.h, RatioLoss of model/nn/router.h, MeanSpan of
+// model/nn/adaptive_span.h). Divided by the trained
 // items of a step, the sums of micro-batches add up to that of the step, the variance
 // term of `block` and the ratio, which is of a forward pass, aside. Thread-compatible;
 // errors are exceptions.
@@ -28,6 +30,6 @@ struct BlockTerm {
 // `reported`: that of the ordinary head alone.
 TaskLoss LanguageLossSums(HierarchicalTransformer model,
                           const BatchTensors& rows, double ngram_weight,
-                          const BlockTerm& block = {});
+                          const BlockTerm& block = {}, double span_weight = 0);
 
 }  // namespace strata

@@ -44,7 +44,8 @@ TaskLoss LanguageTask::Loss(int64_t begin, int64_t end) {
       LanguageLossSums(model_->model, RowsAsTensors(batch_, begin, end),
                        run_.spec.ngram_weight,
                        {run_.spec.block_weight,
-                        predictor_ ? predictor_.get() : nullptr});
+                        predictor_ ? predictor_.get() : nullptr},
+                       run_.spec.span_weight);
   const auto items = static_cast<double>(batch_.trained_items);
   return {sums.minimised / items, sums.reported / items};
 }
