@@ -49,6 +49,7 @@ constexpr FieldFlag kFieldFlags[] = {
     {"spec.dropout", "--dropout"},
     {"spec.ngram_weight", "--ngram-weight"},
     {"spec.block_weight", "--block-weight"},
+    {"spec.span_weight", "--span-weight"},
     {"spec.bf16", "--bf16"},
     {"spec.seed", "--seed"},
     {"spec.eval_fraction", "--eval-fraction"},

@@ -165,15 +165,17 @@ absl::Status ValidatePosition(const ModelConfig& config, int l,
                                  "; where a scope is linear it must not weigh "
                                  "distances, which a sum over keys has not"));
   }
-  const int64_t least = scheme.log_scale != nullptr
-                            ? LeastFadingSpan(config, l)
-                            : std::min<int64_t>(1, scheme.max_span);
+  const int64_t least = scheme.log_scale != nullptr ? LeastFadingSpan(config, l)
+                        : scheme.adaptive           ? LeastSight(config, l)
+                                          : std::min<int64_t>(1, scheme.max_span);
   const absl::Status range = InRange(at + "position_span", level.position_span,
                                      least, scheme.max_span);
   if (range.ok()) return range;
   return absl::InvalidArgumentError(
       absl::StrCat(range.message(), " where position is ", scheme.name,
-                   least > 1 ? " and max_context as it is" : ""));
+                   scheme.adaptive ? " and scopes and max_context as they are"
+                   : least > 1     ? " and max_context as it is"
+                                   : ""));
 }
 
 absl::Status ValidateLevel(const LevelConfig& level, const std::string& at,

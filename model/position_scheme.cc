@@ -15,6 +15,8 @@ namespace {
 // A table of so many rows of width D; vectors or products for so many distances.
 constexpr int64_t kMaxRows = 65536;
 constexpr int64_t kMaxDistance = 4096;
+// As far as a stream may reach, a block's prefix beside each of its items.
+constexpr int64_t kMaxSight = int64_t{1} << 29;
 
 const PositionScheme kNonePosition = {.name = "none"};
 const PositionScheme kSinusoidalPosition = {.name = "sinusoidal",
@@ -31,6 +33,10 @@ const PositionScheme kTransformerXlPosition = {
     .max_span = kMaxDistance};
 const PositionScheme kDistanceAwarePosition = {.name = "distance-aware",
                                                .factor = true};
+const PositionScheme kAdaptiveSpanPosition = {.name = "adaptive-span",
+                                              .turns = true,
+                                              .adaptive = true,
+                                              .max_span = kMaxSight};
 
 constexpr const PositionScheme* kSchemes[] = {
     &kRopePosition,
@@ -42,6 +48,7 @@ constexpr const PositionScheme* kSchemes[] = {
     &kShawPosition,
     &kTransformerXlPosition,
     &kDistanceAwarePosition,
+    &kAdaptiveSpanPosition,
 };
 
 }  // namespace

@@ -19,6 +19,7 @@
 //   shaw            (q (k + key[clip(d)])) / sqrt(K), no vectors on v     1803.02155
 //   transformer-xl  ((q + u) k + (q + w) (W [cos, sin](clip(d)))) / sqrt(K)   1901.02860
 //   distance-aware  max(q k, 0) / sqrt(K) (1 + e^b) / (1 + e^(b - a |d|)) 2010.06925
+//   adaptive-span   as rope; score + ln clamp((R + z(head) - |d|) / R, 0, 1)  1905.07799
 //
 // clip: to [-span, span]. Positions are the level's own items, from the document's
 // first one. Immutable values with static lifetime; thread-safe.
@@ -57,6 +58,8 @@ struct PositionScheme {
   RelativeKeys relative = RelativeKeys::kNone;
   // Scores pass through max(s, 0) and a factor that is learned, per head.
   bool factor = false;
+  // Keys fade beyond a distance that each head learns (SpanOf, model/position_shape.h).
+  bool adaptive = false;
   EntranceRows entrance = EntranceRows::kNone;
   int64_t max_span = 0;  // 0: the scheme has no span
 };
@@ -65,7 +68,7 @@ struct PositionScheme {
 // keys (model/scope_rule.h) has no other.
 inline bool SuitsSums(const PositionScheme& scheme) {
   return scheme.bias == nullptr && scheme.relative == RelativeKeys::kNone &&
-         !scheme.factor && scheme.log_scale == nullptr;
+         !scheme.factor && !scheme.adaptive && scheme.log_scale == nullptr;
 }
 
 // The default.

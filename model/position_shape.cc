@@ -44,6 +44,7 @@ std::vector<PositionTensor> LayerPositionTensors(const LevelConfig& level,
     tensors.push_back({"slope", {level.heads}});
     tensors.push_back({"offset", {level.heads}});
   }
+  if (level.position->adaptive) tensors.push_back({"span", {level.heads}});
   return tensors;
 }
 
@@ -55,6 +56,29 @@ DistanceRows DistanceRowsOf(const LevelConfig& level, Scope scope) {
 int64_t ItemsHeld(const ModelConfig& config, int level) {
   return DecoderPlaces(config.levels[level],
                        MaxItems(config, level, config.max_context) + 1);
+}
+
+SpanShape SpanOf(const LevelConfig& level) {
+  const int64_t longest = level.position_span;
+  return {longest, std::clamp<int64_t>(longest / 8, 1, 32)};
+}
+
+int64_t LeastSight(const ModelConfig& config, int l) {
+  const LevelConfig& level = config.levels[l];
+  int64_t sight = 1;
+  const auto look = [&](int layers, const ScopeSpec& spec) {
+    if (layers == 0) return;
+    const ScopeRule& rule = RuleOf(spec.scope);
+    const bool own_block =
+        spec.scope == Scope::kBlock || spec.scope == Scope::kBidirBlock;
+    int64_t back = ItemsHeld(config, l);
+    if (own_block) back = spec.block;
+    if (rule.span != nullptr && rule.keeps == nullptr) back = rule.span(spec);
+    sight = std::max(sight, back);
+  };
+  look(level.enc_layers, SpecOf(level, level.enc_scope));
+  look(level.dec_layers, DecoderSpec(level));
+  return sight;
 }
 
 std::vector<double> ScaleRates(const LevelConfig& level) {

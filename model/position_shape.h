@@ -42,6 +42,16 @@ int64_t ItemsHeld(const ModelConfig& config, int level);
 // Per pair of a head, by how much the logarithm of its scale grows with an item; empty
 // where the scheme scales nothing.
 std::vector<double> ScaleRates(const LevelConfig& level);
+// Of a scheme whose heads learn how far they look: z in [0, longest] items, faded over
+// `ramp` more, the paper's 32 or an eighth of a shorter span.
+struct SpanShape {
+  int64_t longest = 0;  // LevelConfig::position_span
+  int64_t ramp = 1;
+};
+SpanShape SpanOf(const LevelConfig& level);
+// The least position_span of such a scheme: what the level's scopes look back, so that
+// a head can learn to see all that its scope shows.
+int64_t LeastSight(const ModelConfig& config, int level);
 // c of xpos: the middle of the items that the level may hold.
 int64_t PositionCentre(const ModelConfig& config, int level);
 // The least span with which xpos stays in the range of float over those items: no

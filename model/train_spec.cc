@@ -86,6 +86,9 @@ absl::Status ValidateOptimizer(const TrainSpec& s) {
   STRATA_RETURN_IF_ERROR(Real("block_weight", s.block_weight,
                               s.block_weight >= 0 && s.block_weight <= 10,
                               "[0, 10]"));
+  STRATA_RETURN_IF_ERROR(Real("span_weight", s.span_weight,
+                              s.span_weight >= 0 && s.span_weight <= 10,
+                              "[0, 10]"));
   STRATA_RETURN_IF_ERROR(Real("eval_fraction", s.eval_fraction,
                               s.eval_fraction >= 0 && s.eval_fraction <= 0.5,
                               "[0, 0.5]"));
@@ -167,6 +170,14 @@ absl::Status CheckLossWeights(const TrainSpec& spec, const ModelConfig& config) 
     return Bad("block_weight",
                absl::StrCat("is ", spec.block_weight, "; must be 0 for ",
                             BaseName(spec), ", which has one level"));
+  }
+  const bool spans = std::any_of(
+      config.levels.begin(), config.levels.end(),
+      [](const LevelConfig& level) { return level.position->adaptive; });
+  if (spec.span_weight != kSpanWeight && !spans) {
+    return Bad("span_weight",
+               absl::StrCat("is ", spec.span_weight, "; must be left out for ",
+                            BaseName(spec), ", no head of which learns its span"));
   }
   return absl::OkStatus();
 }

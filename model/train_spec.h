@@ -19,6 +19,8 @@ inline constexpr int64_t kLongestAutoSequence = 2048;
 
 // Of n-gram heads where the spec does not say.
 inline constexpr double kNgramWeight = 0.2;
+// Of learned spans; the paper's of its small models.
+inline constexpr double kSpanWeight = 2e-6;
 
 // Of a config of the caller's own.
 inline constexpr int64_t kMaxConfigBytes = 64 << 10;
@@ -55,6 +57,9 @@ struct TrainSpec {
   double ngram_weight = -1.0;
   // Of next-block prediction (model/train/block_prediction.h); 0 = none.
   double block_weight = 0;
+  // Of the mean span of heads that learn one, in nats an item of span
+  // (model/nn/adaptive_span.h); another than the default needs such heads.
+  double span_weight = kSpanWeight;
   // Matrix products of training in bfloat16 (model/nn/matrix_precision.h).
   bool bf16 = false;
   uint64_t seed = 1;

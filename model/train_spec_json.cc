@@ -34,6 +34,7 @@ void VisitFields(Spec& spec, Visitor&& visit) {
   visit("dropout", spec.dropout);
   visit("ngram_weight", spec.ngram_weight);
   visit("block_weight", spec.block_weight);
+  visit("span_weight", spec.span_weight);
   visit("bf16", spec.bf16);
   visit("seed", spec.seed);
   visit("eval_fraction", spec.eval_fraction);
@@ -54,6 +55,7 @@ bool LeftOut(absl::string_view name, const TrainSpec& spec) {
          (name == "tokenizer_sha256" && spec.tokenizer_sha256.empty()) ||
          (name == "ngram_weight" && spec.ngram_weight == 0) ||
          (name == "block_weight" && spec.block_weight == 0) ||
+         (name == "span_weight" && spec.span_weight == kSpanWeight) ||
          (name == "bf16" && !spec.bf16);
 }
 

@@ -60,6 +60,9 @@ class SpecArgs {
              "of next-block prediction by the levels above the bytes,\nbeside the ordinary "
              "loss's 1; default 0: none",
              &block_weight_)
+        .Add("span-weight", "W",
+             "of the mean span of heads that learn one, in nats an item;\ndefault 2e-6",
+             &span_weight_)
         .AddFlag("bf16",
                  "matrix products in bfloat16: faster where the server's\nprocessor has units "
                  "for it",
@@ -95,6 +98,7 @@ class SpecArgs {
     if (dropout_) spec->set_dropout(*dropout_);
     if (ngram_weight_) spec->set_ngram_weight(*ngram_weight_);
     if (block_weight_) spec->set_block_weight(*block_weight_);
+    if (span_weight_) spec->set_span_weight(*span_weight_);
     spec->set_bf16(bf16_);
     if (seed_) spec->set_seed(*seed_);
     if (eval_fraction_) spec->set_eval_fraction(*eval_fraction_);
@@ -134,7 +138,7 @@ class SpecArgs {
   std::optional<int64_t> batch_, micro_batch_, sequence_, warmup_, eval_every_,
       checkpoint_steps_, threads_, pieces_;
   std::optional<double> lr_, min_lr_, weight_decay_, clip_norm_, dropout_, ngram_weight_,
-      block_weight_, eval_fraction_, checkpoint_seconds_;
+      block_weight_, span_weight_, eval_fraction_, checkpoint_seconds_;
   std::optional<uint64_t> seed_;
   bool bf16_ = false;
 };

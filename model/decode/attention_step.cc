@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <vector>
 
 #include "model/decode/level_step.h"
 
@@ -189,17 +191,27 @@ void LevelStep<T>::AttendHead(const Job& job,
       RotateInto(l, item, head, cache, slots.slot(item), term);
     }
   };
+  thread_local std::vector<SlotRun> near;
+  thread_local std::vector<SlotRange> near_ranges;
+  const int64_t sight =
+      term == nullptr ? std::numeric_limits<int64_t>::max() : term->sight(head);
   for (int64_t j = first_query; j < row.count;) {
+    const bool narrowed = row.begin + j + kQueryTile > sight;
     const bool tile =
-        scope == Scope::kFull && j + kQueryTile <= row.count;
+        scope == Scope::kFull && !narrowed && j + kQueryTile <= row.count;
     const int64_t queries = tile ? kQueryTile : 1;
     write_until(j + queries);
     const int64_t item = row.offset + j;
     SetQuery(l, item, head, &args);
-    SetSeen(slots.ranges(item), &args);
-    if (term != nullptr) {
-      FillTerms(*term, head, row.begin + j, slots.runs(item), queries, &args);
+    absl::Span<const SlotRun> runs = slots.runs(item);
+    absl::Span<const SlotRange> ranges = slots.ranges(item);
+    if (narrowed) {
+      SlotSight::KeepNear(runs, row.begin + j, sight, &near, &near_ranges);
+      runs = near;
+      ranges = near_ranges;
     }
+    SetSeen(ranges, &args);
+    if (term != nullptr) FillTerms(*term, head, row.begin + j, runs, queries, &args);
     if (tile) {
       model_->kernels().attend_tile(args);
     } else {

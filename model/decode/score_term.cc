@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/decode/adaptive_span.h"
 #include "model/decode/distance_factor.h"
 #include "model/decode/relative_term.h"
 #include "model/position_shape.h"
@@ -48,6 +49,9 @@ std::unique_ptr<ScoreTerm<T>> MakeScoreTerm(const ModelConfig& config, int level
   }
   if (of.position->factor) {
     return std::make_unique<DistanceFactor<T>>(ItemsHeld(config, level), layer);
+  }
+  if (of.position->adaptive) {
+    return std::make_unique<AdaptiveSpan<T>>(of, ItemsHeld(config, level), layer);
   }
   return nullptr;
 }

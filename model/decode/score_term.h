@@ -4,6 +4,7 @@
 // thread-safe.
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 
 #include "model/decode/kernels.h"
@@ -29,6 +30,10 @@ class ScoreTerm {
   virtual ScoreRule rule() const { return ScoreRule::kAdd; }
   // Added to a head's query [K] before it is scaled; null: nothing.
   virtual const T* query_shift(int /*head*/) const { return nullptr; }
+  // No key at this distance or beyond counts for a head.
+  virtual int64_t sight(int /*head*/) const {
+    return std::numeric_limits<int64_t>::max();
+  }
   // Values of scratch that Fill needs.
   virtual int64_t scratch_values() const { return 0; }
   // out[n] := the term at the n-th of the distances, for the query q [K] of one head,

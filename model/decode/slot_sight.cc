@@ -30,6 +30,23 @@ void SlotSight::Add(const ScopeSpec& spec, int64_t item) {
   seen_.push_back(seen);
 }
 
+void SlotSight::KeepNear(absl::Span<const SlotRun> seen, int64_t item, int64_t sight,
+                         std::vector<SlotRun>* runs, std::vector<SlotRange>* ranges) {
+  runs->clear();
+  ranges->clear();
+  for (SlotRun run : seen) {
+    const int64_t far = item - sight + 1 - run.item;  // the first that is near enough
+    const int64_t skipped =
+        std::min(run.count, far > 0 ? (far + run.step - 1) / run.step : 0);
+    run.item += skipped * run.step;
+    run.slot += skipped;
+    run.count -= skipped;
+    if (run.count == 0) continue;
+    runs->push_back(run);
+    ranges->push_back({run.slot, run.slot + run.count});
+  }
+}
+
 // Those of the item before where they are the same, as in a ring that is full.
 void SlotSight::AddRanges(Seen* seen) {
   const auto first = static_cast<int32_t>(ranges_.size());

@@ -30,6 +30,11 @@ class SlotSight {
                                                 seen_[row].ranges);
   }
 
+  // Of what `item` sees, in `seen`, the items less than `sight` away, which are all it
+  // looks at.
+  static void KeepNear(absl::Span<const SlotRun> seen, int64_t item, int64_t sight,
+                       std::vector<SlotRun>* runs, std::vector<SlotRange>* ranges);
+
  private:
   // Small: every head reads them all, beside its keys and values.
   struct Seen {

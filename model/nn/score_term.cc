@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "model/nn/adaptive_span.h"
 #include "model/nn/distance_factor.h"
 #include "model/nn/relative_term.h"
 
@@ -56,6 +57,7 @@ std::shared_ptr<ScoreTermImpl> MakeScoreTermModule(const LevelConfig& level,
     return std::make_shared<RelativeTermImpl>(level, scope, theta);
   }
   if (level.position->factor) return std::make_shared<DistanceFactorImpl>(level);
+  if (level.position->adaptive) return std::make_shared<AdaptiveSpanImpl>(level);
   return nullptr;
 }
 

@@ -5,6 +5,7 @@
 //   bias       q k / sqrt(K) + a fixed function of head and distance   (here)
 //   relative   model/nn/relative_term.h
 //   factor     model/nn/distance_factor.h
+//   adaptive   model/nn/adaptive_span.h
 //
 // Shapes: q [R, H, Q, K] as turned, k [R, H, N, K], distance [Q, N] or [R, Q, N] of
 // int64, query's item minus key's: scores [R, H, Q, N]. Thread-compatible.

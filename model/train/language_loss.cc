@@ -4,6 +4,7 @@
 
 #include "model/hierarchy/item_loss.h"
 #include "model/items.h"
+#include "model/nn/adaptive_span.h"
 
 namespace strata {
 
@@ -18,9 +19,10 @@ torch::Tensor RowContexts(HierarchicalTransformer model, const BatchTensors& row
 }
 
 TaskLoss LanguageLossSums(HierarchicalTransformer model,
-                          const BatchTensors& rows, double ngram_weight,
-                          const BlockTerm& block, SegmentMemory* memory) {
+                          const BatchTensors& rows, const LossTerms& terms,
+                          SegmentMemory* memory) {
   const LevelConfig& bytes = model->config().levels[0];
+  const BlockTerm& block = terms.block;
   const bool routed = bytes.block_rule == BlockRule::kRouter;
   std::vector<LevelActivations> levels;
   const auto contexts =
@@ -32,9 +34,9 @@ TaskLoss LanguageLossSums(HierarchicalTransformer model,
   TaskLoss sums;
   sums.reported = loss_of(0);
   sums.minimised = sums.reported;
-  const int heads = ngram_weight > 0 ? model->config().ngram_heads : 0;
+  const int heads = terms.ngram_weight > 0 ? model->config().ngram_heads : 0;
   for (int head = 1; head <= heads; ++head) {
-    sums.minimised = sums.minimised + ngram_weight * loss_of(head);
+    sums.minimised = sums.minimised + terms.ngram_weight * loss_of(head);
   }
   if (block.weight > 0) {
     sums.minimised =
@@ -48,6 +50,11 @@ TaskLoss LanguageLossSums(HierarchicalTransformer model,
                      kRatioWeight * rows.trained.sum().item<double>() *
                          RatioLoss(levels[0].end_p, levels[0].units.ends, counted,
                                    bytes.block_mean);
+  }
+  const auto span = terms.span_weight > 0 ? MeanSpan(*model) : torch::Tensor();
+  if (span.defined()) {
+    sums.minimised = sums.minimised +
+                     terms.span_weight * rows.trained.sum().item<double>() * span;
   }
   return sums;
 }

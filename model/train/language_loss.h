@@ -4,12 +4,13 @@
 //
 //   minimised = loss + ngram_weight * sum over heads k of loss_k + block_weight * block
 //             + kRatioWeight * items * ratio           where a router ends the units
+//             + span_weight * items * mean z           where heads learn their spans
 //
 // Each is a sum over the items that are learnt (model/hierarchy/item_loss.h,
-// model/train/block_prediction.h, RatioLoss of model/nn/router.h). Divided by the trained
-// items of a step, the sums of micro-batches add up to that of the step, the variance
-// term of `block` and the ratio, which is of a forward pass, aside. Thread-compatible;
-// errors are exceptions.
+// model/train/block_prediction.h, RatioLoss of model/nn/router.h, MeanSpan of
+// model/nn/adaptive_span.h). Divided by the trained items of a step, the sums of
+// micro-batches add up to that of the step, the variance term of `block` and the ratio,
+// which is of a forward pass, aside. Thread-compatible; errors are exceptions.
 
 #include "model/hierarchy/hierarchical_transformer.h"
 #include "model/hierarchy/segment_memory.h"
@@ -26,6 +27,13 @@ struct BlockTerm {
   BlockPredictorImpl* predictor = nullptr;  // REQUIRES: one where weight > 0
 };
 
+// The weights of what is minimised beside the loss.
+struct LossTerms {
+  double ngram_weight = 0;
+  BlockTerm block;
+  double span_weight = 0;
+};
+
 // The contexts that predict the items of rows. `memory`: null, or what the rows carry,
 // which then holds what their next ones need.
 torch::Tensor RowContexts(HierarchicalTransformer model, const BatchTensors& rows,
@@ -34,8 +42,7 @@ torch::Tensor RowContexts(HierarchicalTransformer model, const BatchTensors& row
 
 // `reported`: that of the ordinary head alone. `memory` as above.
 TaskLoss LanguageLossSums(HierarchicalTransformer model,
-                          const BatchTensors& rows, double ngram_weight,
-                          const BlockTerm& block = {},
+                          const BatchTensors& rows, const LossTerms& terms,
                           SegmentMemory* memory = nullptr);
 
 }  // namespace strata

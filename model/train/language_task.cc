@@ -55,9 +55,10 @@ TaskLoss LanguageTask::Loss(int64_t begin, int64_t end) {
   if (memory_) memory = memory_->Rows(begin, end);
   const TaskLoss sums =
       LanguageLossSums(model_->model, RowsAsTensors(batch_, begin, end),
-                       run_.spec.ngram_weight,
-                       {run_.spec.block_weight,
-                        predictor_ ? predictor_.get() : nullptr},
+                       {.ngram_weight = run_.spec.ngram_weight,
+                        .block = {run_.spec.block_weight,
+                                  predictor_ ? predictor_.get() : nullptr},
+                        .span_weight = run_.spec.span_weight},
                        memory_ ? &memory : nullptr);
   if (memory_) left_.emplace_back(begin, memory);
   // The segments of a step may all lie within prompts.

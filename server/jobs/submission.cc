@@ -114,6 +114,11 @@ absl::StatusOr<Defaults> CheckDocumentBase(const TrainSpec& request,
         "spec.tokenizer: must be absent for a classifier, whose vectors are those of "
         "bytes and of hashed runs of them");
   }
+  if (request.span_weight != kSpanWeight) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("spec.span_weight: is ", request.span_weight,
+                     "; must be left out for a classifier"));
+  }
   for (const auto& [name, weight] :
        {std::pair("ngram_weight", request.ngram_weight),
         std::pair("block_weight", request.block_weight)}) {

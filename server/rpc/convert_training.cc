@@ -163,6 +163,7 @@ absl::StatusOr<TrainSpec> FromProto(const v1::TrainSpec& in) {
   if (in.has_dropout()) out.dropout = in.dropout();
   if (in.has_ngram_weight()) out.ngram_weight = in.ngram_weight();
   if (in.has_block_weight()) out.block_weight = in.block_weight();
+  if (in.has_span_weight()) out.span_weight = in.span_weight();
   out.bf16 = in.bf16();
   if (in.has_seed()) out.seed = in.seed();
   if (in.has_eval_fraction()) out.eval_fraction = in.eval_fraction();
@@ -194,6 +195,7 @@ v1::TrainSpec ToProto(const TrainSpec& in) {
   out.set_dropout(in.dropout);
   out.set_ngram_weight(in.ngram_weight);
   out.set_block_weight(in.block_weight);
+  out.set_span_weight(in.span_weight);
   out.set_bf16(in.bf16);
   out.set_seed(in.seed);
   out.set_eval_fraction(in.eval_fraction);

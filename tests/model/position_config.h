@@ -25,6 +25,7 @@ inline ModelConfig PositionConfig(const PositionScheme& scheme) {
     level.block = blocks[l];
     level.position = &scheme;
     if (scheme.max_span > 0) level.position_span = spans[l];
+    if (scheme.adaptive && l == 2) level.position_span = 400;  // all that it may hold
   }
   LevelConfig& bytes = config.levels[0];
   bytes.enc_layers = bytes.dec_layers = 1;

@@ -82,6 +82,8 @@ LevelConfig DrawLevel(Draws* draw, bool top) {
     level.position_span =
         level.position->log_scale != nullptr ? 65 + draw->In(0, 60) : draw->In(1, 40);
   }
+  // Not less than its scopes look back, which is all that it may hold where one is full.
+  if (level.position->adaptive) level.position_span += 4 * 4096;
   return level;
 }
 

@@ -46,7 +46,7 @@ class ParityTest : public ::testing::TestWithParam<
     if (CarriesMemory(reference_.config)) return SegmentLoss(step);
     const BatchTensors rows = {FormulaItems(step, reference_.config.vocab), {},
                                FormulaTrained()};
-    return LanguageLossSums(model_, rows, /*ngram_weight=*/0.2).minimised /
+    return LanguageLossSums(model_, rows, {.ngram_weight = 0.2}).minimised /
            rows.trained.sum().item<double>();
   }
 
@@ -63,7 +63,7 @@ class ParityTest : public ::testing::TestWithParam<
           torch::zeros({kParityBatch, kSegment}, torch::kLong),
           trained.narrow(1, at, kSegment),
           torch::full({kParityBatch}, at > 0, torch::kBool)};
-      const auto loss = LanguageLossSums(model_, rows, 0, {}, &memory).minimised;
+      const auto loss = LanguageLossSums(model_, rows, {}, &memory).minimised;
       sum = sum.defined() ? sum + loss : loss;
       count += rows.trained.sum().item<double>();
     }

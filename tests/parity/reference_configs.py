@@ -78,11 +78,14 @@ CONFIGS = {
 # spans shorter than the text where they clip.
 for scheme, span in {"none": 0, "alibi": 0, "xpos": 1100, "sinusoidal": 0,
                      "learned": 11, "shaw": 4, "transformer-xl": 7,
-                     "distance-aware": 0}.items():
+                     "distance-aware": 0, "adaptive-span": 9}.items():
     keys = {"position": scheme} | ({"position_span": span} if span else {})
     # Slow sinusoids hardly differ between distances, so their gradients are rounding
     # that Adam would make steps of: few channels, none of them slow.
     size = dict(dim=4) if scheme == "transformer-xl" else dict(dim=12, heads=3)
+    # Spans that end within the scope, which may not be longer than they.
+    if scheme == "adaptive-span":
+        keys["dec_scope"] = "window"
     CONFIGS["position-" + scheme] = [
         level(enc_layers=1, window=6, **size, **keys)]
 
@@ -125,6 +128,7 @@ def position_shapes(c, scope):
         "transformer-xl": {"key.weight": (d, d), "content": (d,),
                            "distance": (d,)},
         "distance-aware": {"slope": (heads,), "offset": (heads,)},
+        "adaptive-span": {"span": (heads,)},
     }.get(c.get("position"), {})
 
 

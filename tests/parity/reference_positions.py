@@ -69,4 +69,11 @@ def positioned_scores(w, prefix, c, scope, q, k):
         b = w[prefix + "position.offset"][:, None, None]
         factor = (1 + jnp.exp(b)) / (1 + jnp.exp(b - a * np.abs(distance)))
         return jnp.maximum(dot(q, k), 0) * factor
+    if scheme == "adaptive-span":
+        ramp = max(1, min(32, span // 8))
+        z = span * jnp.clip(w[prefix + "position.span"], 0, 1)[:, None, None]
+        shown = jnp.clip((ramp + z - np.abs(distance)) / ramp, 0, 1)
+        hidden = shown <= 0
+        term = jnp.where(hidden, -jnp.inf, jnp.log(jnp.where(hidden, 1, shown)))
+        return dot(rotate(q), rotate(k)) + term
     return dot(q, k)

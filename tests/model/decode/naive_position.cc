@@ -63,6 +63,7 @@ void AddLayerPosition(const LevelConfig& level, Scope scope,
     add("position.slope", {level.heads}, 0.3);
     add("position.offset", {level.heads}, 1);
   }
+  if (name == "adaptive-span") add("position.span", {level.heads}, 0.5);
 }
 
 Vector NaiveEntrance(const LevelConfig& level, double theta, int64_t i,
@@ -90,7 +91,7 @@ double NaiveScore(const LevelConfig& level, double theta, Scope scope, int head,
   const int64_t distance = i - j;
   const int64_t span = level.position_span;
   const int64_t clipped = std::clamp(distance, -span, span);
-  if (name == "rope" || name == "xpos") {
+  if (name == "rope" || name == "xpos" || name == "adaptive-span") {
     naive::Rotate(&q, i, theta);
     naive::Rotate(&k, j, theta);
   }
@@ -124,6 +125,13 @@ double NaiveScore(const LevelConfig& level, double theta, Scope scope, int head,
     const double b = weight("position.offset")[head];
     return std::max(score, 0.0) * (1 + std::exp(b)) /
            (1 + std::exp(b - a * double(std::abs(distance))));
+  }
+  if (name == "adaptive-span") {
+    const double ramp = std::max(1, std::min(32, level.position_span / 8));
+    const double z = level.position_span *
+                     std::min(1.0, std::max(0.0, weight("position.span")[head]));
+    const double shown = (ramp + z - double(std::abs(distance))) / ramp;
+    return score + std::log(std::min(1.0, std::max(0.0, shown)));
   }
   return score;
 }

@@ -193,8 +193,8 @@ INSTANTIATE_TEST_SUITE_P(
         std::array<const char*, 3>{
             "\"block\": 8", "\"block\": 8, \"position\": \"rotary\"",
             "levels[0].position: is \"rotary\"; must be rope, none, alibi, "
-            "xpos, sinusoidal, learned, shaw, transformer-xl or "
-            "distance-aware"},
+            "xpos, sinusoidal, learned, shaw, transformer-xl, "
+            "distance-aware or adaptive-span"},
         std::array<const char*, 3>{"\"dropout\": 0.1", "\"dropout\": [0.1]",
                                    "dropout: must be a number"},
         std::array<const char*, 3>{"\"levels\": [", "\"levels\": 3, \"x\": [",

@@ -153,6 +153,25 @@ TEST(PositionShape, CountsTheTensorsOfAScheme) {
   EXPECT_EQ(added("shaw", 16), n * 17 * (d / h));
   EXPECT_EQ(added("transformer-xl", 16), n * (d * d + 2 * d));
   EXPECT_EQ(added("distance-aware", 0), n * 2 * h);
+  EXPECT_EQ(added("adaptive-span", 70000), n * h);
+}
+
+TEST(PositionShape, ALearnedSpanMayBeAllThatAScopeShows) {
+  const auto at_least = [](const ModelConfig& config, const char* least) {
+    EXPECT_THAT(ValidateModelConfig(config).message(),
+                ::testing::HasSubstr(std::string("position_span: is 1; must be in [") +
+                                     least));
+  };
+  ModelConfig config = PresetConfig("block").value();
+  for (LevelConfig& level : config.levels) level.position_span = 0;
+  config.levels[0].position = FindPositionScheme("adaptive-span");
+  config.levels[0].position_span = 1;
+  at_least(config, std::to_string(config.levels[0].window).c_str());
+  config.levels[0].dec_scope = Scope::kBlock;
+  config.levels[0].enc_scope = Scope::kBidirBlock;
+  at_least(config, std::to_string(config.levels[0].block).c_str());
+  config.levels[0].dec_scope = Scope::kFull;
+  at_least(config, std::to_string(config.max_context + 1).c_str());
 }
 
 TEST(PositionShape, OnlyAnEncoderThatLooksAheadHasNegativeDistances) {

@@ -18,7 +18,7 @@ torch::Tensor RatioTerm(HierarchicalTransformer model, const torch::Tensor& item
   rows.items = items;
   rows.segments = torch::zeros_like(items);
   rows.trained = (items != kPad).to(torch::kUInt8);
-  const TaskLoss loss = LanguageLossSums(model, rows, 0);
+  const TaskLoss loss = LanguageLossSums(model, rows, {});
   return (loss.minimised - loss.reported) / rows.trained.sum();
 }
 
