@@ -31,7 +31,8 @@ if(STRATA_LLD)
 endif()
 
 if(STRATA_SANITIZE)
-  add_compile_options(-fsanitize=${STRATA_SANITIZE} -fno-omit-frame-pointer)
+  # Lines of a report need no more than -g1.
+  add_compile_options(-fsanitize=${STRATA_SANITIZE} -fno-omit-frame-pointer -g1)
   add_link_options(-fsanitize=${STRATA_SANITIZE})
 endif()
 

@@ -34,7 +34,8 @@ inline std::vector<NamedTypes> AllTypes() {
 
 // Every small config with the first choice of types. With the others, every config in
 // the long suite; elsewhere each config with one of them, in turn; under a sanitizer one
-// in four, as everything takes many times as long.
+// in four, as everything takes many times as long. For the same reason threads are watched
+// in one config of three.
 inline std::vector<TypedConfig> Typed(const std::vector<NamedTypes>& choices) {
 #ifdef STRATA_RANDOM_CONFIGS
   constexpr bool kAll = true;
@@ -46,12 +47,18 @@ inline std::vector<TypedConfig> Typed(const std::vector<NamedTypes>& choices) {
 #else
   constexpr size_t kOneIn = 1;
 #endif
+#if defined(__SANITIZE_THREAD__)
+  constexpr size_t kPlainOneIn = 3;
+#else
+  constexpr size_t kPlainOneIn = 1;
+#endif
   std::vector<TypedConfig> all;
   const std::vector<NamedConfig> configs = SmallConfigs();
   for (size_t c = 0; c < choices.size(); ++c) {
     const auto& [suffix, types] = choices[c];
     for (size_t i = 0; i < configs.size(); ++i) {
       const size_t others = choices.size() - 1;
+      if (!kAll && c == 0 && i % kPlainOneIn != 0) continue;
       if (!kAll && c > 0 && (i % others != c - 1 || i / others % kOneIn != 0)) continue;
       all.push_back({{configs[i].name + suffix, configs[i].config}, types});
     }
