@@ -52,6 +52,8 @@ void InitParameters(uint64_t seed,
   for (auto& entry : model->named_parameters()) {
     if (absl::EndsWith(entry.key(), "norm.weight")) {
       entry.value().fill_(1.0);
+    } else if (absl::EndsWith(entry.key(), "position.span")) {
+      entry.value().zero_();  // a span grows where it helps
     } else if (absl::EndsWith(entry.key(), "gate.bias")) {
       entry.value().fill_(kGateBias);
     } else if (absl::EndsWith(entry.key(), "router.weight")) {

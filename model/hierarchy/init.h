@@ -5,7 +5,7 @@
 //   matrices that end a residual the same / sqrt(2 * layers of the stack)
 //   embedding                    normal, std 0.02
 //   start, pool.query, offset    normal, std 0.02
-//   of positions, but matrices   normal, std 0.02
+//   of positions, but matrices   normal, std 0.02; spans 0
 //   norms                        1
 
 #include <torch/torch.h>

@@ -11,9 +11,11 @@ AdaptiveSpanImpl::AdaptiveSpanImpl(const LevelConfig& level)
 
 torch::Tensor AdaptiveSpanImpl::Spans() {
   if (is_training()) {
-    // Beyond an end there would be no gradient to bring it back.
+    // Beyond an end there would be no gradient to bring it back. Only then is it
+    // touched: passes before this one, of the same step, need it as it is.
     torch::NoGradGuard no_grad;
-    span_.clamp_(0, 1);
+    const auto inside = span_.clamp(0, 1);
+    if (!inside.equal(span_)) span_.copy_(inside);
   }
   return span_.clamp(0, 1) * static_cast<double>(shape_.longest);
 }
