@@ -63,6 +63,7 @@ class Timer {
   static MonotonicTime Now() { return Clock::System()->Now(); }
 
   void OnDelta(const v1::Delta& delta, MonotonicTime now) {
+    ++report_->messages;
     if (!started_) {
       report_->ttft.Add(Seconds(now - sent_));
     } else {
@@ -173,6 +174,7 @@ void LoadReport::Merge(const LoadReport& other) {
   if (first_error.empty()) first_error = other.first_error;
   prompt_tokens += other.prompt_tokens;
   generated_tokens += other.generated_tokens;
+  messages += other.messages;
   ttft.Merge(other.ttft);
   inter_token.Merge(other.inter_token);
   end_to_end.Merge(other.end_to_end);

@@ -55,6 +55,7 @@ struct LoadReport {
   std::string first_error;
   int64_t prompt_tokens = 0;
   int64_t generated_tokens = 0;
+  int64_t messages = 0;  // that brought some of them
   double seconds = 0;
   Percentiles ttft;
   Percentiles inter_token;

@@ -58,6 +58,7 @@ std::string JsonReport(const LoadOptions& options, const LoadReport& report) {
   json["seconds"] = report.seconds;
   json["prompt_tokens"] = report.prompt_tokens;
   json["generated_tokens"] = report.generated_tokens;
+  json["messages"] = report.messages;
   json["requests_per_second"] =
       PerSecond(static_cast<double>(report.completed), report.seconds);
   json["tokens_per_second"] =

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "model/base/thread_name.h"
+
 namespace strata {
 namespace {
 
@@ -24,7 +26,10 @@ ThreadPool::ThreadPool(int threads) {
     helpers_.push_back(std::make_unique<Helper>());
   }
   for (int t = 1; t < threads; ++t) {
-    helpers_[t - 1]->thread = std::thread([this, t] { HelperMain(t); });
+    helpers_[t - 1]->thread = std::thread([this, t] {
+      NameThisThread("compute");
+      HelperMain(t);
+    });
   }
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "model/base/log.h"
+#include "model/base/thread_name.h"
 #include "server/engine/phase.h"
 #include "server/engine/scheduler.h"
 
@@ -25,6 +26,7 @@ Worker::Worker(EngineCore* core, int index)
 Worker::~Worker() { thread_.join(); }
 
 void Worker::Run() {
+  NameThisThread("worker");
   while (TakeArrivals()) {
     EndDueRows();
     if (!rows_.empty()) StepRows();

@@ -4,10 +4,15 @@
 #include <iterator>
 #include <utility>
 
+#include "model/base/thread_name.h"
+
 namespace strata {
 
 LiveStreams::LiveStreams(MonotonicDuration period)
-    : thread_([this, period] { Loop(period); }) {}
+    : thread_([this, period] {
+        NameThisThread("streams");
+        Loop(period);
+      }) {}
 
 LiveStreams::~LiveStreams() {
   {

@@ -11,6 +11,7 @@ import tempfile
 
 import inside
 import served
+import streams
 import targets
 from server import Server
 
@@ -206,6 +207,7 @@ def main():
             targets.show(inside.measure(google_benchmark, options.bin, models,
                                         environment, threads, options.quick))
             targets.show(served.measure(options.bin, models, threads, options.quick))
+            targets.show(streams.measure(options.bin, models, threads, options.quick))
             return
         figures = {}
         if options.only is None:

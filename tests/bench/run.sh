@@ -18,5 +18,5 @@ cd "$here/../.."
 build=build/release
 [ -f "$build/build.ninja" ] || cmake --preset release >/dev/null
 cmake --build "$build" --target \
-  make_model decode_bench preset_facts train_bench bare_start strata-server strata >&2
+  make_model decode_bench preset_facts train_bench bare_start bare_stream strata-server strata >&2
 exec python3 "$here/run.py" --bin "$build/bin" "$@"

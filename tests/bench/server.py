@@ -8,6 +8,12 @@ import tempfile
 import time
 
 
+def cpu_seconds_of(task):
+    """Processor time of a process or thread, by its folder in /proc."""
+    ticks = (task / "stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+
 class Server:
     """Serves `models`, or an empty folder of its own; gone after close()."""
 
@@ -40,9 +46,15 @@ class Server:
         return json.loads(output.splitlines()[-1])
 
     def cpu_seconds(self):
-        stat = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text()
-        ticks = stat.rsplit(")", 1)[1].split()[11:13]
-        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds_of(pathlib.Path(f"/proc/{self.process.pid}"))
+
+    def cpu_seconds_beside(self, names):
+        """Of all threads but those of these names."""
+        seconds = self.cpu_seconds()
+        for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
+            if (task / "comm").read_text().strip() in names:
+                seconds -= cpu_seconds_of(task)
+        return seconds
 
     def close(self):
         self.process.terminate()
