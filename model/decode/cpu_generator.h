@@ -35,6 +35,7 @@ class CpuGenerator final : public Generator {
     Sequence* sequence = nullptr;
     absl::Span<const Item> items;
     absl::Span<T> logits;
+    absl::Span<T> hidden = {};
   };
   absl::Status StepExact(absl::Span<const ExactRow> rows);
 

@@ -25,12 +25,13 @@
 
 namespace strata {
 
-// StepRow of a scalar type: logits are [vocab], [items * vocab] or empty.
+// StepRow of a scalar type.
 template <typename T>
 struct FeedRow {
   CpuSequence<T>* sequence = nullptr;
   absl::Span<const Item> items;
   absl::Span<T> logits;
+  absl::Span<T> hidden = {};
 };
 
 template <typename T>
@@ -118,6 +119,8 @@ class LevelStep {
   // `rows`: empty, or a vector for each repeat.
   void AddRepeat(int l, const std::vector<T>& rows, int repeat, T* x, int64_t m);
   void KeepWanted(int l);
+  // What the rows asked for, of the wanted contexts of the byte level.
+  void WriteHidden(absl::Span<const FeedRow<T>> rows);
   void WriteLogits(absl::Span<const FeedRow<T>> rows);
 
   // Sub-layers of x[m][dim]; `att` holds the attention's result in between.
