@@ -98,15 +98,11 @@ void Batcher::FillRow(int64_t row, Batch* batch) const {
     const Document& document = documents_[piece.document];
     size_t to = at;
     batch->items[to++] = kSos;
-    for (int64_t i = piece.cut.prompt_begin; i < piece.cut.prompt_end; ++i) {
-      batch->items[to++] = document.item(i);
-    }
-    for (int64_t i = piece.cut.begin; i < piece.cut.end; ++i, ++to) {
-      batch->items[to] = document.item(i);
-      const bool trained = i >= piece.cut.train_from && document.trained(i);
-      batch->trained[to] = trained ? 1 : 0;
+    ForEachItem(document, piece.cut, [&](Item item, bool trained) {
+      batch->items[to] = item;
+      batch->trained[to++] = trained ? 1 : 0;
       batch->trained_items += trained;
-    }
+    });
     batch->real_items += static_cast<int64_t>(to - at);
     const size_t end = at + PaddedItems(piece);
     std::fill(batch->segments.begin() + at, batch->segments.begin() + end,
