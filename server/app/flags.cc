@@ -120,7 +120,7 @@ const std::vector<Flag>& Table() {
       {"datastore-memory", Bytes{&F::datastore_memory, 0}, "2GiB", "bytes",
        "Of the datastore of one version, which is held in memory as its weights are; a "
        "version with a larger one is not loaded, a job that would build one is refused. "
-       "An entry takes about 170 bytes and two for each number of the byte level's "
+       "An entry takes about 160 bytes and two for each number of the byte level's "
        "width. 0: none."},
       {"max-dataset-bytes", Bytes{&F::max_dataset_bytes, 1}, "4GiB", "bytes",
        "Of one uploaded dataset."},
