@@ -27,6 +27,7 @@ constexpr Command kCommands[] = {
     {"classify", "which label texts get, and which sentences decide", RunClassify},
     {"embed", "vectors of texts or of their sentences", RunEmbed},
     {"train", "upload data and train a model on it", RunTrain},
+    {"datastore", "upload data and have a model remember it", RunDatastore},
     {"jobs", "list, show, watch or cancel training jobs", RunJobs},
     {"models", "list, load or unload models, move aliases", RunModels},
     {"bench", "measure a server under load", RunBench},

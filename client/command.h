@@ -33,6 +33,7 @@ absl::Status RunEmbed(CommandContext* context, const std::vector<std::string>& w
 absl::Status RunInspect(CommandContext* context, const std::vector<std::string>& words);
 absl::Status RunTokenize(CommandContext* context, const std::vector<std::string>& words);
 absl::Status RunTrain(CommandContext* context, const std::vector<std::string>& words);
+absl::Status RunDatastore(CommandContext* context, const std::vector<std::string>& words);
 absl::Status RunJobs(CommandContext* context, const std::vector<std::string>& words);
 absl::Status RunModels(CommandContext* context, const std::vector<std::string>& words);
 absl::Status RunBench(CommandContext* context, const std::vector<std::string>& words);

@@ -29,6 +29,9 @@ constexpr FieldFlag kFieldFlags[] = {
     {"sampling.repetition_window", "--repetition-window"},
     {"sampling.seed", "--seed"},
     {"sampling.ignore_eos", "--ignore-eos"},
+    {"neighbours.weight", "--neighbour-weight"},
+    {"neighbours.k", "--neighbours"},
+    {"neighbours.temperature", "--neighbour-temperature"},
     {"idempotency_key", "--key"},
     {"spec.base", "--base"},
     {"spec.config", "--config"},
@@ -57,6 +60,9 @@ constexpr FieldFlag kFieldFlags[] = {
     {"spec.checkpoint_every_steps", "--checkpoint-every"},
     {"spec.checkpoint_every_seconds", "--checkpoint-seconds"},
     {"spec.threads", "--threads"},
+    {"spec.datastore.entries", "--entries"},
+    {"spec.datastore.neighbours", "--neighbours"},
+    {"spec.datastore.index", "--index"},
 };
 
 bool IsPathCharacter(char c) {

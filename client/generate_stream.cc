@@ -30,6 +30,7 @@ void GenerationArgs::Register(ArgParser* args) {
                &no_prefix_cache_)
       .Add("time-limit", "SECONDS", "end the text after this time, queue included", &time_limit_)
       .Add("timeout", "SECONDS", "fail after this time", &timeout_);
+  neighbours_.Register(args);
 }
 
 void GenerationArgs::Apply(v1::GenerateRequest* request) const {
@@ -46,6 +47,7 @@ void GenerationArgs::Apply(v1::GenerateRequest* request) const {
   if (max_tokens_) request->set_max_tokens(*max_tokens_);
   if (time_limit_) request->set_time_limit_seconds(*time_limit_);
   for (const std::string& stop : stop_) request->add_stop(stop);
+  neighbours_.Apply(request);
 }
 
 void GenerationArgs::ApplyDeadline(grpc::ClientContext* context) const {

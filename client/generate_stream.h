@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "client/args.h"
 #include "client/connection.h"
+#include "client/neighbour_args.h"
 #include "grpcpp/client_context.h"
 #include "strata/v1/generation.pb.h"
 
@@ -36,6 +37,7 @@ class GenerationArgs {
   std::optional<double> time_limit_;
   std::optional<double> timeout_;
   std::vector<std::string> stop_;
+  NeighbourArgs neighbours_;
   bool ignore_eos_ = false;
   bool no_prefix_cache_ = false;
 };

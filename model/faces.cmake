@@ -6,6 +6,7 @@ strata_library(strata_model
     classifier.cc
     dataset.cc
     dataset_line.cc
+    datastore_spec.cc
     document_config.cc
     field_check.cc
     file_io.cc
@@ -18,6 +19,7 @@ strata_library(strata_model
     manifest.cc
     model_config.cc
     model_config_json.cc
+    neighbours.cc
     position_alibi.cc
     position_scheme.cc
     position_shape.cc

@@ -38,6 +38,10 @@ struct StepRow {
   // Output: either [vocab] (the logits after the last item), or
   // [items.size() * vocab] (after each item), or empty (none wanted).
   absl::Span<float> logits;
+  // Output: what the output head turns into those logits (the byte level's context
+  // c, behind its norm), [D] or [items.size() * D] with D = levels[0].dim, or empty
+  // (none wanted). After as many items as `logits`, where both are wanted.
+  absl::Span<float> hidden = {};
   // The last so many items, and not all, are guesses that Rewind may take back: of
   // Draft, or others that reach the byte level alone. With any, logits are
   // [items.size() * vocab].

@@ -31,8 +31,25 @@ absl::Status Real(absl::string_view field, double value, bool ok,
   return Bad(field, absl::StrCat("is ", value, "; must be in ", range));
 }
 
+// What a job that builds a datastore needs, and what it has no use for.
+absl::Status ValidateDatastore(const TrainSpec& spec) {
+  if (!BuildsDatastore(spec)) return absl::OkStatus();
+  const absl::Status own = ValidateDatastoreSpec(spec.datastore);
+  if (!own.ok()) return absl::InvalidArgumentError(absl::StrCat("spec.", own.message()));
+  if (spec.base.empty()) {
+    return Bad("base", "is missing; a datastore is built of a served model");
+  }
+  if (HasTokenizer(spec)) {
+    return Bad("tokenizer", "must be absent for a datastore, whose base has its own");
+  }
+  return Real("eval_fraction", spec.eval_fraction, spec.eval_fraction > 0,
+              "(0, 0.5] for a datastore, whose weight is chosen on what is held out");
+}
+
 absl::Status ValidateSizes(const TrainSpec& spec) {
-  STRATA_RETURN_IF_ERROR(Whole("steps", spec.steps, 1, 10'000'000));
+  const bool builds = BuildsDatastore(spec);
+  STRATA_RETURN_IF_ERROR(
+      Whole("steps", spec.steps, builds ? 0 : 1, builds ? 0 : 10'000'000));
   STRATA_RETURN_IF_ERROR(Whole("batch", spec.batch, 1, 65536));
   STRATA_RETURN_IF_ERROR(Whole("micro_batch", spec.micro_batch, 0, spec.batch));
   if (spec.micro_batch > 0 && spec.batch % spec.micro_batch != 0) {
@@ -145,6 +162,7 @@ absl::Status ValidateTrainSpec(const TrainSpec& spec) {
   const absl::Status name = ValidateModelName(spec.model);
   if (!name.ok()) return Bad("model", name.message());
   STRATA_RETURN_IF_ERROR(ValidateTokenizer(spec));
+  STRATA_RETURN_IF_ERROR(ValidateDatastore(spec));
   STRATA_RETURN_IF_ERROR(ValidateSizes(spec));
   return ValidateOptimizer(spec);
 }

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "model/datastore_spec.h"
 #include "model/model_config.h"
 
 namespace strata {
@@ -39,7 +40,13 @@ struct TrainSpec {
   int64_t pieces = 0;            // 0 without `tokenizer`
   std::string tokenizer_sha256;  // 64 hex digits
 
-  int64_t steps = 0;                 // optimizer steps; [1, 10^7]
+  // With entries the job trains nothing: it adds a datastore to a copy of its base, a
+  // served model (model/train/datastore_job.h). Of the members below, `sequence`, those
+  // of evaluation and of checkpoints, and `threads` say how; a step is one piece of text
+  // of `sequence` items.
+  DatastoreSpec datastore;
+
+  int64_t steps = 0;                 // optimizer steps; [1, 10^7]; with a datastore 0
   int64_t batch = 8;                 // rows per optimizer step
   int64_t micro_batch = 0;           // rows per forward; divides batch; 0 = batch,
                                      // or as ResolveTrainSpec says
@@ -75,6 +82,10 @@ struct TrainSpec {
 // What messages call the base.
 inline std::string BaseName(const TrainSpec& spec) {
   return spec.config.empty() ? spec.base : "the config";
+}
+
+inline bool BuildsDatastore(const TrainSpec& spec) {
+  return spec.datastore != DatastoreSpec();
 }
 
 // Whether the spec brings a tokeniser.

@@ -19,6 +19,9 @@ void VisitFields(Spec& spec, Visitor&& visit) {
   visit("tokenizer", spec.tokenizer);
   visit("pieces", spec.pieces);
   visit("tokenizer_sha256", spec.tokenizer_sha256);
+  visit("datastore_entries", spec.datastore.entries);
+  visit("datastore_neighbours", spec.datastore.neighbours);
+  visit("datastore_index", spec.datastore.index);
   visit("steps", spec.steps);
   visit("batch", spec.batch);
   visit("micro_batch", spec.micro_batch);
@@ -53,6 +56,9 @@ bool LeftOut(absl::string_view name, const TrainSpec& spec) {
          (name == "tokenizer" && spec.tokenizer.empty()) ||
          (name == "pieces" && spec.pieces == 0) ||
          (name == "tokenizer_sha256" && spec.tokenizer_sha256.empty()) ||
+         (name == "datastore_entries" && spec.datastore.entries == 0) ||
+         (name == "datastore_neighbours" && spec.datastore.neighbours == 0) ||
+         (name == "datastore_index" && spec.datastore.index.empty()) ||
          (name == "ngram_weight" && spec.ngram_weight == 0) ||
          (name == "block_weight" && spec.block_weight == 0) ||
          (name == "span_weight" && spec.span_weight == kSpanWeight) ||

@@ -1,5 +1,7 @@
 // strata jobs: list, get, watch, cancel.
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "client/command.h"
 #include "client/job_view.h"
@@ -15,7 +17,8 @@ std::vector<std::string> Row(const v1::Job& job) {
   const v1::TrainProgress& progress = job.progress();
   return {job.name().substr(job.name().find('/') + 1),
           EnumName(*v1::JobState_descriptor(), job.state()),
-          absl::StrCat(progress.step(), "/", job.spec().steps()),
+          absl::StrCat(progress.step(), "/",
+                       std::max(job.spec().steps(), progress.total_steps())),
           JobBase(job),
           job.spec().model(),
           job.has_error() ? job.error().code() : job.published(),

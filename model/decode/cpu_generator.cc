@@ -53,24 +53,28 @@ absl::Status CpuGenerator<T>::Step(absl::Span<const StepRow> rows) {
   if constexpr (std::is_same_v<T, float>) {
     for (const StepRow& row : rows) {
       feed_.push_back({static_cast<CpuSequence<T>*>(row.sequence), row.items,
-                       row.logits, row.drafts});
+                       row.logits, row.drafts, row.hidden});
     }
     return RunStep();
   } else {
     size_t total = 0;
-    for (const StepRow& row : rows) total += row.logits.size();
+    for (const StepRow& row : rows) total += row.logits.size() + row.hidden.size();
     std::vector<T> exact(total);
-    size_t at = 0;
+    absl::Span<T> room = absl::MakeSpan(exact);
+    const auto take = [&room](size_t values) {
+      const absl::Span<T> taken = room.first(values);
+      room.remove_prefix(values);
+      return taken;
+    };
     for (const StepRow& row : rows) {
+      const absl::Span<T> logits = take(row.logits.size());
       feed_.push_back({static_cast<CpuSequence<T>*>(row.sequence), row.items,
-                       absl::MakeSpan(exact).subspan(at, row.logits.size()),
-                       row.drafts});
-      at += row.logits.size();
+                       logits, row.drafts, take(row.hidden.size())});
     }
     STRATA_RETURN_IF_ERROR(RunStep());
-    at = 0;
-    for (const StepRow& row : rows) {
-      for (float& logit : row.logits) logit = static_cast<float>(exact[at++]);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      std::copy(feed_[i].logits.begin(), feed_[i].logits.end(), rows[i].logits.begin());
+      std::copy(feed_[i].hidden.begin(), feed_[i].hidden.end(), rows[i].hidden.begin());
     }
     return absl::OkStatus();
   }
@@ -82,7 +86,7 @@ absl::Status CpuGenerator<T>::StepExact(absl::Span<const ExactRow> rows) {
   feed_.clear();
   for (const ExactRow& row : rows) {
     feed_.push_back({static_cast<CpuSequence<T>*>(row.sequence), row.items,
-                     row.logits, row.drafts});
+                     row.logits, row.drafts, row.hidden});
   }
   return RunStep();
 }
@@ -156,7 +160,7 @@ absl::Status CpuGenerator<T>::CheckAll(absl::Span<const Row> rows) {
   for (const Row& row : rows) {
     STRATA_ASSIGN_OR_RETURN(const CpuSequence<T>* const own, Own(row.sequence));
     STRATA_RETURN_IF_ERROR(CheckFeed(*own, row.items, row.logits.size(),
-                                     model_->config().vocab));
+                                     row.hidden.size(), model_->config()));
     STRATA_RETURN_IF_ERROR(CheckUndamaged(own->damaged()));
     if (row.drafts != 0) STRATA_RETURN_IF_ERROR(CheckGuesses(*own, row));
     seen_.push_back(own);

@@ -38,6 +38,7 @@ class CpuGenerator final : public Generator {
     absl::Span<const Item> items;
     absl::Span<T> logits;
     int64_t drafts = 0;
+    absl::Span<T> hidden = {};
   };
   absl::Status StepExact(absl::Span<const ExactRow> rows);
 

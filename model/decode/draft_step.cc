@@ -16,13 +16,12 @@ namespace strata {
 
 template <typename T>
 void LevelStep<T>::KeepContexts(absl::Span<const FeedRow<T>> rows) {
+  const LevelScratch<T>& s = scratch_[0];
   const int64_t width = PaddedWidth(level_config(0).dim);
-  const T* context = scratch_[0].norm.data();
-  for (const FeedRow<T>& row : rows) {
-    const int64_t wanted =
-        static_cast<int64_t>(row.logits.size()) / model_->config().vocab;
-    row.sequence->rewind()->KeepContexts(context, width, wanted);
-    context += wanted * width;
+  const T* context = s.norm.data();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    rows[i].sequence->rewind()->KeepContexts(context, width, s.rows[i].wanted);
+    context += s.rows[i].wanted * width;
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "model/base/status_macros.h"
+#include "model/decode/step_check.h"
 
 namespace strata {
 
@@ -21,6 +22,7 @@ absl::Status LevelStep<T>::Run(absl::Span<const FeedRow<T>> rows) {
   Embed(rows);
   Advance(0);
   KeepContexts(rows);
+  WriteHidden(rows);
   WriteLogits(rows);
   for (int l = 0; l <= top(); ++l) {
     AdvanceProgress<CpuSequence<T>>(l, scratch_[l]);
@@ -60,10 +62,9 @@ absl::Status LevelStep<T>::Prime(CpuSequence<T>* sequence) {
 template <typename T>
 void LevelStep<T>::Plan(absl::Span<const FeedRow<T>> rows) {
   for (LevelScratch<T>& s : scratch_) s.Clear();
-  const int64_t vocab = model_->config().vocab;
   for (const FeedRow<T>& row : rows) {
     AddRow(model_->config(), row.sequence, row.items,
-           static_cast<int64_t>(row.logits.size()) / vocab,
+           WantedItems(row.logits.size(), row.hidden.size(), model_->config()),
            [this](int l) -> LevelBatch<CpuSequence<T>>& { return scratch_[l]; });
   }
 }
@@ -216,18 +217,34 @@ void LevelStep<T>::AddContexts(int l) {
 }
 
 template <typename T>
+void LevelStep<T>::WriteHidden(absl::Span<const FeedRow<T>> rows) {
+  const LevelScratch<T>& s = scratch_[0];
+  const int64_t dim = level_config(0).dim;
+  const T* from = s.norm.data();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    T* to = rows[i].hidden.data();
+    for (int64_t j = 0; j < s.rows[i].wanted; ++j, from += PaddedWidth(dim)) {
+      if (!rows[i].hidden.empty()) to = std::copy_n(from, dim, to);
+    }
+  }
+}
+
+// The head computes a row of every wanted context, also where a step asks for
+// nothing but what goes into it for some of them.
+template <typename T>
 void LevelStep<T>::WriteLogits(absl::Span<const FeedRow<T>> rows) {
   const LevelScratch<T>& s = scratch_[0];
-  if (s.wanted == 0) return;
+  const auto asks = [](const FeedRow<T>& row) { return !row.logits.empty(); };
+  if (std::none_of(rows.begin(), rows.end(), asks)) return;
   const int64_t vocab = model_->config().vocab;
   MatMul(s.norm.data(), PaddedWidth(level_config(0).dim), s.wanted,
          model_->weights().head, logits_.data(), PaddedWidth(vocab),
          Epilogue::kStore);
   const T* from = logits_.data();
-  for (const FeedRow<T>& row : rows) {
-    for (size_t i = 0; i < row.logits.size(); i += vocab) {
-      std::copy_n(from, vocab, row.logits.data() + i);
-      from += PaddedWidth(vocab);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    T* to = rows[i].logits.data();
+    for (int64_t j = 0; j < s.rows[i].wanted; ++j, from += PaddedWidth(vocab)) {
+      if (asks(rows[i])) to = std::copy_n(from, vocab, to);
     }
   }
 }

@@ -26,13 +26,14 @@
 
 namespace strata {
 
-// StepRow of a scalar type: logits are [vocab], [items * vocab] or empty.
+// StepRow of a scalar type.
 template <typename T>
 struct FeedRow {
   CpuSequence<T>* sequence = nullptr;
   absl::Span<const Item> items;
   absl::Span<T> logits;
   int64_t drafts = 0;
+  absl::Span<T> hidden = {};
 };
 
 template <typename T>
@@ -124,6 +125,8 @@ class LevelStep {
   // `rows`: empty, or a vector for each repeat.
   void AddRepeat(int l, const std::vector<T>& rows, int repeat, T* x, int64_t m);
   void KeepWanted(int l);
+  // What the rows asked for, of the wanted contexts of the byte level.
+  void WriteHidden(absl::Span<const FeedRow<T>> rows);
   void WriteLogits(absl::Span<const FeedRow<T>> rows);
   void KeepContexts(absl::Span<const FeedRow<T>> rows);
   // Of one head, from `x` [m][D0] contexts: guess `head` of each row that has room.

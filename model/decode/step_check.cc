@@ -4,6 +4,8 @@
 #include <functional>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "model/base/status_macros.h"
 
 namespace strata {
 
@@ -19,8 +21,24 @@ absl::Status CheckCapacity(int64_t capacity, int64_t max_context) {
       "capacity is ", capacity, "; must be in [1, ", max_context, "]"));
 }
 
+namespace {
+
+// `values`: of an output of `width` numbers an item, of a row of `items`.
+absl::Status CheckOutput(absl::string_view name, size_t values, size_t width,
+                         size_t items) {
+  if (values == 0 || values == width || values == items * width) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(name, " has ", values, " values; must have 0, ", width,
+                   " or ", items * width));
+}
+
+}  // namespace
+
 absl::Status CheckFeed(const Sequence& sequence, absl::Span<const Item> items,
-                       size_t logits, int vocab) {
+                       size_t logits, size_t hidden, const ModelConfig& config) {
+  const int vocab = config.vocab;
   const size_t n = items.size();
   if (n == 0) return absl::InvalidArgumentError("a row has no items to feed");
   const int64_t room = sequence.capacity() - sequence.size();
@@ -34,11 +52,14 @@ absl::Status CheckFeed(const Sequence& sequence, absl::Span<const Item> items,
           absl::StrCat("item is ", item, "; must be in [0, ", vocab, ")"));
     }
   }
-  if (logits != 0 && logits != static_cast<size_t>(vocab) &&
-      logits != n * vocab) {
+  const size_t dim = config.levels[0].dim;
+  STRATA_RETURN_IF_ERROR(CheckOutput("logits", logits, vocab, n));
+  STRATA_RETURN_IF_ERROR(CheckOutput("hidden", hidden, dim, n));
+  if (logits != 0 && hidden != 0 && logits / vocab != hidden / dim) {
     return absl::InvalidArgumentError(
-        absl::StrCat("logits has ", logits, " values; must have 0, ", vocab,
-                     " or ", n * vocab));
+        absl::StrCat("logits are wanted after ", logits / vocab,
+                     " items and hidden after ", hidden / dim,
+                     "; must be as many"));
   }
   return absl::OkStatus();
 }
@@ -55,6 +76,11 @@ absl::Status CheckDrafts(absl::Span<const Item> items, int64_t drafts, int64_t r
   return absl::InvalidArgumentError(absl::StrCat(
       "logits has ", logits, " values; must have ", n * vocab,
       " where items are drafts"));
+}
+
+int64_t WantedItems(size_t logits, size_t hidden, const ModelConfig& config) {
+  return static_cast<int64_t>(std::max(logits / config.vocab,
+                                       hidden / config.levels[0].dim));
 }
 
 absl::Status CheckUndamaged(bool damaged) {

@@ -16,10 +16,13 @@ absl::Status CheckGeneratorOptions(const GeneratorOptions& options);
 
 absl::Status CheckCapacity(int64_t capacity, int64_t max_context);
 
-// Items fit the sequence and the vocabulary; `logits` values have one of the
-// three sizes of StepRow.
+// Items fit the sequence and the vocabulary; `logits` and `hidden` values have one of
+// the three sizes of StepRow, and after as many items where neither has none.
 absl::Status CheckFeed(const Sequence& sequence, absl::Span<const Item> items,
-                       size_t logits, int vocab);
+                       size_t logits, size_t hidden, const ModelConfig& config);
+
+// After how many of its last items a row that passed wants something.
+int64_t WantedItems(size_t logits, size_t hidden, const ModelConfig& config);
 
 // Of a row whose last `drafts` items are guesses, `room` of which could be taken back;
 // `logits` as of CheckFeed.

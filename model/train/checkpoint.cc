@@ -4,13 +4,11 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <functional>
 #include <system_error>
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/train/step_folders.h"
 #include "model/train/tensor_file.h"
 #include "model/version_dir.h"
 
@@ -18,8 +16,6 @@ namespace strata {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr char kPrefix[] = "step-";
 
 int64_t TotalBytes(const std::vector<NamedParameter>& tensors) {
   int64_t bytes = 0;
@@ -29,60 +25,20 @@ int64_t TotalBytes(const std::vector<NamedParameter>& tensors) {
   return bytes;
 }
 
-// Fails early instead of filling the disk of others to the brim.
-absl::Status CheckSpace(const std::string& folder, int64_t expected) {
-  std::error_code error;
-  const fs::space_info space = fs::space(folder, error);
-  if (error) return absl::OkStatus();  // the write itself will tell
-  const double needed = 1.2 * static_cast<double>(expected);
-  if (static_cast<double>(space.available) >= needed) return absl::OkStatus();
-  return absl::ResourceExhaustedError(
-      absl::StrCat("no space for a checkpoint: ", space.available,
-                   " bytes free, ", static_cast<int64_t>(needed), " wanted"));
-}
-
-int64_t FolderBytes(const Manifest& manifest) {
-  int64_t bytes = 0;
-  for (const ManifestFile& file : manifest.files) bytes += file.bytes;
-  return bytes;
-}
-
 }  // namespace
 
 absl::StatusOr<CheckpointStore> CheckpointStore::Open(
     const std::string& job_dir, int64_t fence, int keep,
     int64_t rollback_every) {
-  const std::string root = absl::StrCat(job_dir, "/checkpoints");
-  std::error_code error;
-  fs::create_directories(root, error);
-  if (error) {
-    return absl::InternalError(
-        absl::StrCat("cannot create ", root, ": ", error.message()));
-  }
-  RemoveTemporaries(root);
+  STRATA_ASSIGN_OR_RETURN(const std::string root, OpenStepFolders(job_dir));
   return CheckpointStore(root, fence, std::max(keep, 1), rollback_every);
 }
 
 std::string CheckpointStore::Path(int64_t step) const {
-  return absl::StrCat(root_, "/", kPrefix, step);
+  return StepFolder(root_, step);
 }
 
-std::vector<int64_t> CheckpointStore::Steps() const {
-  std::vector<int64_t> steps;
-  std::error_code error;
-  for (fs::directory_iterator it(root_, error), end; !error && it != end;
-       it.increment(error)) {
-    const std::string name = it->path().filename().string();
-    int64_t step = 0;
-    if (absl::StartsWith(name, kPrefix) &&
-        absl::SimpleAtoi(absl::string_view(name).substr(sizeof(kPrefix) - 1),
-                         &step)) {
-      steps.push_back(step);
-    }
-  }
-  std::sort(steps.begin(), steps.end(), std::greater<int64_t>());
-  return steps;
-}
+std::vector<int64_t> CheckpointStore::Steps() const { return StepFolders(root_); }
 
 std::vector<int64_t> CheckpointStore::RollbackPoints(int64_t last) const {
   std::vector<int64_t> points;

@@ -45,4 +45,15 @@ struct DocumentCut {
 std::vector<DocumentCut> CutDocument(const Document& document, int64_t room,
                                      int64_t first_room);
 
+// The items of a piece behind its kSos, in order: put(item, trained).
+template <typename Put>
+void ForEachItem(const Document& document, const DocumentCut& cut, Put put) {
+  for (int64_t i = cut.prompt_begin; i < cut.prompt_end; ++i) {
+    put(document.item(i), false);
+  }
+  for (int64_t i = cut.begin; i < cut.end; ++i) {
+    put(document.item(i), i >= cut.train_from && document.trained(i));
+  }
+}
+
 }  // namespace strata

@@ -9,6 +9,7 @@
 #include "model/document/document_weights.h"
 #include "model/nn/torch_guard.h"
 #include "model/train/data_warnings.h"
+#include "model/train/job_files.h"
 #include "model/train/label_score.h"
 #include "model/train/model_source.h"
 #include "model/train/split.h"

@@ -8,6 +8,7 @@
 #include "model/hierarchy/weights.h"
 #include "model/nn/torch_guard.h"
 #include "model/presets.h"
+#include "model/train/job_files.h"
 #include "model/version_dir.h"
 
 namespace strata {
@@ -27,12 +28,6 @@ absl::Status ReadBase(const TrainRun& run, TrainedModel* out) {
 }
 
 }  // namespace
-
-absl::Status CannotReadBase(const TrainRun& run, const absl::Status& status) {
-  return absl::DataLossError(absl::StrCat("base ", run.spec.base,
-                                          " cannot be read: ",
-                                          status.message()));
-}
 
 absl::StatusOr<TemplateKind> TrainedTemplate(TemplateKind base,
                                              TemplateKind data) {

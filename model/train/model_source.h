@@ -43,7 +43,4 @@ absl::Status ResetWeights(const TrainRun& run, TrainedModel* model);
 // The weights by their names in a file, sharing memory with the model.
 std::vector<NamedParameter> Weights(const torch::nn::Module& module);
 
-// DATA_LOSS: the run's base, and why it cannot be read.
-absl::Status CannotReadBase(const TrainRun& run, const absl::Status& status);
-
 }  // namespace strata

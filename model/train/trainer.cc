@@ -9,9 +9,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
 #include "model/base/status_macros.h"
 #include "model/dataset.h"
 #include "model/items.h"
@@ -20,9 +17,11 @@
 #include "model/segment_rule.h"
 #include "model/train/checkpoint.h"
 #include "model/train/data_warnings.h"
+#include "model/train/datastore_job.h"
 #include "model/train/document_task.h"
 #include "model/train/environment.h"
 #include "model/train/grad_norm.h"
+#include "model/train/job_files.h"
 #include "model/train/job_tokenizer.h"
 #include "model/train/language_task.h"
 #include "model/train/model_source.h"
@@ -34,36 +33,6 @@
 namespace strata {
 namespace {
 
-std::string ResultPath(const TrainRun& run) {
-  return absl::StrCat(run.job_dir, "/result");
-}
-
-absl::Status PollWhileLoading(TrainObserver* observer) {
-  switch (observer->Poll()) {
-    case TrainObserver::Signal::kContinue:
-      return absl::OkStatus();
-    case TrainObserver::Signal::kCancel:
-      return absl::CancelledError("cancelled while loading");
-    case TrainObserver::Signal::kCheckpointAndStop:
-      break;
-  }
-  return absl::AbortedError("stopped while loading");
-}
-
-absl::StatusOr<Dataset> LoadData(const TrainRun& run,
-                                 TrainObserver* observer) {
-  STRATA_ASSIGN_OR_RETURN(const std::string sha256,
-                          Sha256HexOfFile(run.dataset_path));
-  if (!run.spec.dataset_sha256.empty() && sha256 != run.spec.dataset_sha256) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the stored dataset is damaged: its SHA-256 is ", sha256,
-                     ", not ", run.spec.dataset_sha256,
-                     "; upload the same file again"));
-  }
-  STRATA_RETURN_IF_ERROR(PollWhileLoading(observer));
-  return ReadDataset(run.dataset_path);
-}
-
 absl::Status WriteResultFiles(const TrainTask& task, DirWriter* writer) {
   STRATA_RETURN_IF_ERROR(
       task.SaveWeights(writer->path() + "/model.safetensors"));
@@ -73,22 +42,6 @@ absl::Status WriteResultFiles(const TrainTask& task, DirWriter* writer) {
     STRATA_RETURN_IF_ERROR(writer->WriteFile(kTokenizerFile, tokenizer));
   }
   return writer->WriteFile("template.json", task.template_json());
-}
-
-void AddEval(const TrainEval& eval,
-             std::map<std::string, std::string>* attributes) {
-  const auto add = [&](const char* name, double value) {
-    (*attributes)[name] = absl::StrFormat("%.6f", value);
-  };
-  if (eval.items == 0) return;
-  add("eval_loss", eval.loss);
-  (*attributes)["eval_items"] = absl::StrCat(eval.items);
-  if (eval.accuracy.has_value()) {
-    add("eval_accuracy", *eval.accuracy);
-    add("eval_macro_f1", *eval.macro_f1);
-  } else {
-    add("eval_bits_per_byte", eval.bits_per_byte);
-  }
 }
 
 absl::Status WriteResult(const TrainRun& run, TrainTask* task,
@@ -103,12 +56,8 @@ absl::Status WriteResult(const TrainRun& run, TrainTask* task,
       DirWriter::Create(ResultPath(run),
                         absl::StrCat(run.fence, "-", getpid())));
   STRATA_RETURN_IF_ERROR(WriteResultFiles(*task, &writer));
-  std::map<std::string, std::string> attributes = {
-      {"created", absl::FormatTime(absl::RFC3339_sec, absl::Now(),
-                                   absl::UTCTimeZone())},
-      {"base", BaseName(run.spec)},
-      {"steps", absl::StrCat(run.spec.steps)}};
-  AddEval(eval, &attributes);
+  std::map<std::string, std::string> attributes = ResultAttributes(run, eval);
+  attributes["steps"] = absl::StrCat(run.spec.steps);
   return writer.Commit(std::move(attributes));
 }
 
@@ -121,13 +70,6 @@ absl::Status CheckResolved(const TrainSpec& spec) {
   return absl::InvalidArgumentError(
       "spec has unresolved fields; micro_batch, sequence, threads, warmup_steps, "
       "dropout, ngram_weight and eval_every_steps must be set");
-}
-
-// The disk is full at the one save that must succeed.
-absl::Status NameFinalSave(absl::Status status) {
-  if (!absl::IsResourceExhausted(status)) return status;
-  return absl::ResourceExhaustedError(absl::StrCat(
-      "STORAGE_FULL: the result cannot be saved: ", status.message()));
 }
 
 void WarnOfSlowProducts(TrainObserver* observer) {
@@ -189,6 +131,9 @@ absl::Status Train(const TrainRun& run, TrainObserver* observer,
   STRATA_RETURN_IF_ERROR(PollWhileLoading(observer));
   STRATA_ASSIGN_OR_RETURN(Dataset dataset, LoadData(run, observer));
   STRATA_RETURN_IF_ERROR(PollWhileLoading(observer));
+  if (BuildsDatastore(run.spec)) {
+    return BuildDatastore(run, std::move(dataset), EnvironmentJson(), observer);
+  }
   const auto train = dataset.kind == TemplateKind::kLabel ? TrainClassifier
                                                           : TrainLanguage;
   return train(run, observer, hooks, std::move(dataset));

@@ -88,6 +88,7 @@ JobManagerOptions JobOptionsFor(const Flags& flags, JobObserver* observer) {
   options.stall_timeout_ms = Millis(flags.job_stall_timeout);
   options.keep_ended_ms = Millis(flags.keep_ended_jobs);
   options.max_attempts_without_progress = flags.job_attempts;
+  options.datastore_memory = flags.datastore_memory;
   options.trainer_threads = flags.trainer_threads > 0 ? flags.trainer_threads : CpuLimit();
   options.observer = observer;
   return options;
@@ -123,7 +124,8 @@ class AppImpl final : public App {
       : flags_(flags),
         lock_(std::move(lock)),
         metrics_({STRATA_VERSION, __VERSION__}),
-        registry_(flags.models, compute.loader, compute.classifier_loader),
+        registry_(flags.models, compute.loader, compute.classifier_loader,
+                  compute.neighbours_loader),
         inspectors_(&registry_, compute.inspector_loader, flags.inspect_memory),
         engine_(EngineOptionsFor(flags, compute.engine, &metrics_)),
         datasets_(flags.data + "/datasets", flags.max_dataset_bytes),

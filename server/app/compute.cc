@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "model/base/log.h"
 #include "model/base/status_macros.h"
+#include "model/datastore/datastore.h"
 #include "model/decode/load_model.h"
 #include "model/decode/tensor/devices.h"
 #include "model/decode/tensor/load_tensor_model.h"
@@ -109,6 +110,10 @@ absl::StatusOr<Compute> PlanCompute(const Flags& flags) {
       devices.empty() ? ModelLoader(on_cpu) : TensorModelLoader(devices);
   compute.classifier_loader = DocumentLoader(engine.threads_per_worker);
   compute.inspector_loader = TorchInspectorLoader(engine.threads_per_worker);
+  compute.neighbours_loader = [most = flags.datastore_memory](
+                                  const std::string& dir, const ModelConfig& config) {
+    return LoadDatastore(dir, config, most);
+  };
   return compute;
 }
 

@@ -10,6 +10,7 @@
 #include "model/classifier.h"
 #include "model/generator.h"
 #include "model/inspector.h"
+#include "model/neighbours.h"
 #include "server/app/flags.h"
 #include "server/engine/engine.h"
 
@@ -26,6 +27,7 @@ struct Compute {
   // On the CPU, whatever the devices.
   ClassifierLoader classifier_loader;
   InspectorLoader inspector_loader;
+  NeighboursLoader neighbours_loader;
   // Workers, their threads and the budget of states; nothing else is set.
   EngineOptions engine;
 };

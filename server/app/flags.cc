@@ -121,6 +121,11 @@ const std::vector<Flag>& Table() {
       {"inspect-memory", Bytes{&F::inspect_memory, 0}, "1GiB", "bytes",
        "Of weights that Inspect opens beside those that serve, 4 bytes a parameter; "
        "the versions that it used last are kept. 0: nothing can be inspected."},
+      {"datastore-memory", Bytes{&F::datastore_memory, 0}, "2GiB", "bytes",
+       "Of the datastore of one version, which is held in memory as its weights are; a "
+       "version with a larger one is not loaded, a job that would build one is refused. "
+       "An entry takes about 160 bytes and two for each number of the byte level's "
+       "width. 0: none."},
       {"max-dataset-bytes", Bytes{&F::max_dataset_bytes, 1}, "4GiB", "bytes",
        "Of one uploaded dataset."},
       {"max-message-bytes", Bytes{&F::max_message_bytes, 1024}, "32MiB", "bytes",

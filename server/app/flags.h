@@ -44,6 +44,7 @@ struct Flags {
   int64_t prefix_cache = 0;  // 0: none
   int64_t inspect_max_bytes = 0;
   int64_t inspect_memory = 0;  // 0: nothing can be inspected
+  int64_t datastore_memory = 0;  // 0: no version may have one
   int64_t max_dataset_bytes = 0;
   int64_t max_message_bytes = 0;
   int64_t max_stream_bytes = 0;

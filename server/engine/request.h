@@ -12,6 +12,7 @@
 #include "absl/types/span.h"
 #include "model/base/clock.h"
 #include "model/items.h"
+#include "model/neighbours.h"
 #include "model/sampling.h"
 #include "server/registry/registry.h"
 
@@ -72,6 +73,9 @@ struct EngineRequest {
   std::shared_ptr<const ServedVersion> version;  // pinned
   std::vector<Item> items;  // the rendered prompt; for kScore SOS and the text
   SamplingParams sampling;
+  // Weight 0: none are asked. REQUIRES: else, the version has a datastore, and they are
+  // valid for it.
+  NeighbourParams neighbours = {};
   int64_t max_items = 256;             // to generate; 0 for kScore
   // Continuations of the prompt, which is read once. Sample k is what the request
   // would give alone with sampling.seed + k.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "model/base/status_macros.h"
+#include "model/neighbours.h"
 #include "model/sampling.h"
 
 namespace strata {
@@ -84,9 +85,23 @@ StepRow RunningRow::Prepare(int64_t items) {
     row.items = all.subspan(read_, items);
     if (!scoring_ && items < prefill_remaining()) return row;
   }
-  logits_.resize(scoring_ || row.drafts > 0 ? vocab * items : vocab);
+  const size_t wanted = scoring_ || row.drafts > 0 ? items : 1;
+  logits_.resize(vocab * wanted);
   row.logits = absl::MakeSpan(logits_);
+  if (live_->request.neighbours.weight > 0) {
+    hidden_.resize(live_->request.version->weights->config().levels[0].dim * wanted);
+    row.hidden = absl::MakeSpan(hidden_);
+  }
   return row;
+}
+
+absl::Status RunningRow::ConsultNeighbours() {
+  const EngineRequest& request = live_->request;
+  const bool wanted = scoring_ || feeding_ >= prefill_remaining();
+  if (request.neighbours.weight == 0 || !wanted) return absl::OkStatus();
+  return strata::ConsultNeighbours(
+      *request.version->neighbours, request.neighbours, hidden_,
+      request.version->weights->config().levels[0].dim, absl::MakeSpan(logits_));
 }
 
 absl::StatusOr<std::vector<std::unique_ptr<RunningRow>>> RunningRow::SplitOff() {

@@ -57,6 +57,9 @@ class RunningRow {
   // Feeds `items` items, and behind them the guesses taken. The result points into the
   // row until Advance.
   StepRow Prepare(int64_t items);
+  // After a step that succeeded, before all else: what the neighbours say goes into the
+  // logits of the step.
+  absl::Status ConsultNeighbours();
   // After a step that succeeded: reports progress or a new item to the sink.
   // REQUIRES: nothing is to be split off.
   std::optional<Ending> Advance(MonotonicTime now);
@@ -98,6 +101,7 @@ class RunningRow {
   std::vector<Item> fed_;      // that item and they
   bool joined_ = false;  // it has decoded an item behind its prompt's first one
   std::vector<float> logits_;
+  std::vector<float> hidden_;  // of the same items, where neighbours are asked
   std::vector<double> scores_;
   OutputAssembler output_;
   const MonotonicTime started_;

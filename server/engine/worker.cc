@@ -205,6 +205,11 @@ void Worker::Draft(Generator* generator, const std::vector<size_t>& rows) {
 }
 
 void Worker::AdvanceRow(size_t index, MonotonicTime now) {
+  const absl::Status consulted = rows_[index]->ConsultNeighbours();
+  if (!consulted.ok()) {
+    EndRow(index, FaultEnding(rows_[index]->phase(), consulted));
+    return;
+  }
   auto siblings = rows_[index]->SplitOff();
   if (!siblings.ok()) {
     EndRow(index, FaultEnding(RequestPhase::kPrefill, siblings.status()));

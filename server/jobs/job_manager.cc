@@ -60,7 +60,8 @@ absl::StatusOr<JobRecord> JobManager::Submit(
   JobRecord job;
   STRATA_ASSIGN_OR_RETURN(
       job.spec, CheckSubmission(spec, context.options.trainer_threads,
-                                *context.datasets, *context.registry));
+                                *context.datasets, *context.registry,
+                                context.options.datastore_memory));
   job.created_ms = context.NowMs();
   job.id = NewUuidV7(job.created_ms);
   job.idempotency_key = std::string(idempotency_key);

@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,6 +40,8 @@ struct JobManagerOptions {
   std::string jobs_dir;       // DATA/jobs; one folder per job
   int slots = 1;              // jobs that run at the same time
   int trainer_threads = 1;    // default of TrainSpec.threads
+  // Bytes; no job may build a datastore that takes more.
+  int64_t datastore_memory = std::numeric_limits<int64_t>::max();
   // Lost in a row without a new checkpoint, after which a job fails; of servers
   // that end while they run it, twice as many (attempt_policy.h).
   int max_attempts_without_progress = 5;

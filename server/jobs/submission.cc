@@ -159,6 +159,34 @@ absl::StatusOr<Defaults> CheckLanguageBase(const TrainSpec& request,
   return Defaults{config.dropout, sequence, config.ngram_heads};
 }
 
+// Of a job that builds a datastore: its base is there, and generates; its data is of
+// the base's kind; and a server like this one could hold what comes out.
+absl::Status CheckDatastore(const TrainSpec& request, const BaseModel& base,
+                            const DatasetReport& data, int64_t memory) {
+  if (!BuildsDatastore(request)) return absl::OkStatus();
+  if (base.dir.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "spec.base: is ", BaseName(request),
+        "; must be NAME[@VERSION] of a served model, whose datastore it is to be"));
+  }
+  STRATA_ASSIGN_OR_RETURN(const std::string json, ConfigJson(base));
+  if (IsDocumentConfig(json)) {
+    return absl::InvalidArgumentError(
+        "spec.base: classifies; a datastore is of a model that generates");
+  }
+  STRATA_ASSIGN_OR_RETURN(const ModelConfig config, ParseModelConfig(json));
+  const auto text = ReadFile(base.dir + "/template.json");
+  if (!text.ok()) return AboutField("spec.base", text.status());
+  STRATA_ASSIGN_OR_RETURN(const TemplateKind kind, ParseTemplateJson(*text));
+  STRATA_RETURN_IF_ERROR(CheckDatastoreData(kind, data.kind));
+  const int64_t bytes = DatastoreBytes(request.datastore.entries, config);
+  if (bytes <= memory) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "spec.datastore.entries: is ", request.datastore.entries, ", which takes up to ",
+      bytes, " bytes of memory with ", base.pinned,
+      "; the server's --datastore-memory allows ", memory));
+}
+
 // A config of the caller's own: it may leak, be blind, or be no config at all.
 absl::Status CheckConfig(const std::string& json) {
   if (IsDocumentConfig(json)) {
@@ -217,13 +245,16 @@ absl::StatusOr<BaseModel> FindBase(const TrainSpec& spec,
 absl::StatusOr<TrainSpec> CheckSubmission(const TrainSpec& request,
                                           int default_threads,
                                           const DatasetStore& datasets,
-                                          const ModelRegistry& registry) {
+                                          const ModelRegistry& registry,
+                                          int64_t datastore_memory) {
   STRATA_RETURN_IF_ERROR(ValidateTrainSpec(request));
   STRATA_ASSIGN_OR_RETURN(const BaseModel base,
                           FindBase(request, registry));
   auto dataset = datasets.Get(request.dataset_sha256);
   if (!dataset.ok()) return AboutField("spec.dataset", dataset.status());
   STRATA_RETURN_IF_ERROR(CheckTokenizer(request, base, datasets));
+  STRATA_RETURN_IF_ERROR(
+      CheckDatastore(request, base, dataset->report, datastore_memory));
   STRATA_ASSIGN_OR_RETURN(const Defaults defaults,
                           CheckBase(request, base, dataset->report));
   TrainSpec spec = ResolveTrainSpec(request, default_threads, defaults.dropout,

@@ -1,6 +1,8 @@
 #pragma once
 // What is checked and filled in before a job exists. Thread-safe.
 
+#include <cstdint>
+#include <limits>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -24,10 +26,11 @@ absl::StatusOr<BaseModel> FindBase(const TrainSpec& spec,
                                    const ModelRegistry& registry);
 
 // The spec with every "auto" resolved and the base pinned. INVALID_ARGUMENT
-// names the field; NOT_FOUND: base or dataset.
-absl::StatusOr<TrainSpec> CheckSubmission(const TrainSpec& request,
-                                          int default_threads,
-                                          const DatasetStore& datasets,
-                                          const ModelRegistry& registry);
+// names the field; NOT_FOUND: base or dataset. `datastore_memory`: bytes, of a datastore
+// that could be served.
+absl::StatusOr<TrainSpec> CheckSubmission(
+    const TrainSpec& request, int default_threads, const DatasetStore& datasets,
+    const ModelRegistry& registry,
+    int64_t datastore_memory = std::numeric_limits<int64_t>::max());
 
 }  // namespace strata

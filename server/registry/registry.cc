@@ -24,12 +24,19 @@ absl::string_view ModelOf(absl::string_view name) {
 }  // namespace
 
 ModelRegistry::ModelRegistry(std::string root, ModelLoader loader,
-                             ClassifierLoader classifier_loader)
+                             ClassifierLoader classifier_loader,
+                             NeighboursLoader neighbours_loader)
     : root_(std::move(root)),
       loader_(std::move(loader)),
-      classifier_loader_(std::move(classifier_loader)) {}
+      classifier_loader_(std::move(classifier_loader)),
+      neighbours_loader_(std::move(neighbours_loader)) {}
 
 ModelRegistry::~ModelRegistry() = default;
+
+int64_t ServedVersion::bytes() const {
+  if (classifier != nullptr) return classifier->weight_bytes();
+  return weights->weight_bytes() + (neighbours == nullptr ? 0 : neighbours->bytes());
+}
 
 void ModelRegistry::SetListener(std::function<void()> listener) {
   MutexLock lock(&mu_);

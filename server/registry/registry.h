@@ -33,6 +33,7 @@
 #include "model/chat_template.h"
 #include "model/classifier.h"
 #include "model/generator.h"
+#include "model/neighbours.h"
 #include "model/tokenizer.h"
 
 namespace strata {
@@ -48,7 +49,11 @@ struct ServedVersion {
   // config.json decides.
   std::shared_ptr<const LoadedModel> weights;
   std::shared_ptr<const Classifier> classifier;
+  // What its datastore knows; null where it has none.
+  std::shared_ptr<const Neighbours> neighbours;
 
+  // In memory: weights and datastore.
+  int64_t bytes() const;
   std::string name() const { return model + "@" + version; }
 };
 
@@ -73,9 +78,11 @@ inline constexpr char kLiveAlias[] = "live";
 class ModelRegistry {
  public:
   // `root` is created if absent. The loaders may be called from any thread;
-  // without one for classifiers there are none.
+  // without one for classifiers there are none, without one for datastores they are
+  // not looked at.
   ModelRegistry(std::string root, ModelLoader loader,
-                ClassifierLoader classifier_loader = nullptr);
+                ClassifierLoader classifier_loader = nullptr,
+                NeighboursLoader neighbours_loader = nullptr);
   ~ModelRegistry();
 
   // Called after every change of a version's state or of an alias, from the
@@ -149,6 +156,7 @@ class ModelRegistry {
     std::shared_ptr<const Tokenizer> tokenizer = ByteTokenizer();
     std::shared_ptr<const LoadedModel> weights;
     std::shared_ptr<const Classifier> classifier;
+    std::shared_ptr<const Neighbours> neighbours;
   };
 
   // What `name` means. NOT_FOUND, UNAVAILABLE (still scanning),
@@ -191,6 +199,7 @@ class ModelRegistry {
   const std::string root_;
   const ModelLoader loader_;
   const ClassifierLoader classifier_loader_;
+  const NeighboursLoader neighbours_loader_;
   // Serialises changes of the folder. Never held while a version is loaded;
   // mu_ may be taken inside it.
   Mutex disk_mu_;

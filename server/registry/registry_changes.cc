@@ -28,6 +28,11 @@ absl::StatusOr<ModelRegistry::Opened> ModelRegistry::Open(
     STRATA_ASSIGN_OR_RETURN(
         opened.tokenizer,
         TokenizerOfVersion(version_dir, opened.weights->config()));
+    if (neighbours_loader_ != nullptr) {
+      STRATA_ASSIGN_OR_RETURN(
+          opened.neighbours,
+          neighbours_loader_(version_dir, opened.weights->config()));
+    }
     return opened;
   }
   if (classifier_loader_ == nullptr) {
@@ -48,6 +53,7 @@ std::shared_ptr<const ServedVersion> ModelRegistry::MakeServed(
   served->tokenizer = std::move(opened.tokenizer);
   served->weights = std::move(opened.weights);
   served->classifier = std::move(opened.classifier);
+  served->neighbours = std::move(opened.neighbours);
   return served;
 }
 
@@ -252,7 +258,8 @@ absl::StatusOr<std::string> ModelRegistry::Publish(
   STRATA_RETURN_IF_ERROR(
       opened.classifier != nullptr
           ? SmokeTest(*opened.classifier)
-          : SmokeTest(*opened.weights, *opened.tokenizer, opened.template_kind));
+          : SmokeTest(*opened.weights, *opened.tokenizer, opened.template_kind,
+                      opened.neighbours.get()));
   bool raced = false;
   {
     MutexLock disk(&disk_mu_);

@@ -20,7 +20,7 @@ constexpr const char* kPrompts[] = {"The quick brown fox", "0 1 2 3\n\n  4",
                                     "\xe2\x98\x83\xf0\x9f\x99\x82", "a"};
 
 absl::Status Continue(Generator* generator, const ModelConfig& config,
-                      std::vector<Item> prompt) {
+                      const Neighbours* neighbours, std::vector<Item> prompt) {
   const int64_t capacity = std::min<int64_t>(config.max_context,
                                              prompt.size() + kItems);
   STRATA_ASSIGN_OR_RETURN(const auto sequence, generator->NewSequence(capacity));
@@ -28,10 +28,16 @@ absl::Status Continue(Generator* generator, const ModelConfig& config,
   greedy.temperature = 0;
   greedy.ignore_eos = true;
   std::vector<float> logits(config.vocab);
+  std::vector<float> hidden(neighbours == nullptr ? 0 : config.levels[0].dim);
   std::vector<Item> next = std::move(prompt);
   while (sequence->size() + static_cast<int64_t>(next.size()) <= capacity) {
     STRATA_RETURN_IF_ERROR(generator->Step(
-        {{sequence.get(), next, absl::MakeSpan(logits)}}));
+        {{sequence.get(), next, absl::MakeSpan(logits), absl::MakeSpan(hidden)}}));
+    if (neighbours != nullptr) {
+      STRATA_RETURN_IF_ERROR(ConsultNeighbours(*neighbours, neighbours->defaults(), hidden,
+                                               config.levels[0].dim,
+                                               absl::MakeSpan(logits)));
+    }
     const auto item = SampleItem(logits, greedy, sequence->size(), {});
     if (!item.ok()) {
       return absl::FailedPreconditionError(
@@ -46,11 +52,11 @@ absl::Status Continue(Generator* generator, const ModelConfig& config,
 }  // namespace
 
 absl::Status SmokeTest(const LoadedModel& model, const Tokenizer& tokenizer,
-                       TemplateKind kind) {
+                       TemplateKind kind, const Neighbours* neighbours) {
   STRATA_ASSIGN_OR_RETURN(const auto generator, model.NewGenerator({}));
   for (const char* prompt : kPrompts) {
     STRATA_RETURN_IF_ERROR(Continue(
-        generator.get(), model.config(),
+        generator.get(), model.config(), neighbours,
         EncodeItems(tokenizer, kind == TemplateKind::kText
                                    ? RenderText(prompt)
                                    : RenderCompletion(prompt))));

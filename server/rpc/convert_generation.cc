@@ -122,6 +122,25 @@ absl::Status SetStops(const v1::GenerateRequest& in, EngineRequest* out) {
   return status.ok() ? status : AsFieldError(status);
 }
 
+// Of a request that says nothing (`asked` false), what the version has.
+absl::StatusOr<NeighbourParams> ToNeighbours(bool asked, const v1::NeighbourParams& in,
+                                             const ServedVersion& version) {
+  if (version.neighbours == nullptr) {
+    if (!asked) return NeighbourParams();
+    return WithReason(absl::FailedPreconditionError(absl::StrCat(
+                          "neighbours needs a version with a datastore; ",
+                          version.name(), " has none")),
+                      "NO_DATASTORE");
+  }
+  NeighbourParams out = version.neighbours->defaults();
+  if (in.has_weight()) out.weight = in.weight();
+  if (in.has_k()) out.k = in.k();
+  if (in.has_temperature()) out.temperature = in.temperature();
+  const absl::Status status = ValidateNeighbours(out, version.neighbours->max_k());
+  if (!status.ok()) return AsFieldError(status, "neighbours.");
+  return out;
+}
+
 }  // namespace
 
 absl::Status AsFieldError(const absl::Status& status, absl::string_view parent) {
@@ -192,6 +211,8 @@ absl::StatusOr<EngineRequest> ToEngineRequest(const v1::GenerateRequest& in,
   out.items = EncodeItems(*out.version->tokenizer, std::move(rendered));
   out.id = in.request_id().empty() ? RandomId() : in.request_id();
   out.prefix_cache = !in.no_prefix_cache();
+  STRATA_ASSIGN_OR_RETURN(
+      out.neighbours, ToNeighbours(in.has_neighbours(), in.neighbours(), *out.version));
   return out;
 }
 
@@ -207,6 +228,8 @@ absl::StatusOr<EngineRequest> ToEngineRequest(const v1::ScoreRequest& in,
   STRATA_RETURN_IF_ERROR(CheckLength(*out.version, in.text().size()));
   out.items = EncodeItems(*out.version->tokenizer, RenderText(in.text()));
   out.id = absl::StrCat("score-", RandomId());
+  STRATA_ASSIGN_OR_RETURN(
+      out.neighbours, ToNeighbours(in.has_neighbours(), in.neighbours(), *out.version));
   return out;
 }
 
@@ -227,6 +250,11 @@ v1::Accepted ToAccepted(const EngineRequest& request, int64_t queue_position) {
   sampling->set_repetition_window(in.repetition_window);
   sampling->set_seed(in.seed);
   sampling->set_ignore_eos(in.ignore_eos);
+  if (request.version->neighbours == nullptr) return out;
+  v1::NeighbourParams* neighbours = out.mutable_neighbours();
+  neighbours->set_weight(request.neighbours.weight);
+  neighbours->set_k(request.neighbours.k);
+  neighbours->set_temperature(request.neighbours.temperature);
   return out;
 }
 

@@ -26,6 +26,17 @@ void FillClassifier(const Classifier& classifier, v1::ModelVersion* out) {
   out->set_architecture(kDocumentArchitecture);
 }
 
+void FillDatastore(const Neighbours& neighbours, v1::Datastore* out) {
+  out->set_entries(neighbours.entries());
+  out->set_bytes(neighbours.bytes());
+  out->set_index(std::string(neighbours.kind()));
+  out->set_max_neighbours(neighbours.max_k());
+  const NeighbourParams& best = neighbours.defaults();
+  out->set_weight(best.weight);
+  out->set_neighbours(best.k);
+  out->set_temperature(best.temperature);
+}
+
 void FillServed(const ServedVersion& served, v1::ModelVersion* out) {
   out->set_template_(std::string(TemplateKindName(served.template_kind)));
   if (served.classifier != nullptr) {
@@ -33,13 +44,16 @@ void FillServed(const ServedVersion& served, v1::ModelVersion* out) {
   }
   const ModelConfig& config = served.weights->config();
   out->set_parameters(ParameterCount(config));
-  out->set_weight_bytes(served.weights->weight_bytes());
+  out->set_weight_bytes(served.bytes());
   out->set_max_context(config.max_context);
   out->set_executor(served.weights->executor());
   out->set_architecture(config.architecture);
   out->set_tokenizer(std::string(served.tokenizer->kind()));
   out->set_vocabulary(config.vocab);
   out->set_max_state_bytes(served.weights->StateBytes(config.max_context));
+  if (served.neighbours != nullptr) {
+    FillDatastore(*served.neighbours, out->mutable_datastore());
+  }
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ absl::Status AtLeast(absl::string_view field, bool present, double value, double
 
 absl::Status CheckSentinels(const v1::TrainSpec& in) {
   absl::Status status;
-  status.Update(AtLeast("steps", true, in.steps(), 1));
+  status.Update(AtLeast("steps", !in.has_datastore(), in.steps(), 1));
   status.Update(AtLeast("micro_batch", in.has_micro_batch(), in.micro_batch(), 1));
   status.Update(AtLeast("sequence", in.has_sequence(), in.sequence(), 2));
   status.Update(AtLeast("warmup_steps", in.has_warmup_steps(), in.warmup_steps(), 0));
@@ -122,6 +122,22 @@ absl::Status ReadTokenizer(const v1::TokenizerSpec& in, TrainSpec* out) {
                                       "file");
 }
 
+DatastoreSpec FromProto(const v1::DatastoreSpec& in) {
+  DatastoreSpec out;
+  out.entries = in.has_entries() ? in.entries() : kDefaultDatastoreEntries;
+  out.neighbours = in.has_neighbours() ? in.neighbours() : kDefaultNeighbours;
+  out.index = in.index().empty() ? kIndexAuto : in.index();
+  return out;
+}
+
+void FillDatastore(const TrainSpec& in, v1::TrainSpec* out) {
+  if (!BuildsDatastore(in)) return;
+  v1::DatastoreSpec* datastore = out->mutable_datastore();
+  datastore->set_entries(in.datastore.entries);
+  datastore->set_neighbours(in.datastore.neighbours);
+  datastore->set_index(in.datastore.index);
+}
+
 void FillTokenizer(const TrainSpec& in, v1::TrainSpec* out) {
   if (!HasTokenizer(in)) return;
   v1::TokenizerSpec* tokenizer = out->mutable_tokenizer();
@@ -151,6 +167,7 @@ absl::StatusOr<TrainSpec> FromProto(const v1::TrainSpec& in) {
   if (in.has_tokenizer()) {
     STRATA_RETURN_IF_ERROR(ReadTokenizer(in.tokenizer(), &out));
   }
+  if (in.has_datastore()) out.datastore = FromProto(in.datastore());
   out.steps = in.steps();
   if (in.has_batch()) out.batch = in.batch();
   if (in.has_micro_batch()) out.micro_batch = in.micro_batch();
@@ -183,6 +200,7 @@ v1::TrainSpec ToProto(const TrainSpec& in) {
   out.set_dataset(absl::StrCat(kDatasetPrefix, in.dataset_sha256));
   out.set_model(in.model);
   FillTokenizer(in, &out);
+  FillDatastore(in, &out);
   out.set_steps(in.steps);
   out.set_batch(in.batch);
   out.set_micro_batch(in.micro_batch);

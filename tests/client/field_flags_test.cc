@@ -23,6 +23,7 @@ void ExpectFlags(const google::protobuf::Descriptor* type, const std::string& pa
                  const std::string& help) {
   for (int i = 0; i < type->field_count(); ++i) {
     const std::string path = absl::StrCat(parent, type->field(i)->name());
+    if (path == "spec.datastore") continue;  // its fields, below
     const std::string flag = FlagOfField(path);
     EXPECT_NE(flag, "") << path;
     EXPECT_TRUE(absl::StrContains(help, absl::StrCat("  ", flag, " "))) << path;
@@ -31,7 +32,10 @@ void ExpectFlags(const google::protobuf::Descriptor* type, const std::string& pa
 
 TEST(FieldFlagsTest, EveryParameterHasAnOptionThatExists) {
   ExpectFlags(v1::SamplingParams::descriptor(), "sampling.", Help("generate"));
+  ExpectFlags(v1::NeighbourParams::descriptor(), "neighbours.", Help("generate"));
+  ExpectFlags(v1::NeighbourParams::descriptor(), "neighbours.", Help("score"));
   ExpectFlags(v1::TrainSpec::descriptor(), "spec.", Help("train"));
+  ExpectFlags(v1::DatastoreSpec::descriptor(), "spec.datastore.", Help("datastore"));
   for (const char* path : {"model", "max_tokens", "stop", "time_limit_seconds", "request_id"}) {
     EXPECT_TRUE(absl::StrContains(Help("generate"), FlagOfField(path))) << path;
   }

@@ -267,6 +267,14 @@ class FakeGenerator final : public Generator {
         model_->Logits(sequence->items, sequence->hash,
                        row.logits.subspan(i * vocab, vocab));
       }
+      const size_t dim = model_->config().levels[0].dim;
+      const bool hidden_each = row.hidden.size() == row.items.size() * dim;
+      if (!row.hidden.empty() && (hidden_each || i + 1 == row.items.size())) {
+        const auto to = row.hidden.subspan(hidden_each ? i * dim : 0, dim);
+        for (size_t d = 0; d < dim; ++d) {
+          to[d] = static_cast<float>(RandomUniform(sequence->hash, 9, d));
+        }
+      }
     }
     if (!each && !row.logits.empty()) {
       model_->Logits(sequence->items, sequence->hash, row.logits);

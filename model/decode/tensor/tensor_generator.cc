@@ -39,46 +39,66 @@ absl::Status TensorGenerator::Restore(const Sequence& snapshot,
 }
 
 absl::Status TensorGenerator::Step(absl::Span<const StepRow> rows) {
-  STRATA_ASSIGN_OR_RETURN(const torch::Tensor exact, StepExact(rows));
-  if (!exact.defined()) return absl::OkStatus();
+  STRATA_ASSIGN_OR_RETURN(const StepTensors exact, StepBoth(rows));
   return TorchGuard([&] {
-    const auto logits = exact.to(torch::kFloat).contiguous();
-    const float* from = logits.const_data_ptr<float>();
-    for (const StepRow& row : rows) {
-      std::copy_n(from, row.logits.size(), row.logits.data());
-      from += row.logits.size();
-    }
+    CopyOut(exact.logits, model_->config().vocab, &StepRow::logits, rows);
+    CopyOut(exact.hidden, model_->config().levels[0].dim, &StepRow::hidden, rows);
   });
+}
+
+void TensorGenerator::CopyOut(const torch::Tensor& values, int64_t width,
+                              absl::Span<float> StepRow::*output,
+                              absl::Span<const StepRow> rows) const {
+  if (!values.defined()) return;
+  const auto floats = values.to(torch::kFloat).contiguous();
+  const float* from = floats.const_data_ptr<float>();
+  for (const StepRow& row : rows) {
+    const absl::Span<float> to = row.*output;
+    std::copy_n(from, to.size(), to.data());
+    from += WantedItems(row.logits.size(), row.hidden.size(), model_->config()) * width;
+  }
 }
 
 absl::StatusOr<torch::Tensor> TensorGenerator::StepExact(
     absl::Span<const StepRow> rows) {
+  STRATA_ASSIGN_OR_RETURN(const StepTensors both, StepBoth(rows));
+  return both.logits;
+}
+
+absl::StatusOr<StepTensors> TensorGenerator::StepBoth(
+    absl::Span<const StepRow> rows) {
   STRATA_RETURN_IF_ERROR(CheckAll(rows));
-  absl::StatusOr<torch::Tensor> logits = Run(rows);
-  if (!logits.ok()) {
+  absl::StatusOr<StepTensors> both = Run(rows);
+  if (!both.ok()) {
     for (const StepRow& row : rows) {
       static_cast<TensorSequence*>(row.sequence)->set_damaged(true);
     }
   }
-  return logits;
+  return both;
 }
 
-absl::StatusOr<torch::Tensor> TensorGenerator::Run(
+absl::StatusOr<StepTensors> TensorGenerator::Run(
     absl::Span<const StepRow> rows) {
-  const int64_t vocab = model_->config().vocab;
   std::vector<TensorRow> feed;
+  bool logits = false, hidden = false;
   for (const StepRow& row : rows) {
     feed.push_back({static_cast<TensorSequence*>(row.sequence), row.items,
-                    static_cast<int64_t>(row.logits.size()) / vocab});
+                    WantedItems(row.logits.size(), row.hidden.size(),
+                                model_->config())});
+    logits = logits || !row.logits.empty();
+    hidden = hidden || !row.hidden.empty();
   }
-  return TorchGuard([&]() -> torch::Tensor {
+  return TorchGuard([&]() -> StepTensors {
     if (model_->device().is_cpu() && at::get_num_threads() != threads_) {
       at::set_num_threads(threads_);
     }
     const c10::DeviceGuard guard(model_->device());
     MutexLock lock(&model_->mutex());
-    const auto logits = TensorStep(model_).Run(feed);
-    return logits.defined() ? logits.cpu() : logits;
+    const auto contexts = TensorStep(model_).Run(feed);
+    if (!contexts.defined()) return {};
+    const torch::NoGradGuard no_grad;
+    return {logits ? model_->net().Head(contexts).cpu() : torch::Tensor(),
+            hidden ? contexts.cpu() : torch::Tensor()};
   });
 }
 
@@ -100,7 +120,7 @@ absl::Status TensorGenerator::CheckAll(absl::Span<const StepRow> rows) {
     STRATA_ASSIGN_OR_RETURN(const TensorSequence* const own,
                             Own(row.sequence));
     STRATA_RETURN_IF_ERROR(CheckFeed(*own, row.items, row.logits.size(),
-                                     model_->config().vocab));
+                                     row.hidden.size(), model_->config()));
     STRATA_RETURN_IF_ERROR(CheckUndamaged(own->damaged()));
     STRATA_RETURN_IF_ERROR(CheckDrafts(row.items, row.drafts, 0, row.logits.size(),
                                        model_->config().vocab));

@@ -19,6 +19,13 @@
 
 namespace strata {
 
+// What a step gives, of all wanted items one after another, in the model's own type on
+// the CPU; undefined where no row wants it.
+struct StepTensors {
+  torch::Tensor logits;  // [wanted, V]
+  torch::Tensor hidden;  // [wanted, D]
+};
+
 class TensorGenerator final : public Generator {
  public:
   // `threads`: of LibTorch on the CPU; a GPU has no use for them.
@@ -33,15 +40,20 @@ class TensorGenerator final : public Generator {
   absl::Status Restore(const Sequence& snapshot, Sequence* sequence) override;
   absl::Status Step(absl::Span<const StepRow> rows) override;
 
-  // Step with the logits as they are: [all wanted, V] in the model's own type
-  // on the CPU; what tests compare. `logits` of the rows only says how many are
-  // wanted.
+  // Step with what it gives as it is; what tests compare. `logits` and `hidden` of the
+  // rows only say how many are wanted.
+  absl::StatusOr<StepTensors> StepBoth(absl::Span<const StepRow> rows);
+  // Its logits alone.
   absl::StatusOr<torch::Tensor> StepExact(absl::Span<const StepRow> rows);
 
  private:
   absl::StatusOr<TensorSequence*> Own(const Sequence* sequence) const;
   absl::Status CheckAll(absl::Span<const StepRow> rows);
-  absl::StatusOr<torch::Tensor> Run(absl::Span<const StepRow> rows);
+  absl::StatusOr<StepTensors> Run(absl::Span<const StepRow> rows);
+  // `values` [wanted, width] into an output of the rows that want it. May throw.
+  void CopyOut(const torch::Tensor& values, int64_t width,
+               absl::Span<float> StepRow::*output,
+               absl::Span<const StepRow> rows) const;
 
   DeviceModel* const model_;
   const int threads_;

@@ -20,7 +20,7 @@ torch::Tensor TensorStep::Run(absl::Span<const TensorRow> rows) {
   const auto contexts = Advance(0, Embed(rows));
   for (int l = 0; l <= top(); ++l) AdvanceProgress(l, batches_[l]);
   if (batches_[0].wanted == 0) return {};
-  return model_->net().Head(contexts);
+  return contexts;
 }
 
 void TensorStep::Prime(TensorSequence* sequence) {

@@ -22,15 +22,16 @@ namespace strata {
 struct TensorRow {
   TensorSequence* sequence = nullptr;
   absl::Span<const Item> items;
-  int64_t wanted = 0;  // logits after so many of the last items
+  int64_t wanted = 0;  // contexts after so many of the last items
 };
 
 class TensorStep {
  public:
   explicit TensorStep(DeviceModel* model);
 
-  // Feeds the rows; their sizes grow. Returns the wanted logits of all rows one
-  // after another: [wanted, V], on the device; undefined where none is wanted.
+  // Feeds the rows; their sizes grow. Returns the wanted contexts of the byte level of
+  // all rows one after another, which go into the output head: [wanted, D], on the
+  // device; undefined where none is wanted.
   torch::Tensor Run(absl::Span<const TensorRow> rows);
 
   // Decodes position 0 of every level into a new sequence.

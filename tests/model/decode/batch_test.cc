@@ -157,6 +157,49 @@ TEST_P(BatchTest, LogitsComeWhereTheyAreAsked) {
   EXPECT_EQ(b->size(), 40);
 }
 
+// What goes into the head: the head's own product of it is the logits; it comes where it
+// is asked, beside logits or without, and its bits depend on its row alone.
+TEST_P(BatchTest, HiddenStatesComeWhereTheyAreAskedAndAreWhatTheHeadReads) {
+  Bench<double> exact(GetParam());
+  const int64_t vocab = exact.config.vocab, dim = exact.config.levels[0].dim;
+  const auto items = RandomItems(40, 17, exact.config.vocab);
+  auto sequence = exact.New(40);
+  std::vector<double> logits(40 * vocab), hidden(40 * dim);
+  ASSERT_TRUE(exact.generator
+                  ->StepExact({{sequence.get(), items, absl::MakeSpan(logits),
+                                absl::MakeSpan(hidden)}})
+                  .ok());
+  const std::vector<double>& head = exact.weights.at("head.weight");
+  for (int64_t t = 0; t < 40; ++t) {
+    for (int64_t v = 0; v < vocab; ++v) {
+      double sum = 0;
+      for (int64_t d = 0; d < dim; ++d) sum += head[v * dim + d] * hidden[t * dim + d];
+      ASSERT_NEAR(logits[t * vocab + v], sum, 1e-11);
+    }
+  }
+  Bench<float> bench(GetParam());
+  auto a = bench.New(40), b = bench.New(40), c = bench.New(40), d = bench.New(40);
+  std::vector<float> all(40 * dim), last(dim), beside(dim), plain(vocab), own(vocab);
+  const std::vector<StepRow> rows = {
+      {a.get(), items, {}, absl::MakeSpan(all)},
+      {b.get(), items, absl::MakeSpan(plain)},
+      {c.get(), items, {}, absl::MakeSpan(last)},
+      {d.get(), items, absl::MakeSpan(own), absl::MakeSpan(beside)}};
+  ASSERT_TRUE(bench.generator->Step(rows).ok());
+  EXPECT_EQ(own, plain);
+  EXPECT_EQ(last, beside);
+  EXPECT_TRUE(std::equal(last.begin(), last.end(), all.end() - dim));
+  auto alone = bench.New(40);
+  for (int64_t t = 0; t < 40; ++t) {
+    std::vector<float> one(dim);
+    ASSERT_TRUE(bench.generator
+                    ->Step({{alone.get(), absl::MakeConstSpan(items).subspan(t, 1), {},
+                             absl::MakeSpan(one)}})
+                    .ok());
+    ASSERT_TRUE(std::equal(one.begin(), one.end(), all.begin() + t * dim)) << t;
+  }
+}
+
 // Every instruction set of this machine: right, and equal to itself in bits.
 TEST_P(BatchTest, EachInstructionSetIsRightAndBatchInvariant) {
   for (const char* isa : {"baseline", "avx2", "avx512", "avx512vnni", "avx512bf16"}) {

@@ -36,6 +36,7 @@ TEST_F(MisuseTest, BadRowsAreRefusedAndNoRowAdvances) {
   const auto few = absl::MakeConstSpan(items_).subspan(0, 2);
   const std::vector<Item> high = {3, 260};
   const std::vector<Item> low = {3, -1};
+  std::vector<float> hidden(2 * bench_.config.levels[0].dim);
   const std::vector<std::pair<StepRow, std::string>> cases = {
       {{nullptr, few, {}}, "null"},
       {{bad.get(), {}, {}}, "no items"},
@@ -43,6 +44,9 @@ TEST_F(MisuseTest, BadRowsAreRefusedAndNoRowAdvances) {
       {{bad.get(), high, {}}, "item is 260; must be in [0, 260)"},
       {{bad.get(), low, {}}, "item is -1"},
       {{bad.get(), few, absl::MakeSpan(logits_).subspan(0, 259)}, "259"},
+      {{bad.get(), few, {}, absl::MakeSpan(hidden).subspan(1)}, "hidden has"},
+      {{bad.get(), few, absl::MakeSpan(logits_), absl::MakeSpan(hidden)},
+       "logits are wanted after 1 items and hidden after 2"},
       {{good.get(), few, {}}, "twice"},
   };
   for (const auto& [row, message] : cases) {

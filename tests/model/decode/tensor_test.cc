@@ -244,6 +244,35 @@ TEST_P(TensorTest, LogitsComeWhereTheyAreAsked) {
   EXPECT_EQ(b->size(), 40);
 }
 
+// What goes into the head, beside logits or without: the head makes the logits of it, and
+// in a batch it is the row's own.
+TEST_P(TensorTest, HiddenStatesComeWhereTheyAreAskedAndAreWhatTheHeadReads) {
+  const auto items = RandomItems(40, 15, config.vocab);
+  const int64_t dim = config.levels[0].dim, vocab = config.vocab;
+  std::vector<float> logits(40 * vocab), hidden(40 * dim), last(dim), plain(vocab);
+  auto a = New(40), b = New(40), c = New(40);
+  const auto both = generator->StepBoth(
+      {{a.get(), items, absl::MakeSpan(logits), absl::MakeSpan(hidden)}});
+  ASSERT_TRUE(both.ok()) << both.status();
+  const std::vector<double>& head = weights->at("head.weight");
+  const auto matrix = torch::tensor(head, torch::kDouble).view({vocab, dim});
+  ASSERT_LE(Distance(both->logits, both->hidden.matmul(matrix.t())), 1e-11);
+  a = New(40);
+  ASSERT_TRUE(generator
+                  ->Step({{a.get(), items, {}, absl::MakeSpan(hidden)},
+                          {b.get(), items, absl::MakeSpan(plain)},
+                          {c.get(), items, {}, absl::MakeSpan(last)}})
+                  .ok());
+  const auto want = both->hidden.to(torch::kFloat).contiguous();
+  const float* rows = want.const_data_ptr<float>();
+  for (int64_t i = 0; i < 40 * dim; ++i) ASSERT_NEAR(hidden[i], rows[i], 1e-5);
+  for (int64_t d = 0; d < dim; ++d) ASSERT_NEAR(last[d], rows[39 * dim + d], 1e-5);
+  const auto full = both->logits.to(torch::kFloat).contiguous();
+  for (int64_t v = 0; v < vocab; ++v) {
+    ASSERT_NEAR(plain[v], full.const_data_ptr<float>()[39 * vocab + v], 1e-5);
+  }
+}
+
 TEST_P(TensorTest, BadRowsAreRefusedAndNoRowAdvances) {
   const auto items = RandomItems(10, 31, config.vocab);
   auto good = New(16), small = New(8);

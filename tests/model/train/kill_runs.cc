@@ -31,9 +31,8 @@ int CountRollBacks(const std::vector<TrainEvent>& events) {
   return count;
 }
 
-// Waits for some events, then for some microseconds, so that kills hit every
-// phase: loading, steps, evaluations, the writing of a checkpoint. One in three
-// is a stop, which saves first.
+}  // namespace
+
 void KillSomewhere(const TrainRun& run, uint64_t seed, uint64_t kill) {
   TrainerProcess trainer(run);
   const uint64_t events = RandomBits(seed, kill, 0) % 12;
@@ -49,8 +48,6 @@ void KillSomewhere(const TrainRun& run, uint64_t seed, uint64_t kill) {
   }
   trainer.Wait();
 }
-
-}  // namespace
 
 void ExpectKillsChangeNothing(int kills, uint64_t seed) {
   TempDir dir;

@@ -122,6 +122,44 @@ TEST_F(SubmissionTest, OnlyNewWeightsGetATokeniser) {
   EXPECT_THAT(absent.message(), ::testing::HasSubstr("spec.tokenizer: there is no"));
 }
 
+TEST_F(SubmissionTest, ADatastoreIsOfAServedModelThatSpeaksAsItsDataDoes) {
+  TrainSpec spec = Spec();
+  spec.steps = 0;
+  spec.datastore = {1000, 64, "auto"};
+  const auto check = [&](int64_t memory = int64_t{1} << 40) {
+    return CheckSubmission(spec, 1, datasets, *registry, memory);
+  };
+  const auto refusal = [&](int64_t memory = int64_t{1} << 40) {
+    return std::string(check(memory).status().message());
+  };
+  spec.base = "block-1m";
+  EXPECT_THAT(refusal(), ::testing::HasSubstr("spec.base: is block-1m; must be NAME"));
+  const std::string config = *ConfigOf("block-1m");
+  const auto add = [&](const std::string& name, TemplateKind kind) {
+    auto writer = DirWriter::Create(dir / ("models/" + name + "/1"), "test");
+    ASSERT_TRUE(writer.ok()) << writer.status();
+    ASSERT_TRUE(writer->WriteFile("config.json", config).ok());
+    ASSERT_TRUE(writer->WriteFile("template.json", TemplateToJson(kind)).ok());
+    ASSERT_TRUE(writer->Commit({}).ok());
+  };
+  add("plain", TemplateKind::kText);
+  add("talks", TemplateKind::kChat);
+  ASSERT_TRUE(registry->LoadAll().ok());
+  spec.base = "plain";
+  const auto resolved = check();
+  ASSERT_TRUE(resolved.ok()) << resolved.status();
+  EXPECT_EQ(resolved->base, "plain@1");
+  EXPECT_EQ(resolved->steps, 0);
+  EXPECT_EQ(resolved->sequence, 512);
+  EXPECT_EQ(resolved->datastore, spec.datastore);
+  EXPECT_THAT(refusal(1000), ::testing::HasSubstr("--datastore-memory allows 1000"));
+  spec.base = "talks";
+  EXPECT_THAT(refusal(), ::testing::HasSubstr("must be of the same kind"));
+  spec.base = "plain";
+  spec.eval_fraction = 0;
+  EXPECT_THAT(refusal(), ::testing::HasSubstr("spec.eval_fraction"));
+}
+
 TEST_F(SubmissionTest, TheVocabularyOfAConfigIsItsTokenisers) {
   TrainSpec spec = Spec();
   spec.base = "";

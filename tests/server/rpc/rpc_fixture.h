@@ -26,6 +26,7 @@
 #include "tests/server/rpc/toy_model.h"
 #include "tests/testing/toy_classifier.h"
 #include "tests/testing/toy_inspector.h"
+#include "tests/testing/toy_neighbours.h"
 
 namespace strata {
 
@@ -127,6 +128,12 @@ class RpcFixture : public ::testing::Test {
         root_ + "/models", [this](const std::string& dir) { return Load(dir); },
         [this](const std::string&) {
           return std::make_shared<ToyClassifier>([this] { switches_.Pass(); });
+        },
+        // Of the model `remembers` alone.
+        [](const std::string& dir, const ModelConfig&) {
+          return dir.find("/remembers/") == std::string::npos
+                     ? nullptr
+                     : std::make_shared<ToyNeighbours>();
         });
     ASSERT_TRUE(registry_->LoadAll().ok());
     inspectors_ = std::make_unique<InspectorCache>(
