@@ -53,7 +53,7 @@ absl::Status CpuGenerator<T>::Step(absl::Span<const StepRow> rows) {
   if constexpr (std::is_same_v<T, float>) {
     for (const StepRow& row : rows) {
       feed_.push_back({static_cast<CpuSequence<T>*>(row.sequence), row.items,
-                       row.logits, row.drafts, row.hidden});
+                       row.logits, row.hidden, row.drafts});
     }
     return RunStep();
   } else {
@@ -69,7 +69,7 @@ absl::Status CpuGenerator<T>::Step(absl::Span<const StepRow> rows) {
     for (const StepRow& row : rows) {
       const absl::Span<T> logits = take(row.logits.size());
       feed_.push_back({static_cast<CpuSequence<T>*>(row.sequence), row.items,
-                       logits, row.drafts, take(row.hidden.size())});
+                       logits, take(row.hidden.size()), row.drafts});
     }
     STRATA_RETURN_IF_ERROR(RunStep());
     for (size_t i = 0; i < rows.size(); ++i) {
@@ -86,7 +86,7 @@ absl::Status CpuGenerator<T>::StepExact(absl::Span<const ExactRow> rows) {
   feed_.clear();
   for (const ExactRow& row : rows) {
     feed_.push_back({static_cast<CpuSequence<T>*>(row.sequence), row.items,
-                     row.logits, row.drafts, row.hidden});
+                     row.logits, row.hidden, row.drafts});
   }
   return RunStep();
 }

@@ -37,8 +37,8 @@ class CpuGenerator final : public Generator {
     Sequence* sequence = nullptr;
     absl::Span<const Item> items;
     absl::Span<T> logits;
-    int64_t drafts = 0;
     absl::Span<T> hidden = {};
+    int64_t drafts = 0;
   };
   absl::Status StepExact(absl::Span<const ExactRow> rows);
 

@@ -32,8 +32,8 @@ struct FeedRow {
   CpuSequence<T>* sequence = nullptr;
   absl::Span<const Item> items;
   absl::Span<T> logits;
-  int64_t drafts = 0;
   absl::Span<T> hidden = {};
+  int64_t drafts = 0;
 };
 
 template <typename T>

@@ -50,7 +50,7 @@ TEST_P(RewindTest, GuessesLeaveNoTrace) {
     const auto drafts = static_cast<int64_t>(fed.size()) - 1;
     std::vector<float> logits(fed.size() * bench.config.vocab);
     const absl::Status status = bench.generator->Step(
-        {{sequence.get(), fed, absl::MakeSpan(logits), drafts}});
+        {{sequence.get(), fed, absl::MakeSpan(logits), {}, drafts}});
     ASSERT_TRUE(status.ok()) << status;
     const int64_t kept = std::min<int64_t>(
         {drafts, static_cast<int64_t>(wrong) - 1, int64_t(random() % (kHeads + 1))});
@@ -82,7 +82,7 @@ TEST_P(RewindTest, MoreThanThereWereCannotBeTakenBack) {
   if (t == 30) GTEST_SKIP() << "its units or its rings are too short for two guesses";
   std::vector<Item> fed(items.begin() + t, items.begin() + t + 3);
   std::vector<float> logits(3 * bench.config.vocab);
-  StepRow row{sequence.get(), fed, absl::MakeSpan(logits), 3};
+  StepRow row{sequence.get(), fed, absl::MakeSpan(logits), {}, 3};
   EXPECT_EQ(bench.generator->Step({row}).code(),
             absl::StatusCode::kInvalidArgument) << "an item must be certain";
   row.drafts = 2;
