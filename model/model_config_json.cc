@@ -74,7 +74,8 @@ void GetName(JsonObject* object, absl::string_view member, const Names& names,
 }
 
 // Older texts lack what had no choice then.
-void GetOptional(JsonObject* object, absl::string_view member, int* out) {
+template <typename Number>
+void GetOptional(JsonObject* object, absl::string_view member, Number* out) {
   if (object->Has(member)) object->Get(member, out);
 }
 
@@ -110,6 +111,7 @@ LevelConfig ReadLevel(JsonObject* object) {
   object->Get("window", &level.window);
   object->Get("block", &level.block);
   GetOptional(object, "repeats", &level.repeats);
+  GetOptional(object, "ponder", &level.ponder);
   GetOptional(object, "gate", kGates, &level.gate);
   GetOptional(object, "block_rule", kBlockRules, &level.block_rule);
   GetOptional(object, "block_min", &level.block_min);
@@ -179,6 +181,7 @@ std::string ModelConfigToJson(const ModelConfig& config) {
       if (value != otherwise) out[name] = value;
     };
     add("repeats", level.repeats, defaults.repeats);
+    if (level.ponder != defaults.ponder) out["ponder"] = level.ponder;
     if (level.gate != defaults.gate) out["gate"] = NameOf(kGates, level.gate);
     if (level.block_rule != defaults.block_rule) {
       out["block_rule"] = NameOf(kBlockRules, level.block_rule);

@@ -54,7 +54,8 @@ torch::Tensor LevelImpl::forward(const torch::Tensor& z,
                                  const torch::Tensor& segments,
                                  const RaggedUnits* units, LevelSpan above,
                                  absl::Span<LevelActivations> activations) {
-  const auto h = Encode(z, segments, {});
+  LevelActivations* const told = activations.empty() ? nullptr : &activations[0];
+  const auto h = Encode(z, segments, {}, told == nullptr ? nullptr : &told->enc_depth);
   const bool looks_ahead =
       config_.enc_layers > 0 && config_.enc_scope == Scope::kBidirBlock;
   const bool skip_items = looks_ahead && !faults_.skip_bidirectional;
@@ -67,31 +68,31 @@ torch::Tensor LevelImpl::forward(const torch::Tensor& z,
               ? AddAbove(u, h, segments, units, above, activations)
               : AddAboveRouted(u, h, segments, above, activations);
     }
-    u = Decode(u, segments);
+    u = Decode(u, segments, told == nullptr ? nullptr : &told->dec_depth);
   }
   auto c = norm_->forward(u);
-  if (!activations.empty()) {
-    activations[0].h = h;
-    activations[0].c = c;
+  if (told != nullptr) {
+    told->h = h;
+    told->c = c;
   }
   return c;
 }
 
 torch::Tensor LevelImpl::Encode(const torch::Tensor& z,
                                 const torch::Tensor& segments,
-                                const torch::Tensor& index) {
+                                const torch::Tensor& index, StackDepth* depth) {
   const int64_t n = z.size(1);
   if (n == 0) return z;
   return RunStack(*enc_, SpecOf(config_, config_.enc_scope), z,
                   segments.defined() ? segments.narrow(1, 0, n) : segments,
-                  index);
+                  index, depth);
 }
 
 torch::Tensor LevelImpl::Decode(const torch::Tensor& u,
-                                const torch::Tensor& segments) {
+                                const torch::Tensor& segments, StackDepth* depth) {
   return config_.dec_scope == Scope::kTree
-             ? RunTree(u, segments)
-             : RunStack(*dec_, DecoderSpec(config_), u, segments, {});
+             ? RunTree(u, segments, depth)
+             : RunStack(*dec_, DecoderSpec(config_), u, segments, {}, depth);
 }
 
 torch::Tensor LevelImpl::DecodeWithPrefixes(
@@ -101,28 +102,31 @@ torch::Tensor LevelImpl::DecodeWithPrefixes(
   const auto o =
       Above(h, SegmentsAbove(segments, nullptr), nullptr, above, activations);
   const auto y = Decode(WithPrefixes(config_, u, Bridge(o)),
-                        SegmentsOfPlaces(config_, segments));
+                        SegmentsOfPlaces(config_, segments),
+                        activations.empty() ? nullptr : &activations[0].dec_depth);
   return WithoutPrefixes(config_, y, u.size(1));
 }
 
 torch::Tensor LevelImpl::RunTree(const torch::Tensor& u,
-                                 const torch::Tensor& segments) {
+                                 const torch::Tensor& segments, StackDepth* depth) {
   const auto options = u.options().requires_grad(false);
   const TreeShape tree = TreeOf(config_);
   const TreePlan plan =
       MakeTreePlan(tree, u.size(0), u.size(1), segments,
                    turns_.Get(TreeRopeRows(tree), options).q, options,
                    faults_.tree_node_early);
-  return dec_->Run(u, [&](int, TransformerLayerImpl& layer,
-                          const torch::Tensor& x) {
-    return layer.forward(x, plan);
-  });
+  return dec_->Run(
+      u,
+      [&](int, TransformerLayerImpl& layer, const torch::Tensor& x, const ItemDepth&) {
+        return layer.forward(x, plan);
+      },
+      depth);
 }
 
 torch::Tensor LevelImpl::RunStack(LayerStackImpl& stack, const ScopeSpec& spec,
                                   const torch::Tensor& x,
                                   const torch::Tensor& segments,
-                                  const torch::Tensor& index) {
+                                  const torch::Tensor& index, StackDepth* depth) {
   if (stack.runs() == 0) return x;
   const auto options = x.options().requires_grad(false);
   const AttentionPlan plan =
@@ -133,10 +137,12 @@ torch::Tensor LevelImpl::RunStack(LayerStackImpl& stack, const ScopeSpec& spec,
     entered = Enter(x, index.defined() ? index
                                        : IndexInDocument(x.size(1), segments, options));
   }
-  return stack.Run(entered, [&](int, TransformerLayerImpl& layer,
-                                const torch::Tensor& y) {
-    return layer.forward(y, plan);
-  });
+  return stack.Run(
+      entered,
+      [&](int, TransformerLayerImpl& layer, const torch::Tensor& y, const ItemDepth&) {
+        return layer.forward(y, plan);
+      },
+      depth);
 }
 
 torch::Tensor LevelImpl::Shift(const torch::Tensor& skip,

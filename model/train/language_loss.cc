@@ -1,20 +1,46 @@
 #include "model/train/language_loss.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "model/hierarchy/item_loss.h"
 #include "model/items.h"
 
 namespace strata {
+namespace {
+
+bool Ponders(const ModelConfig& config) {
+  return std::any_of(config.levels.begin(), config.levels.end(),
+                     [](const LevelConfig& level) { return level.ponder > 0; });
+}
+
+// What the repeats of all items cost, each level's by its own weight.
+torch::Tensor PonderCost(const ModelConfig& config,
+                         const std::vector<LevelActivations>& levels) {
+  torch::Tensor cost;
+  for (size_t l = 0; l < levels.size(); ++l) {
+    for (const StackDepth& depth : {levels[l].enc_depth, levels[l].dec_depth}) {
+      // A text may be too short for an item of the level.
+      if (!depth.ponder.defined() || depth.ponder.numel() == 0) continue;
+      const auto term = config.levels[l].ponder * depth.ponder.mean();
+      cost = cost.defined() ? cost + term : term;
+    }
+  }
+  return cost;
+}
+
+}  // namespace
 
 TaskLoss LanguageLossSums(HierarchicalTransformer model,
                           const BatchTensors& rows, double ngram_weight,
                           const BlockTerm& block) {
   const LevelConfig& bytes = model->config().levels[0];
   const bool routed = bytes.block_rule == BlockRule::kRouter;
+  const bool ponders = Ponders(model->config());
   std::vector<LevelActivations> levels;
-  const auto contexts = PredictingContexts(model, rows.items, rows.segments,
-                                           block.weight > 0 || routed ? &levels : nullptr);
+  const auto contexts = PredictingContexts(
+      model, rows.items, rows.segments,
+      block.weight > 0 || routed || ponders ? &levels : nullptr);
   const auto loss_of = [&](int head) {
     return HeadLossSum(model, contexts, rows.items, rows.trained, rows.segments,
                        head);
@@ -38,6 +64,10 @@ TaskLoss LanguageLossSums(HierarchicalTransformer model,
                      kRatioWeight * rows.trained.sum().item<double>() *
                          RatioLoss(levels[0].end_p, levels[0].units.ends, counted,
                                    bytes.block_mean);
+  }
+  if (ponders) {
+    sums.minimised = sums.minimised + rows.trained.sum().item<double>() *
+                                          PonderCost(model->config(), levels);
   }
   return sums;
 }
