@@ -9,6 +9,7 @@
 #include "model/decoder_places.h"
 #include "model/key_unions.h"
 #include "model/scope_rule.h"
+#include "model/stack_depth.h"
 #include "model/tree_availability.h"
 
 namespace strata {
@@ -346,7 +347,10 @@ std::vector<std::vector<uint8_t>> Availability(const ModelConfig& config,
   return reach;
 }
 
-absl::Status CheckAvailability(const ModelConfig& config, ShadowFaults faults) {
+namespace {
+
+// Of items that all pass every run of their stacks.
+absl::Status CheckOneDepth(const ModelConfig& config, ShadowFaults faults) {
   const bool unbounded = LooksBackForever(config);
   const int64_t bytes = BytesToExamine(config, unbounded);
   if (!unbounded && config.reach > kMaxExaminedBytes) {
@@ -374,6 +378,20 @@ absl::Status CheckAvailability(const ModelConfig& config, ShadowFaults faults) {
         "sees as much; declare a finite reach");
   }
   return absl::OkStatus();
+}
+
+}  // namespace
+
+// An item that stops early sees less, one that does not sees more: neither may be
+// blind, nor may the deepest leak.
+absl::Status CheckAvailability(const ModelConfig& config, ShadowFaults faults) {
+  STRATA_RETURN_IF_ERROR(CheckOneDepth(config, faults));
+  const ModelConfig shallowest = Shallowest(config);
+  if (shallowest == config) return absl::OkStatus();
+  const absl::Status status = CheckOneDepth(shallowest, faults);
+  if (status.ok()) return status;
+  return absl::InvalidArgumentError(absl::StrCat(
+      status.message(), ", where items stop as early as they may"));
 }
 
 }  // namespace strata

@@ -38,6 +38,7 @@ strata_library(strata_model
     sentencepiece_plugin.cc
     sentencepiece_tokenizer.cc
     sha256.cc
+    stack_depth.cc
     state_layout.cc
     text_scan.cc
     tokenizer.cc

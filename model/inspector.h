@@ -44,7 +44,8 @@ struct AttentionRow {
 struct AttentionMap {
   int layer = 0;
   int head = 0;
-  std::vector<AttentionRow> rows;  // one a position
+  // One a position; empty where that had stopped before the layer.
+  std::vector<AttentionRow> rows;
 };
 
 struct InspectedStack {
@@ -52,6 +53,8 @@ struct InspectedStack {
   Scope scope = Scope::kFull;
   int layers = 0;                 // of the whole stack, as it runs
   int64_t positions = 0;          // the first of the keys are also the queries
+  // Of each position, how many layers it passed; empty where all pass all.
+  std::vector<int32_t> depths;
   std::vector<AttendedKey> keys;  // positions, then tree nodes, lowest first
   std::vector<AttentionMap> maps;  // by layer, then head
 };

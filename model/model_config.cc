@@ -12,6 +12,7 @@
 #include "model/items.h"
 #include "model/position_shape.h"
 #include "model/segment_rule.h"
+#include "model/stack_depth.h"
 #include "model/unit_rule.h"
 
 namespace strata {
@@ -23,15 +24,14 @@ constexpr int kMaxUnitBytes = 1024;  // bounds the availability pass
 constexpr int kMaxTreeHeight = 24;
 constexpr int kMaxPrefix = 16;
 constexpr int kMaxBridgeWindow = 256;
-constexpr int kMaxLayers = 128;  // of a stack, each as often as it runs
 
 auto Fields(const LevelConfig& l) {
   return std::tie(l.dim, l.heads, l.ff_mult, l.enc_layers, l.enc_scope,
                   l.dec_layers, l.dec_scope, l.window, l.block, l.block_rule,
                   l.block_min, l.block_mean, l.pool, l.bridge, l.prefix, l.bridge_window,
                   l.position, l.position_span, l.dilation, l.stride, l.global_items,
-                  l.leaf, l.summaries, l.tree_height, l.repeats, l.gate,
-                  l.piece_classes, l.memory);
+                  l.leaf, l.summaries, l.tree_height, l.repeats, l.ponder,
+                  l.gate, l.piece_classes, l.memory);
 }
 
 auto Fields(const ModelConfig& c) {
@@ -186,9 +186,7 @@ absl::Status ValidateLevel(const LevelConfig& level, const std::string& at,
                                  kMaxLayers));
   STRATA_RETURN_IF_ERROR(InRange(at + "dec_layers", level.dec_layers, 0,
                                  kMaxLayers));
-  const int deeper = std::max({level.enc_layers, level.dec_layers, 1});
-  STRATA_RETURN_IF_ERROR(
-      InRange(at + "repeats", level.repeats, 1, kMaxLayers / deeper));
+  STRATA_RETURN_IF_ERROR(CheckDepth(level, at));
   if (top && level.block != 0) {
     return BadField(at + "block",
                     absl::StrCat("is ", level.block,
@@ -378,6 +376,8 @@ int64_t ParameterCount(const ModelConfig& config) {
     total += level.dec_layers * TreeParameters(level);
     total += RepeatRows(level, level.enc_layers) * d;
     total += RepeatRows(level, level.dec_layers) * d;
+    total += HaltingParameters(level, level.enc_layers);
+    total += HaltingParameters(level, level.dec_layers);
     total += PositionParameters(LevelPositionTensors(level));
     total += level.enc_layers *
              PositionParameters(LayerPositionTensors(level, level.enc_scope));

@@ -88,6 +88,9 @@ struct LevelConfig {
   // How often a stack runs its layers, one after another, all times with the same
   // weights (model/hierarchy/layer_stack.h).
   int repeats = 1;
+  // Above 0 items halt, each after as many repeats as it needs
+  // (model/nn/halting_unit.h), and training pays so much for a repeat.
+  double ponder = 0;
   GateKind gate = GateKind::kResidual;
   MemoryKind memory = MemoryKind::kNone;  // of all levels or of none
   // Below the top only:
@@ -127,6 +130,10 @@ inline int DecoderRuns(const LevelConfig& level) {
 // Vectors that a stack of so many layers adds, one at the entrance of each repeat.
 inline int64_t RepeatRows(const LevelConfig& level, int layers) {
   return level.repeats > 1 && layers > 0 ? level.repeats : 0;
+}
+// Numbers of the halting unit of a stack of so many layers: a row and a bias.
+inline int64_t HaltingParameters(const LevelConfig& level, int layers) {
+  return level.ponder > 0 && layers > 0 ? int64_t{level.dim} + 1 : 0;
 }
 // Width of what a level's pool gives to its output matrix.
 inline int64_t PoolWidth(const LevelConfig& level) {

@@ -77,7 +77,8 @@ void GetName(JsonObject* object, absl::string_view member, const Names& names,
 }
 
 // Older texts lack what had no choice then.
-void GetOptional(JsonObject* object, absl::string_view member, int* out) {
+template <typename Number>
+void GetOptional(JsonObject* object, absl::string_view member, Number* out) {
   if (object->Has(member)) object->Get(member, out);
 }
 
@@ -113,6 +114,7 @@ LevelConfig ReadLevel(JsonObject* object) {
   object->Get("window", &level.window);
   object->Get("block", &level.block);
   GetOptional(object, "repeats", &level.repeats);
+  GetOptional(object, "ponder", &level.ponder);
   GetOptional(object, "gate", kGates, &level.gate);
   GetOptional(object, "memory", kMemories, &level.memory);
   GetOptional(object, "block_rule", kBlockRules, &level.block_rule);
@@ -184,6 +186,7 @@ std::string ModelConfigToJson(const ModelConfig& config) {
       if (value != otherwise) out[name] = value;
     };
     add("repeats", level.repeats, defaults.repeats);
+    if (level.ponder != defaults.ponder) out["ponder"] = level.ponder;
     if (level.gate != defaults.gate) out["gate"] = NameOf(kGates, level.gate);
     if (level.memory != defaults.memory) out["memory"] = MemoryName(level.memory);
     if (level.block_rule != defaults.block_rule) {

@@ -1,6 +1,7 @@
 #include "client/inspect/summary.h"
 
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -98,6 +99,11 @@ void AddStack(const std::string& text, const v1::InspectedStack& stack, std::str
   const bool encoder = stack.kind() == v1::STACK_KIND_ENCODER;
   absl::StrAppendFormat(out, "  %s, scope %s, layer %s of %d:\n", encoder ? "encoder" : "decoder",
                         stack.scope(), absl::StrJoin(layers, ", "), stack.layers());
+  if (stack.depths_size() > 0) {
+    absl::StrAppendFormat(out, "    items passed %.1f layers on average\n",
+                          std::accumulate(stack.depths().begin(), stack.depths().end(), 0.0) /
+                              stack.depths_size());
+  }
   for (const Link& link : Strongest(stack)) {
     absl::StrAppendFormat(out, "    %.3f  head %d  %s  looks at  %s\n", link.weight, link.head,
                           Quoted(text, stack.keys(link.query)), Quoted(text, stack.keys(link.key)));

@@ -202,6 +202,10 @@ void LevelStep<T>::AttendHead(const Job& job,
     const int64_t queries = tile ? kQueryTile : 1;
     write_until(j + queries);
     const int64_t item = row.offset + j;
+    if (!scratch_[l].depth.Any(item, queries)) {
+      j += queries;
+      continue;
+    }
     SetQuery(l, item, head, &args);
     absl::Span<const SlotRun> runs = slots.runs(item);
     absl::Span<const SlotRange> ranges = slots.ranges(item);
@@ -290,6 +294,7 @@ void LevelStep<T>::AttendUnit(int l, int layer, int64_t unit, int head,
   args.first = {0, level.block};
   const SlotRun all = {0, 1, level.block, 0};
   for (int64_t r = first; r < first + level.block; ++r) {
+    if (!scratch_[l].depth.Has(r)) continue;
     SetQuery(l, r, head, &args);
     if (term != nullptr) {
       FillTerms(*term, head, r - first, absl::MakeConstSpan(&all, 1), 1, &args);

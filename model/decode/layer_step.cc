@@ -20,10 +20,10 @@ constexpr int64_t kRowsPerTask = 48;
 template <typename T>
 void LevelStep<T>::MatMul(const T* x, int64_t x_stride, int64_t m,
                           const PackedMatrix<T>& w, T* y, int64_t y_stride,
-                          Epilogue epilogue) {
+                          Epilogue epilogue, int64_t first) {
   const Product<T>& product =
       model_->kernels().products[static_cast<int>(w.type)];
-  const int64_t panels = w.panels();
+  const int64_t panels = w.panels() - first;
   const bool alone = pool_->threads() == 1 || m * w.in * w.out < kParallelWork;
   const auto* rows = reinterpret_cast<const uint8_t*>(x);
   int64_t row_bytes = x_stride * static_cast<int64_t>(sizeof(T));
@@ -32,13 +32,13 @@ void LevelStep<T>::MatMul(const T* x, int64_t x_stride, int64_t m,
     rows = PrepareRows(product, x, x_stride, m, w.in, alone);
   }
   if (alone) {
-    product.matmul(rows, row_bytes, m, w.data.data(), w.in, panels, y, y_stride,
-                   epilogue);
+    product.matmul(rows, row_bytes, m, w.data.data() + first * w.panel_bytes(), w.in,
+                   panels, y + first * kPanel, y_stride, epilogue);
     return;
   }
   const int64_t cuts = (m + kRowsPerTask - 1) / kRowsPerTask;
   pool_->ParallelFor(panels * cuts, [&](int, int64_t task) {
-    const int64_t p = task / cuts;
+    const int64_t p = first + task / cuts;
     const int64_t row = task % cuts * kRowsPerTask;
     product.matmul(rows + row * row_bytes, row_bytes,
                    std::min(kRowsPerTask, m - row),
@@ -100,8 +100,11 @@ void LevelStep<T>::ProjectQkv(int l, const LayerWeights<T>& w, const T* x,
   LevelScratch<T>& s = scratch_[l];
   const int64_t dim = level_config(l).dim;
   Norm(l, x, m, w.attn_norm, s.norm.data());
+  // Who has stopped asks nothing: where all have, the panels of queries are left out.
+  // Elsewhere one pass over the weights makes everyone's.
+  const bool asks = s.depth.all || s.depth.count > 0;
   MatMul(s.norm.data(), PaddedWidth(dim), m, w.qkv, s.qkv.data(),
-         PaddedWidth(3 * dim), Epilogue::kStore);
+         PaddedWidth(3 * dim), Epilogue::kStore, asks ? 0 : dim / kPanel);
 }
 
 template <typename T>
@@ -117,28 +120,14 @@ void LevelStep<T>::ProjectOut(int l, const LayerWeights<T>& w, T* x,
   AddSublayer(l, w.ff_gate, s.ff.data(), hidden, w.down, x, m);
 }
 
-// At the entrance of a repeat.
-template <typename T>
-void LevelStep<T>::AddRepeat(int l, const std::vector<T>& rows, int repeat, T* x,
-                             int64_t m) {
-  if (rows.empty()) return;
-  const int64_t dim = level_config(l).dim;
-  const T* row = rows.data() + repeat * dim;
-  for (int64_t i = 0; i < m; ++i, x += PaddedWidth(dim)) {
-    for (int64_t d = 0; d < dim; ++d) x[d] += row[d];
-  }
-}
-
 template <typename T>
 void LevelStep<T>::RunStack(const Job& job) {
   LevelScratch<T>& s = scratch_[job.level];
-  const LevelWeights<T>& w = model_->weights().levels[job.level];
-  const auto& layers = job.stack == Stack::kEncoder ? w.enc : w.dec;
   const bool decoder = job.stack == Stack::kDecoder;
   const LevelConfig& level = level_config(job.level);
   SetStackRows(level, job.stack, s, &s.stack_rows);
   s.stack_count = decoder ? DecoderRows(level, s) : s.items;
-  if (layers.empty()) {
+  if ((decoder ? level.dec_layers : level.enc_layers) == 0) {
     if (decoder) KeepWanted(job.level);
     return;
   }
@@ -159,20 +148,8 @@ void LevelStep<T>::RunStack(const Job& job) {
       if (slotted) s.slots.Add(spec, item);
     }
   }
-  const int own = static_cast<int>(layers.size());
-  const int runs = level.repeats * own;
-  const auto& repeat = decoder ? w.dec_repeat : w.enc_repeat;
-  for (int i = 0; i < runs; ++i) {
-    const LayerWeights<T>& layer = layers[i % own];
-    if (i % own == 0) {
-      AddRepeat(job.level, repeat, i / own, s.x.data(), s.stack_count);
-    }
-    ProjectQkv(job.level, layer, s.x.data(), s.stack_count);
-    const bool last = decoder && i + 1 == runs;
-    Attend(job, i, last);
-    if (last) KeepWanted(job.level);
-    ProjectOut(job.level, layer, s.x.data(), last ? s.wanted : s.stack_count);
-  }
+  RunLayers(job, s.x.data(), s.stack_count,
+            [&](int run, bool last) { Attend(job, run, last); });
 }
 
 // Moves the wanted rows of x and att to the front: in a prefill, whose logits
@@ -210,19 +187,12 @@ void LevelStep<T>::EncodeUnits(int l) {
       AddEntrance(l, first + j, s.units_x.data() + at * PaddedWidth(level.dim));
     }
   }
-  const LevelWeights<T>& w = model_->weights().levels[l];
-  for (int i = 0; i < EncoderRuns(level); ++i) {
-    const LayerWeights<T>& layer = w.enc[i % level.enc_layers];
-    if (i % level.enc_layers == 0) {
-      AddRepeat(l, w.enc_repeat, i / level.enc_layers, s.units_x.data(), m);
-    }
-    ProjectQkv(l, layer, s.units_x.data(), m);
+  RunLayers({l, Stack::kEncoder}, s.units_x.data(), m, [&](int run, bool) {
     pool_->ParallelFor(s.units() * level.heads, [&](int thread, int64_t task) {
-      AttendUnit(l, i, task / level.heads, static_cast<int>(task % level.heads),
+      AttendUnit(l, run, task / level.heads, static_cast<int>(task % level.heads),
                  ThreadScratch(thread));
     });
-    ProjectOut(l, layer, s.units_x.data(), m);
-  }
+  });
 }
 
 template class LevelStep<float>;

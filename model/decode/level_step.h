@@ -10,11 +10,13 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "model/decode/aligned_buffer.h"
 #include "model/decode/cpu_model.h"
 #include "model/decode/cpu_sequence.h"
+#include "model/decode/going_rows.h"
 #include "model/decode/kernels.h"
 #include "model/decode/level_rows.h"
 #include "model/decode/slot_sight.h"
@@ -51,6 +53,7 @@ struct LevelScratch : LevelBatch<CpuSequence<T>> {
   int64_t stack_count = 0;
   SlotSight slots;          // of its places, where the scope has slots; or, of items,
                             // the contexts that a bridge attends to
+  GoingRows<T> depth;       // of the stack that runs
   AlignedBuffer<T> units_x;  // [units * PoolItems][dim]
   AlignedBuffer<T> bridge;  // [units][BridgeRows * dim]
   // Of a router: per item whether it wishes to end a unit, and its probability.
@@ -122,9 +125,17 @@ class LevelStep {
   void Route(int l);
   void SmoothContexts(int l);
   void RunStack(const Job& job);
+  void KeepWanted(int l);
+  // depth_step.cc: all runs of a stack over x [m][dim]; `attend` makes `att` of `qkv`.
+  // What the wanted contexts need of a decoder moves to the front.
+  using AttendRun = absl::FunctionRef<void(int run, bool wanted_only)>;
+  void RunLayers(const Job& job, T* x, int64_t m, AttendRun attend);
+  void BeginDepth(int l, int64_t m, bool halts);
   // `rows`: empty, or a vector for each repeat.
   void AddRepeat(int l, const std::vector<T>& rows, int repeat, T* x, int64_t m);
-  void KeepWanted(int l);
+  void StopUnwanted(int l);
+  void ProjectGoing(int l, const LayerWeights<T>& w, T* x);
+  void HaltItems(int l, const HaltingWeights<T>& halt, bool last, const T* x);
   // What the rows asked for, of the wanted contexts of the byte level.
   void WriteHidden(absl::Span<const FeedRow<T>> rows);
   void WriteLogits(absl::Span<const FeedRow<T>> rows);
@@ -222,8 +233,9 @@ class LevelStep {
                  absl::Span<const SlotRun> seen, int64_t queries,
                  AttendArgs<T>* args);
 
+  // From panel `first` on.
   void MatMul(const T* x, int64_t x_stride, int64_t m, const PackedMatrix<T>& w,
-              T* y, int64_t y_stride, Epilogue epilogue);
+              T* y, int64_t y_stride, Epilogue epilogue, int64_t first = 0);
   // Of MatMul: x in the form that the product reads, in `prepared_`.
   const uint8_t* PrepareRows(const Product<T>& product, const T* x,
                              int64_t x_stride, int64_t m, int64_t k, bool alone);

@@ -192,6 +192,17 @@ std::vector<T> TakeRepeat(Taker<T>* take, const LevelConfig& level,
 }
 
 template <typename T>
+HaltingWeights<T> TakeHalting(Taker<T>* take, const LevelConfig& level,
+                              const std::string& at, int layers) {
+  HaltingWeights<T> out;
+  if (HaltingParameters(level, layers) == 0) return out;
+  out.weight = take->Take(at + "halt.weight", {1, level.dim});
+  const std::vector<T> bias = take->Take(at + "halt.bias", {1});
+  if (!bias.empty()) out.bias = bias[0];
+  return out;
+}
+
+template <typename T>
 std::vector<LayerWeights<T>> TakeLayers(Taker<T>* take, const LevelConfig& level,
                                         const std::string& at, int layers,
                                         Scope scope) {
@@ -258,6 +269,8 @@ LevelWeights<T> TakeLevel(Taker<T>* take, const ModelConfig& config, int l) {
                        level.dec_scope);
   out.enc_repeat = TakeRepeat(take, level, p + "enc.", level.enc_layers);
   out.dec_repeat = TakeRepeat(take, level, p + "dec.", level.dec_layers);
+  out.enc_halt = TakeHalting(take, level, p + "enc.", level.enc_layers);
+  out.dec_halt = TakeHalting(take, level, p + "dec.", level.dec_layers);
   out.position = TakePosition(take, p, LevelPositionTensors(level));
   if (l + 1 == static_cast<int>(config.levels.size())) return out;
   const int64_t up = config.levels[l + 1].dim;

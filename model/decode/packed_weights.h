@@ -49,6 +49,13 @@ struct LayerWeights {
   std::vector<std::vector<T>> position;  // LayerPositionTensors
 };
 
+// Of a stack whose items halt (model/nn/halting_unit.h); else empty.
+template <typename T>
+struct HaltingWeights {
+  std::vector<T> weight;  // [dim]
+  T bias = 0;
+};
+
 // Of a bridge that attends (model/nn/bridge_attention.h); else empty.
 template <typename T>
 struct BridgeAttentionWeights {
@@ -62,6 +69,7 @@ struct LevelWeights {
   std::vector<T> start, norm;
   std::vector<LayerWeights<T>> enc, dec;  // run i has those of i % size
   std::vector<T> enc_repeat, dec_repeat;  // [RepeatRows][dim]
+  HaltingWeights<T> enc_halt, dec_halt;
   std::vector<std::vector<T>> position;  // LevelPositionTensors
   // Below the top only; offset, query and kv of an attention pool.
   std::vector<T> pool_norm;

@@ -231,7 +231,7 @@ void LevelStep<T>::AttendTreeHead(int l, int layer, int64_t row_index, int head,
       const int64_t j = row.offset + i - begin;
       const int64_t slot = i % level.leaf;
       RotateInto(l, j, head, cache, slot);
-      if (i - begin < first_query) continue;
+      if (i - begin < first_query || !s.depth.Has(j)) continue;
       args.first = {0, slot + 1};
       SetQuery(l, j, head, &args);
       model_->kernels().attend(args);

@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "model/nn/gru_gate.h"
+#include "model/nn/halting_unit.h"
 
 namespace strata {
 namespace {
@@ -56,6 +57,8 @@ void InitParameters(uint64_t seed,
       entry.value().zero_();  // a span grows where it helps
     } else if (absl::EndsWith(entry.key(), "gate.bias")) {
       entry.value().fill_(kGateBias);
+    } else if (absl::EndsWith(entry.key(), "halt.bias")) {
+      entry.value().fill_(kHaltingBias);
     } else if (absl::EndsWith(entry.key(), "router.weight")) {
       const auto one = at::eye(entry.value().size(1), entry.value().options());
       entry.value().copy_(at::cat({one, one}));

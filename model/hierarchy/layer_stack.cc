@@ -21,6 +21,7 @@ LayerStackImpl::LayerStackImpl(const ModelConfig& config, int l, int layers,
   const int64_t rows = RepeatRows(level, layers);
   if (rows == 0) return;
   repeat_ = register_parameter("repeat", torch::zeros({rows, level.dim}));
+  if (level.ponder > 0) halt_ = register_module("halt", HaltingUnit(level.dim));
 }
 
 TransformerLayerImpl& LayerStackImpl::layer(int run) {

@@ -1,13 +1,15 @@
 #pragma once
 // LayerStack: the layers of a level's encoder or decoder. Where the level repeats, the
 // stack runs them so many times, one after another, with the same weights each time:
-// the Universal Transformer's recurrence in depth (arXiv 1807.03819), without halting.
+// the Universal Transformer's recurrence in depth (arXiv 1807.03819).
 //
 //   x <- x + repeat[r]               at the entrance of repeat r, where R > 1
 //   x <- layer[i mod L](x)           runs i = r L .. (r + 1) L - 1
 //
 // `repeat` [R, D] is learned: the paper's coordinate in depth, which there is a
-// sinusoid. What a position scheme adds, it adds once, before the first repeat.
+// sinusoid. What a position scheme adds, it adds once, before the first repeat. Where the
+// level's items halt (model/nn/halting_unit.h), each passes as many repeats as it needs:
+// one that has stopped keeps its state, and adds no further row of `repeat` to it.
 // Thread-compatible.
 
 #include <torch/torch.h>
@@ -15,6 +17,7 @@
 #include <vector>
 
 #include "model/model_config.h"
+#include "model/nn/item_depth.h"
 #include "model/nn/transformer_layer.h"
 
 namespace strata {
@@ -27,13 +30,18 @@ class LayerStackImpl : public torch::nn::Module {
   int runs() const { return runs_; }
   TransformerLayerImpl& layer(int run);
 
-  // Through all runs: x = through(run, layer, x). x [.., D].
+  // Through all runs: x = through(run, layer, x, depth), of which only the items that
+  // go on need be computed. x [.., D]. `told`: null, or what became of the items.
   template <typename Through>
-  torch::Tensor Run(torch::Tensor x, Through through) {
+  torch::Tensor Run(torch::Tensor x, Through through, StackDepth* told = nullptr) {
+    ItemDepth depth(halt_.is_empty() ? nullptr : halt_.get());
     for (int run = 0; run < runs_; ++run) {
-      x = through(run, layer(run), Enter(run, x));
+      const auto entered = depth.Keep(x, Enter(run, x));
+      x = depth.Keep(entered, through(run, layer(run), entered, depth));
+      if ((run + 1) % layers_ == 0) depth.AfterRepeat(x, run + 1 == runs_);
     }
-    return x;
+    if (told != nullptr) *told = depth.depth();
+    return depth.Output(x);
   }
 
  private:
@@ -43,6 +51,7 @@ class LayerStackImpl : public torch::nn::Module {
   int runs_;
   std::vector<TransformerLayer> weights_;
   torch::Tensor repeat_;  // [R, D]; undefined where there is one repeat
+  HaltingUnit halt_{nullptr};  // empty where every item passes all repeats
 };
 TORCH_MODULE(LayerStack);
 

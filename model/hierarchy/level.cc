@@ -56,10 +56,12 @@ torch::Tensor LevelImpl::forward(const torch::Tensor& z,
                                  const RaggedUnits* units, LevelSpan above,
                                  absl::Span<LevelActivations> activations,
                                  MemorySpan memories) {
+  LevelActivations* const told = activations.empty() ? nullptr : &activations[0];
+  StackDepth* const enc_depth = told == nullptr ? nullptr : &told->enc_depth;
   const bool carried = !memories.empty();
   const auto h = carried ? RunSegment(*enc_, SpecOf(config_, config_.enc_scope), z,
-                                      segments, memories[0], &memories[0].enc)
-                         : Encode(z, segments, {});
+                                      segments, memories[0], &memories[0].enc, enc_depth)
+                         : Encode(z, segments, {}, enc_depth);
   const bool looks_ahead =
       config_.enc_layers > 0 && config_.enc_scope == Scope::kBidirBlock;
   const bool skip_items = looks_ahead && !faults_.skip_bidirectional;
@@ -74,36 +76,36 @@ torch::Tensor LevelImpl::forward(const torch::Tensor& z,
               ? AddAbove(u, h, segments, units, above, activations, memories)
               : AddAboveRouted(u, h, segments, above, activations);
     }
-    u = Decode(u, segments, memories);
+    u = Decode(u, segments, told == nullptr ? nullptr : &told->dec_depth, memories);
   }
   auto c = norm_->forward(u);
-  if (!activations.empty()) {
-    activations[0].h = h;
-    activations[0].c = c;
+  if (told != nullptr) {
+    told->h = h;
+    told->c = c;
   }
   return c;
 }
 
 torch::Tensor LevelImpl::Encode(const torch::Tensor& z,
                                 const torch::Tensor& segments,
-                                const torch::Tensor& index) {
+                                const torch::Tensor& index, StackDepth* depth) {
   const int64_t n = z.size(1);
   if (n == 0) return z;
   return RunStack(*enc_, SpecOf(config_, config_.enc_scope), z,
                   segments.defined() ? segments.narrow(1, 0, n) : segments,
-                  index);
+                  index, depth);
 }
 
 torch::Tensor LevelImpl::Decode(const torch::Tensor& u,
-                                const torch::Tensor& segments,
+                                const torch::Tensor& segments, StackDepth* depth,
                                 MemorySpan memories) {
   if (!memories.empty()) {
     return RunSegment(*dec_, DecoderSpec(config_), u, segments, memories[0],
-                      &memories[0].dec);
+                      &memories[0].dec, depth);
   }
   return config_.dec_scope == Scope::kTree
-             ? RunTree(u, segments)
-             : RunStack(*dec_, DecoderSpec(config_), u, segments, {});
+             ? RunTree(u, segments, depth)
+             : RunStack(*dec_, DecoderSpec(config_), u, segments, {}, depth);
 }
 
 torch::Tensor LevelImpl::DecodeWithPrefixes(
@@ -113,28 +115,32 @@ torch::Tensor LevelImpl::DecodeWithPrefixes(
   const auto o = Above(h, SegmentsAbove(segments, nullptr), nullptr, above,
                        activations, memories);
   const auto y = Decode(WithPrefixes(config_, u, Bridge(o)),
-                        SegmentsOfPlaces(config_, segments), memories);
+                        SegmentsOfPlaces(config_, segments),
+                        activations.empty() ? nullptr : &activations[0].dec_depth,
+                        memories);
   return WithoutPrefixes(config_, y, u.size(1));
 }
 
 torch::Tensor LevelImpl::RunTree(const torch::Tensor& u,
-                                 const torch::Tensor& segments) {
+                                 const torch::Tensor& segments, StackDepth* depth) {
   const auto options = u.options().requires_grad(false);
   const TreeShape tree = TreeOf(config_);
   const TreePlan plan =
       MakeTreePlan(tree, u.size(0), u.size(1), segments,
                    turns_.Get(TreeRopeRows(tree), options).q, options,
                    faults_.tree_node_early);
-  return dec_->Run(u, [&](int, TransformerLayerImpl& layer,
-                          const torch::Tensor& x) {
-    return layer.forward(x, plan);
-  });
+  return dec_->Run(
+      u,
+      [&](int, TransformerLayerImpl& layer, const torch::Tensor& x, const ItemDepth&) {
+        return layer.forward(x, plan);
+      },
+      depth);
 }
 
 torch::Tensor LevelImpl::RunStack(LayerStackImpl& stack, const ScopeSpec& spec,
                                   const torch::Tensor& x,
                                   const torch::Tensor& segments,
-                                  const torch::Tensor& index) {
+                                  const torch::Tensor& index, StackDepth* depth) {
   if (stack.runs() == 0) return x;
   const auto options = x.options().requires_grad(false);
   const AttentionPlan plan =
@@ -145,17 +151,20 @@ torch::Tensor LevelImpl::RunStack(LayerStackImpl& stack, const ScopeSpec& spec,
     entered = Enter(x, index.defined() ? index
                                        : IndexInDocument(x.size(1), segments, options));
   }
-  return stack.Run(entered, [&](int, TransformerLayerImpl& layer,
-                                const torch::Tensor& y) {
-    return layer.forward(y, plan);
-  });
+  return stack.Run(
+      entered,
+      [&](int, TransformerLayerImpl& layer, const torch::Tensor& y, const ItemDepth&) {
+        return layer.forward(y, plan);
+      },
+      depth);
 }
 
 torch::Tensor LevelImpl::RunSegment(LayerStackImpl& stack, const ScopeSpec& spec,
                                     const torch::Tensor& x,
                                     const torch::Tensor& segments,
                                     const LevelMemory& level,
-                                    std::vector<torch::Tensor>* memories) {
+                                    std::vector<torch::Tensor>* memories,
+                                    StackDepth* depth) {
   if (stack.runs() == 0) return x;
   const auto options = x.options().requires_grad(false);
   const int64_t carried = CarriedItems(spec);
@@ -164,12 +173,15 @@ torch::Tensor LevelImpl::RunSegment(LayerStackImpl& stack, const ScopeSpec& spec
       MakeAttentionPlan(spec, x.size(0), items,
                         WithPastSegments(level, carried, segments),
                         turns_.Get(items, options), options);
-  return stack.Run(x, [&](int run, TransformerLayerImpl& layer,
-                          const torch::Tensor& y) {
-    const torch::Tensor past = (*memories)[run];
-    (*memories)[run] = Carried(past, y);
-    return layer.forward(y, plan, past);
-  });
+  return stack.Run(
+      x,
+      [&](int run, TransformerLayerImpl& layer, const torch::Tensor& y,
+          const ItemDepth&) {
+        const torch::Tensor past = (*memories)[run];
+        (*memories)[run] = Carried(past, y);
+        return layer.forward(y, plan, past);
+      },
+      depth);
 }
 
 torch::Tensor LevelImpl::ShiftSegment(const torch::Tensor& skip,

@@ -34,6 +34,8 @@ struct LevelActivations {
   // Of a router, undefined without one: [B, n] its probabilities, and of bool, which
   // of them are of no document's first item.
   torch::Tensor end_p, end_counted;
+  // Of the encoder's items, and of the decoder's places, prefixes included.
+  StackDepth enc_depth, dec_depth;
 };
 
 class LevelImpl;
@@ -59,10 +61,11 @@ class LevelImpl : public torch::nn::Module {
                         MemorySpan memories = {});
 
   // The parts of that formula, for executors that keep a state between items.
-  // h of the items alone: z [B, n, D] -> [B, n, D]. `index`: of each item in its
+  // h of the items alone: z [B, n, D] -> [B, n, D]. `depth`: null, or what became of
+  // them. `index`: of each item in its
   // document, [B or 1, n]; undefined: rows begin with item 0 and `segments` say more.
   torch::Tensor Encode(const torch::Tensor& z, const torch::Tensor& segments,
-                       const torch::Tensor& index);
+                       const torch::Tensor& index, StackDepth* depth = nullptr);
   // What the position scheme adds at the entrance of a stack: x [.., n, D], index as
   // above or [n].
   torch::Tensor Enter(const torch::Tensor& x, const torch::Tensor& index) {
@@ -87,17 +90,19 @@ class LevelImpl : public torch::nn::Module {
   const torch::Tensor& start() const { return start_; }  // [D]
 
  private:
+  // `depth`, here and below: null, or what became of the items.
   torch::Tensor Decode(const torch::Tensor& u, const torch::Tensor& segments,
-                       MemorySpan memories);
+                       StackDepth* depth, MemorySpan memories);
   torch::Tensor RunStack(LayerStackImpl& stack, const ScopeSpec& spec,
                          const torch::Tensor& x, const torch::Tensor& segments,
-                         const torch::Tensor& index);
+                         const torch::Tensor& index, StackDepth* depth);
   // The same over a segment, with the runs' memories of `level`.
   torch::Tensor RunSegment(LayerStackImpl& stack, const ScopeSpec& spec,
                            const torch::Tensor& x, const torch::Tensor& segments,
                            const LevelMemory& level,
-                           std::vector<torch::Tensor>* memories);
-  torch::Tensor RunTree(const torch::Tensor& u, const torch::Tensor& segments);
+                           std::vector<torch::Tensor>* memories, StackDepth* depth);
+  torch::Tensor RunTree(const torch::Tensor& u, const torch::Tensor& segments,
+                        StackDepth* depth);
   // start, then skip one item later; start again where a document begins.
   torch::Tensor Shift(const torch::Tensor& skip, const torch::Tensor& segments);
   // The same of a segment, whose first context stands on the item before it.

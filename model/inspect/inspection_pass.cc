@@ -136,8 +136,24 @@ void AddNodes(const TreeShape& tree, std::vector<AttendedKey>* keys) {
   }
 }
 
+// Of one row.
+std::vector<int32_t> DepthsOf(const StackDepth& depth, int layers) {
+  if (!depth.repeats.defined()) return {};
+  const auto passed = (depth.repeats * layers).to(torch::kInt).cpu().contiguous();
+  const int32_t* values = passed.const_data_ptr<int32_t>();
+  return {values, values + passed.numel()};
+}
+
+// A position that had stopped attended to nothing.
+void EmptyStopped(const std::vector<int32_t>& depths, AttentionMap* map) {
+  for (size_t i = 0; i < depths.size(); ++i) {
+    if (depths[i] <= map->layer) map->rows[i] = {};
+  }
+}
+
 InspectedStack MakeStack(const LevelConfig& level, const LevelItems& items,
-                         bool encoder, std::map<int, Watch>* watches) {
+                         bool encoder, const StackDepth& depth,
+                         std::map<int, Watch>* watches) {
   InspectedStack stack;
   stack.encoder = encoder;
   stack.scope = encoder ? level.enc_scope : level.dec_scope;
@@ -146,7 +162,9 @@ InspectedStack MakeStack(const LevelConfig& level, const LevelItems& items,
       encoder ? EncoderPositions(items) : DecoderPositions(level, items);
   stack.positions = static_cast<int64_t>(stack.keys.size());
   if (stack.scope == Scope::kTree) AddNodes(TreeOf(level), &stack.keys);
+  stack.depths = DepthsOf(depth, encoder ? level.enc_layers : level.dec_layers);
   for (auto& [layer, watch] : *watches) watch.TakeInto(&stack.maps);
+  for (AttentionMap& map : stack.maps) EmptyStopped(stack.depths, &map);
   std::stable_sort(stack.maps.begin(), stack.maps.end(),
                    [](const auto& a, const auto& b) { return a.layer < b.layer; });
   return stack;
@@ -240,11 +258,13 @@ InspectedPass InspectPass(HierarchicalTransformer model,
     out.items = of_levels[l].bytes;
     if (level.enc_layers > 0) {
       out.stacks.push_back(
-          MakeStack(level, of_levels[l], true, &watched[i].encoder));
+          MakeStack(level, of_levels[l], true, pass.activations[l].enc_depth,
+                    &watched[i].encoder));
     }
     if (level.dec_layers > 0) {
       out.stacks.push_back(
-          MakeStack(level, of_levels[l], false, &watched[i].decoder));
+          MakeStack(level, of_levels[l], false, pass.activations[l].dec_depth,
+                    &watched[i].decoder));
     }
     out.units = MakeUnits(model->level(selection[i].level), level, of_levels[l],
                           pass.activations[l].h, selection[i].heads);

@@ -32,8 +32,13 @@ torch::Tensor TransformerLayerImpl::forward(const torch::Tensor& x,
 }
 
 torch::Tensor TransformerLayerImpl::Apply(const torch::Tensor& x,
-                                          AttendFunction attend) {
-  return AddHalves(x, attn_->Apply(x, attend));
+                                          AttendFunction attend,
+                                          const torch::Tensor& rows) {
+  if (!rows.defined()) return AddHalves(x, attn_->Apply(x, attend));
+  const auto mixed = attn_->Apply(x, [&](const torch::Tensor& qkv) {
+    return attend(qkv).index_select(0, rows);
+  });
+  return x.index_copy(0, rows, AddHalves(x.index_select(0, rows), mixed));
 }
 
 torch::Tensor TransformerLayerImpl::AddHalves(const torch::Tensor& x,

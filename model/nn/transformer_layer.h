@@ -26,7 +26,10 @@ class TransformerLayerImpl : public torch::nn::Module {
                         const torch::Tensor& past = {});
   torch::Tensor forward(const torch::Tensor& x, const TreePlan& plan);
   // The same with attention as the caller computes it.
-  torch::Tensor Apply(const torch::Tensor& x, AttendFunction attend);
+  // `rows`: of x [N, D] those that go on, or undefined for all: the others attend, which
+  // leaves their keys and values, and stay as they are.
+  torch::Tensor Apply(const torch::Tensor& x, AttendFunction attend,
+                      const torch::Tensor& rows = {});
   AttentionLayerImpl& attention() { return *attn_; }
 
  private:

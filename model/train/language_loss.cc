@@ -1,5 +1,6 @@
 #include "model/train/language_loss.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "model/hierarchy/item_loss.h"
@@ -7,6 +8,29 @@
 #include "model/nn/adaptive_span.h"
 
 namespace strata {
+namespace {
+
+bool Ponders(const ModelConfig& config) {
+  return std::any_of(config.levels.begin(), config.levels.end(),
+                     [](const LevelConfig& level) { return level.ponder > 0; });
+}
+
+// What the repeats of all items cost, each level's by its own weight.
+torch::Tensor PonderCost(const ModelConfig& config,
+                         const std::vector<LevelActivations>& levels) {
+  torch::Tensor cost;
+  for (size_t l = 0; l < levels.size(); ++l) {
+    for (const StackDepth& depth : {levels[l].enc_depth, levels[l].dec_depth}) {
+      // A text may be too short for an item of the level.
+      if (!depth.ponder.defined() || depth.ponder.numel() == 0) continue;
+      const auto term = config.levels[l].ponder * depth.ponder.mean();
+      cost = cost.defined() ? cost + term : term;
+    }
+  }
+  return cost;
+}
+
+}  // namespace
 
 torch::Tensor RowContexts(HierarchicalTransformer model, const BatchTensors& rows,
                           SegmentMemory* memory,
@@ -24,9 +48,11 @@ TaskLoss LanguageLossSums(HierarchicalTransformer model,
   const LevelConfig& bytes = model->config().levels[0];
   const BlockTerm& block = terms.block;
   const bool routed = bytes.block_rule == BlockRule::kRouter;
+  const bool ponders = Ponders(model->config());
   std::vector<LevelActivations> levels;
   const auto contexts =
-      RowContexts(model, rows, memory, block.weight > 0 || routed ? &levels : nullptr);
+      RowContexts(model, rows, memory,
+                  block.weight > 0 || routed || ponders ? &levels : nullptr);
   const auto loss_of = [&](int head) {
     return HeadLossSum(model, contexts, rows.items, rows.trained, rows.segments,
                        head);
@@ -55,6 +81,10 @@ TaskLoss LanguageLossSums(HierarchicalTransformer model,
   if (span.defined()) {
     sums.minimised = sums.minimised +
                      terms.span_weight * rows.trained.sum().item<double>() * span;
+  }
+  if (ponders) {
+    sums.minimised = sums.minimised + rows.trained.sum().item<double>() *
+                                          PonderCost(model->config(), levels);
   }
   return sums;
 }

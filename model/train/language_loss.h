@@ -5,12 +5,15 @@
 //   minimised = loss + ngram_weight * sum over heads k of loss_k + block_weight * block
 //             + kRatioWeight * items * ratio           where a router ends the units
 //             + span_weight * items * mean z           where heads learn their spans
+//             + items * sum over levels of ponder * their cost    where items halt
 //
 // Each is a sum over the items that are learnt (model/hierarchy/item_loss.h,
 // model/train/block_prediction.h, RatioLoss of model/nn/router.h, MeanSpan of
-// model/nn/adaptive_span.h). Divided by the trained items of a step, the sums of
-// micro-batches add up to that of the step, the variance term of `block` and the ratio,
-// which is of a forward pass, aside. Thread-compatible; errors are exceptions.
+// model/nn/adaptive_span.h); the cost is the mean of `ponder` (model/nn/halting_unit.h)
+// over all items of a stack, padding among them, of the encoder and of the decoder.
+// Divided by the trained items of a step, the sums of micro-batches add up to that of the
+// step, the variance term of `block`, the ratio and the cost, which are of a forward pass,
+// aside. Thread-compatible; errors are exceptions.
 
 #include "model/hierarchy/hierarchical_transformer.h"
 #include "model/hierarchy/segment_memory.h"

@@ -94,6 +94,7 @@ void Fill(const InspectedStack& from, v1::InspectedStack* to) {
   to->set_scope(ScopeName(from.scope));
   to->set_layers(from.layers);
   to->set_positions(static_cast<int32_t>(from.positions));
+  to->mutable_depths()->Add(from.depths.begin(), from.depths.end());
   for (const AttendedKey& key : from.keys) {
     v1::InspectedKey* out = to->add_keys();
     out->set_kind(ToProto(key.kind));

@@ -5,6 +5,7 @@
 
 #include "model/availability.h"
 #include "model/base/random.h"
+#include "model/stack_depth.h"
 
 namespace strata::testing {
 namespace {
@@ -117,7 +118,7 @@ void CarryMemory(ModelConfig* config) {
 }  // namespace
 
 int64_t WidestReach(const ModelConfig& config) {
-  const auto seen = Availability(config, kWidestReach);
+  const auto seen = Availability(Shallowest(config), kWidestReach);
   int64_t reach = kWidestReach;
   for (int64_t t = 0; t < kWidestReach; ++t) {
     for (int64_t j = t - 1; j >= std::max<int64_t>(0, t - reach); --j) {
@@ -154,6 +155,7 @@ ModelConfig RandomConfig(uint64_t seed) {
     config.ngram_heads = draw.In(0, 2);
     for (LevelConfig& level : config.levels) {
       level.repeats = draw.Of({1, 1, 2, 3});
+      if (level.repeats > 1 && draw.In(0, 1) == 1) level.ponder = 0.1;
       level.gate = draw.Of({GateKind::kResidual, GateKind::kResidual, GateKind::kGru});
     }
     const bool fixed = config.levels[0].block_rule == BlockRule::kFixed;

@@ -1,6 +1,7 @@
 #pragma once
 // Small models of what a stack of layers has beside its layers, for the suites of both
-// definitions: repeats, and gates in place of residual sums. In encoders that look
+// definitions: repeats, repeats of which items take as many as they need, and gates in
+// place of residual sums. In encoders that look
 // ahead and that do not, in decoders of every level, with what a position scheme adds
 // at an entrance; and in a tree below a full scope.
 
@@ -48,11 +49,17 @@ inline std::vector<LevelConfig> StackTreeLevels() {
 
 // Names of the models.
 inline std::vector<std::string> StackConfigNames() {
+  return {"repeats", "repeats-tree", "gates", "gates-tree", "halting", "halting-tree"};
+}
+
+// Those in which every item passes all layers.
+inline std::vector<std::string> FullDepthStackConfigNames() {
   return {"repeats", "repeats-tree", "gates", "gates-tree"};
 }
 
 inline ModelConfig StackConfig(const std::string& name) {
   const bool gates = name.find("gates") != std::string::npos;
+  const bool halting = name.find("halting") != std::string::npos;
   const bool tree = name.find("tree") != std::string::npos;
   ModelConfig config;
   config.architecture = name;
@@ -61,8 +68,9 @@ inline ModelConfig StackConfig(const std::string& name) {
   int repeats = gates ? 1 : 3;
   for (LevelConfig& level : config.levels) {
     level.repeats = repeats;
-    repeats = 2;  // gates and repeats above the byte level
+    repeats = halting ? 4 : 2;  // gates and repeats above the byte level
     if (gates) level.gate = GateKind::kGru;
+    if (halting) level.ponder = 0.01;
   }
   return config;
 }

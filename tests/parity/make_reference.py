@@ -19,6 +19,7 @@ import numpy as np
 
 from reference_configs import (CONFIGS, NGRAM_HEADS, NGRAM_WEIGHT, VOCAB, items, mix,
                                trained, weights)
+from reference_depth import Halting
 from reference_positions import entrance, positioned_scores, rotate
 from reference_segments import segment_loss
 from reference_units import confidence, cut, ratio, router_p, smoothed, words_end
@@ -147,15 +148,26 @@ def layer(w, prefix, x, c, scope):
     return enter(w, c, prefix + "ff_gate.", x, y @ w[prefix + "ff.down.weight"].T)
 
 
-def stack(w, c, l, name, x):
-    if c[name + "_layers"]:
-        x = entrance(w, c, l, x)
-    for repeat in range(c.get("repeats", 1)):
-        if c[name + "_layers"] and c.get("repeats", 1) > 1:
-            x = x + w[f"level.{l}.{name}.repeat"][repeat]
+def stack(w, c, l, name, x, seen=None):
+    prefix, repeats = f"level.{l}.{name}.", c.get("repeats", 1)
+    if not c[name + "_layers"]:
+        return x
+    x = entrance(w, c, l, x)
+    depth = Halting(w, prefix, x) if c.get("ponder", 0) else None
+    for repeat in range(repeats):
+        def kept(new, old, on=depth and depth.on):
+            return new if on is None else jnp.where(on[..., None], new, old)
+
+        if repeats > 1:
+            x = kept(x + w[prefix + "repeat"][repeat], x)
         for i in range(c[name + "_layers"]):
-            x = layer(w, f"level.{l}.{name}.{i}.", x, c, c[name + "_scope"])
-    return x
+            x = kept(layer(w, f"{prefix}{i}.", x, c, c[name + "_scope"]), x)
+        if depth:
+            depth.after(x, repeat + 1 == repeats)
+    if depth and seen is not None:
+        cost = c["ponder"] * jnp.mean(depth.cost)
+        seen["ponder"] = seen.get("ponder", 0) + cost
+    return depth.out if depth else x
 
 
 def pool(w, c, l, h):
@@ -197,7 +209,7 @@ def pool_last(w, l, h, lasts):
 
 def contexts(w, levels, l, z, seen, cuts=None):
     c, batch, n = levels[l], z.shape[0], z.shape[1]
-    h = stack(w, c, l, "enc", z)
+    h = stack(w, c, l, "enc", z, seen)
     bidirectional = c["enc_layers"] and c["enc_scope"] == "bidir_block"
     start = jnp.broadcast_to(w[f"level.{l}.start"], (batch, 1, c["dim"]))
     u = jnp.concatenate([start, z if bidirectional else h], 1)
@@ -214,7 +226,7 @@ def contexts(w, levels, l, z, seen, cuts=None):
         i, b = np.arange(n + 1)[None], np.arange(batch)[:, None]
         unit, offset = (i // c["block"], i % c["block"]) if cuts is None else cuts[1:]
         if c.get("bridge") == "prefix":
-            return done(w, levels, l, with_prefixes(w, c, l, u, said), seen)
+            return done(w, levels, l, with_prefixes(w, c, l, u, said, seen), seen)
         if c.get("bridge") == "repeat":
             mine = said[b, unit]
             if routed:
@@ -225,7 +237,7 @@ def contexts(w, levels, l, z, seen, cuts=None):
             u = u + rows[b, unit, offset]
             if c.get("bridge") == "attention":
                 u = u + over_contexts(w, c, l, u, rows, unit)
-    return done(w, levels, l, stack(w, c, l, "dec", u), seen)
+    return done(w, levels, l, stack(w, c, l, "dec", u, seen), seen)
 
 
 def over_contexts(w, c, l, v, rows, unit):
@@ -247,7 +259,7 @@ def done(w, levels, l, decoded, seen):
     return context
 
 
-def with_prefixes(w, c, l, u, said):
+def with_prefixes(w, c, l, u, said, seen):
     """The decoder's contexts, where what is said of a block stands before it."""
     m, b, d = c["prefix"], c["block"], c["dim"]
     rows, mine = [], []
@@ -260,7 +272,7 @@ def with_prefixes(w, c, l, u, said):
         mine.append(len(rows))
         rows.append(x)
     wide = c | {"block": b + m - 1}
-    return stack(w, wide, l, "dec", jnp.stack(rows, 1))[:, np.array(mine)]
+    return stack(w, wide, l, "dec", jnp.stack(rows, 1), seen)[:, np.array(mine)]
 
 
 def ngram_heads(w):
@@ -282,8 +294,8 @@ def forward(w, levels, x, cuts):
 
 def loss(w, levels, x, mask, cuts):
     """Mean of -ln p over the trained items, and with weights that of each n-gram
-    head and the ratio of a router's units; the last item is not fed. With a memory,
-    of whole segments."""
+    head, the ratio of a router's units and what repeats cost; the last item is not fed.
+    With a memory, of whole segments."""
     if levels[0].get("memory"):
         return segment_loss(sys.modules[__name__], w, levels, x, mask)
     seen = forward(w, levels, x[:, :-1], cuts)
@@ -297,7 +309,7 @@ def loss(w, levels, x, mask, cuts):
     total = total / mask.sum()
     if levels[0].get("block_rule") == "router":
         total += RATIO_WEIGHT * ratio(w, levels[0], seen["level.0.h"], cuts[2])
-    return total
+    return total + seen.get("ponder", 0)
 
 
 # --- training and the file ---------------------------------------------------
@@ -353,7 +365,7 @@ def main():
             **({"ngram_heads": heads} if heads else {}),
             "levels": levels,
             "activations": {k: digest(v) for k, v in forward(
-                w, levels, x, cuts_of(w, levels, x)).items()},
+                w, levels, x, cuts_of(w, levels, x)).items() if k != "ponder"},
             "loss": float(f"{value:.12g}"),
             "gradients": {k: digest(v) for k, v in gradient.items()},
             "norms": [float(f"{v:.9g}") for v in norms],

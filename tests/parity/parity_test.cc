@@ -138,14 +138,16 @@ TEST_P(ParityTest, WeightsAfterOneAndTenOptimizerSteps) {
   ExpectWeights(reference_.after_10);
 }
 
-// Presets, a model with n-gram heads, one whose levels repeat, one with gates, one whose
-// bridges attend, one with a memory, one of every position scheme but the default, and one of every scope
+// Presets, a model with n-gram heads, one whose levels repeat, one whose items halt, one
+// with gates, one whose bridges attend, one with a memory, one of every position scheme but
+// the default, and one of every scope
 // with parameters or sums.
 std::vector<std::string> Models() {
   std::vector<std::string> names(std::begin(kSmallPresets),
                                  std::end(kSmallPresets));
   names.push_back("ngram");
   names.push_back("repeats");
+  names.push_back("halting");
   names.push_back("gates");
   names.push_back("bridge-attention");
   names.push_back("memory");

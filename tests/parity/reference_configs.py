@@ -49,6 +49,11 @@ CONFIGS = {
         level(16, enc_layers=1, dec_layers=2, dec_scope="window", window=6, block=3,
               repeats=2),
         level(12, dec_scope="tree", leaf=2, summaries=2, tree_height=0, repeats=2)],
+    "halting": [
+        level(16, enc_layers=1, dec_layers=2, dec_scope="window", window=6, block=3,
+              repeats=3, ponder=0.2),
+        level(12, dec_scope="tree", leaf=2, summaries=2, tree_height=0, repeats=4,
+              ponder=0.1)],
     "gates": [
         level(16, enc_layers=1, dec_scope="window", window=6, block=3, gate="gru"),
         level(12, dec_layers=2, dec_scope="tree", leaf=2, summaries=2,
@@ -151,6 +156,9 @@ def shapes(levels, vocab, ngram_heads=0):
         for stack in ("enc", "dec"):
             if c.get("repeats", 1) > 1 and c[stack + "_layers"]:
                 found[f"{p}{stack}.repeat"] = (c["repeats"], d)
+            if c.get("ponder", 0) and c[stack + "_layers"]:
+                found[f"{p}{stack}.halt.weight"] = (1, d)
+                found[f"{p}{stack}.halt.bias"] = (1,)
             for i in range(c[stack + "_layers"]):
                 q = f"{p}{stack}.{i}."
                 found[q + "attn.norm.weight"] = (d,)

@@ -8,6 +8,23 @@
 #include "model/decode/tensor/row_choice.h"
 
 namespace strata {
+namespace {
+
+// Through all runs of a stack; an item that has stopped attends, which leaves its keys
+// and values, and passes no layer. `attend`: of the joint projection, in run i.
+template <typename Attend>
+torch::Tensor RunLayers(LayerStackImpl& layers, const torch::Tensor& x, Attend attend) {
+  return layers.Run(x, [&](int i, TransformerLayerImpl& layer, const torch::Tensor& y,
+                           const ItemDepth& depth) {
+    const auto attended = [&](const torch::Tensor& qkv) {
+      return attend(qkv, i, layer.attention());
+    };
+    return layer.Apply(y, attended, depth.Going());
+  });
+}
+
+}  // namespace
+
 TensorStep::TensorStep(DeviceModel* model)
     : model_(model), batches_(model->config().levels.size()) {}
 
@@ -78,13 +95,11 @@ torch::Tensor TensorStep::RunStack(int l, Stack stack, const torch::Tensor& z) {
       encodes ? SpecOf(config, config.enc_scope) : DecoderSpec(config);
   if (RuleOf(spec.scope).summed) return RunSums(l, layers, z, rows);
   const CachedAttention attention(spec, config.heads, rows, model_->turns(l));
-  return layers.Run(Enter(l, rows, z), [&](int i, TransformerLayerImpl& layer,
-                                           const torch::Tensor& x) {
-    return layer.Apply(x, [&](const torch::Tensor& qkv) {
-      return attention.Attend(qkv, i, layer.attention().term(),
-                              &model_->pool().level(l));
-    });
-  });
+  return RunLayers(layers, Enter(l, rows, z),
+                   [&](const torch::Tensor& qkv, int i, AttentionLayerImpl& layer) {
+                     return attention.Attend(qkv, i, layer.term(),
+                                             &model_->pool().level(l));
+                   });
 }
 
 torch::Tensor TensorStep::Enter(int l, const std::vector<CachedRow>& rows,
@@ -112,24 +127,20 @@ torch::Tensor TensorStep::RunTree(int l, const torch::Tensor& z,
                                   const std::vector<CachedRow>& rows) {
   const CachedTree tree(TreeOf(level(l)), level(l).heads, rows,
                         model_->turns(l).q);
-  return net(l).decoder().Run(z, [&](int i, TransformerLayerImpl& layer,
-                                     const torch::Tensor& x) {
-    return layer.Apply(x, [&](const torch::Tensor& qkv) {
-      return tree.Attend(qkv, i, layer.attention(), &model_->pool().level(l));
-    });
-  });
+  return RunLayers(net(l).decoder(), z,
+                   [&](const torch::Tensor& qkv, int i, AttentionLayerImpl& layer) {
+                     return tree.Attend(qkv, i, layer, &model_->pool().level(l));
+                   });
 }
 
 torch::Tensor TensorStep::RunSums(int l, LayerStackImpl& layers,
                                   const torch::Tensor& z,
                                   const std::vector<CachedRow>& rows) {
   const CachedSums sums(level(l), rows, model_->turns(l));
-  return layers.Run(Enter(l, rows, z), [&](int i, TransformerLayerImpl& layer,
-                                           const torch::Tensor& x) {
-    return layer.Apply(x, [&](const torch::Tensor& qkv) {
-      return sums.Attend(qkv, i, &model_->pool().level(l));
-    });
-  });
+  return RunLayers(layers, Enter(l, rows, z),
+                   [&](const torch::Tensor& qkv, int i, AttentionLayerImpl&) {
+                     return sums.Attend(qkv, i, &model_->pool().level(l));
+                   });
 }
 
 torch::Tensor TensorStep::FromAbove(int l, const torch::Tensor& h) {

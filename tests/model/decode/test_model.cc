@@ -7,6 +7,7 @@
 
 #include "model/base/random.h"
 #include "tests/model/decode/naive_bridge.h"
+#include "tests/model/decode/naive_depth.h"
 #include "tests/model/decode/naive_gate.h"
 #include "tests/model/decode/naive_linear.h"
 #include "tests/model/decode/naive_math.h"
@@ -102,11 +103,13 @@ class Naive {
                  NaiveEntrance(level, config_.rope_theta, i,
                                Under("level." + std::to_string(l) + ".")));
     }
+    naive::Depth depth(level, layers, x->size());
     for (int run = 0; run < level.repeats * layers; ++run) {
       const std::string p = at + std::to_string(run % layers) + ".";
       if (level.repeats > 1 && run % layers == 0) {
-        for (auto& row : *x) {
-          naive::Add(&row, Part(w_.at(at + "repeat"), run / layers * d, d));
+        for (size_t i = 0; i < x->size(); ++i) {
+          if (depth.Stopped(i)) continue;
+          naive::Add(&(*x)[i], Part(w_.at(at + "repeat"), run / layers * d, d));
         }
       }
       Rows qkv;
@@ -117,6 +120,7 @@ class Naive {
       NaiveTree tree(level, config_.rope_theta, w_, p, qkv);
       const bool in_tree = scope == Scope::kTree;
       for (size_t i = 0; i < x->size(); ++i) {
+        if (depth.Stopped(i)) continue;
         std::vector<double> joined;
         for (int h = 0; h < level.heads; ++h) {
           std::vector<double> q = Part(qkv[i], h * width, width);
@@ -146,7 +150,9 @@ class Naive {
         naive::Enter(level, w_, p + "attn_gate.",
                      Times(w_.at(p + "attn.out.weight"), joined), &(*x)[i]);
       }
-      for (auto& row : *x) {
+      for (size_t i = 0; i < x->size(); ++i) {
+        if (depth.Stopped(i)) continue;
+        auto& row = (*x)[i];
         auto f = Times(w_.at(p + "ff.up.weight"),
                        RmsNorm(row, w_.at(p + "ff.norm.weight")));
         for (double& v : f) {
@@ -156,7 +162,9 @@ class Naive {
         naive::Enter(level, w_, p + "ff_gate.",
                      Times(w_.at(p + "ff.down.weight"), f), &row);
       }
+      depth.AfterRun(run, w_, at, *x);
     }
+    depth.Finish(x);
   }
 
   PositionWeight Under(const std::string& prefix) const {

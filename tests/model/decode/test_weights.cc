@@ -28,7 +28,7 @@ bool IsMatrix(const std::string& name, const std::vector<int64_t>& shape) {
     return name.find(part) != std::string::npos;
   };
   return shape.size() == 2 && has(".weight") && !has("embedding") &&
-         !has("router") && !has("position");
+         !has("router") && !has("position") && !has("halt");
 }
 
 uint64_t HashName(const std::string& name) {
@@ -69,6 +69,9 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
       const int layers = stack[0] == 'e' ? level.enc_layers : level.dec_layers;
       if (level.repeats == 1 || layers == 0) continue;
       Add(at + stack + "repeat", {level.repeats, d}, 0, 1);
+      if (level.ponder == 0) continue;
+      Add(at + stack + "halt.weight", {1, d}, 0, s / 2);
+      Add(at + stack + "halt.bias", {1}, -0.5, 0.5);
     }
     for (int i = 0; i < level.enc_layers + level.dec_layers; ++i) {
       const bool enc = i < level.enc_layers;

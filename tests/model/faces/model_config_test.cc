@@ -100,6 +100,7 @@ TEST(ModelConfigJson, EqualityLooksAtEveryField) {
       [](ModelConfig* c) { c->levels[0].bridge = BridgeKind::kAttention; },
       [](ModelConfig* c) { c->levels[0].bridge_window = 2; },
       [](ModelConfig* c) { c->levels[1].repeats = 2; },
+      [](ModelConfig* c) { c->levels[1].ponder = 0.01; },
       [](ModelConfig* c) { c->levels[1].gate = GateKind::kGru; },
       [](ModelConfig* c) {
         c->levels[0].position = FindPositionScheme("alibi");
@@ -240,6 +241,12 @@ TEST(ValidateModelConfig, NamesTheFieldTheValueAndTheLimit) {
          c->levels[1].repeats = 26;
        },
        "levels[1].repeats: is 26; must be in [1, 25]"},
+      {[](ModelConfig* c) { c->levels[0].ponder = 0.1; },
+       "levels[0].ponder: is 0.1; must be 0 where repeats is 1"},
+      {[](ModelConfig* c) { c->levels[1].ponder = -0.1; },
+       "levels[1].ponder: is -0.1; must be in [0, 1]"},
+      {[](ModelConfig* c) { c->levels[1].ponder = std::nan(""); },
+       "levels[1].ponder: is nan; must be in [0, 1]"},
       {[](ModelConfig* c) { c->levels[0].window = 0; },
        "levels[0].window: is 0; must be in [1"},
       {[](ModelConfig* c) { c->levels[0].block = 1; }, "levels[0].block: is 1"},
@@ -352,6 +359,9 @@ TEST(ParameterCount, MatchesAHandCount) {
   config.ngram_heads = 0;
   config.levels[0].repeats = 3;  // a vector each, for the stack that has layers
   EXPECT_EQ(ParameterCount(config) - without_heads, 3 * 4);
+  config.levels[0].ponder = 0.1;  // a row and a bias
+  EXPECT_EQ(ParameterCount(config) - without_heads, 3 * 4 + 4 + 1);
+  config.levels[0].ponder = 0;
   config.levels[0].repeats = 1;
   config.levels[0].gate = GateKind::kGru;  // W [12, 4], U [8, 4] and [4, 4], b; twice
   EXPECT_EQ(ParameterCount(config) - without_heads, 2 * (24 * 4 + 4));

@@ -58,6 +58,8 @@ TEST(StateBytes, EveryRepeatHasCachesOfItsOwn) {
   const int64_t once = StateBytes(config, 1000);
   config.levels[0].repeats = 2;
   EXPECT_EQ(StateBytes(config, 1000) - once, 4 * 2 * 2 * 32 * 128);
+  config.levels[0].ponder = 0.1;  // who halts leaves keys and values in all of them
+  EXPECT_EQ(StateBytes(config, 1000) - once, 4 * 2 * 2 * 32 * 128);
 }
 
 TEST(StateBytes, IsAHandCountOfTheTreeModel) {

@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "model/availability.h"
+#include "model/stack_depth.h"
 #include "tests/model/hierarchy/fixture.h"
 
 namespace strata::testing {
@@ -49,13 +50,15 @@ TEST_P(CausalityTest, LogitsBeforeAPerturbationAreBitIdentical) {
   EXPECT_EQ(Leaks(Influence(model, RandomBytes(1, length(), 1), 1e-3)), 0);
 }
 
+// Where items may stop early it lies between that of the shallowest and of the deepest.
 TEST_P(CausalityTest, InfluenceIsExactlyTheAvailability) {
   const ModelConfig config = this->config();
   auto model = SharpModel(config, torch::kDouble);
   const int64_t n = length();
   const auto reach = Availability(config, n + 1);
+  const auto sure = Availability(Shallowest(config), n + 1);
   int64_t available = 0;
-  for (const auto& row : reach) {
+  for (const auto& row : sure) {
     available += std::accumulate(row.begin(), row.begin() + n, int64_t{0});
   }
   // Where a gate hears nothing of a narrow sublayer (all of it below 0), another text
@@ -70,7 +73,7 @@ TEST_P(CausalityTest, InfluenceIsExactlyTheAvailability) {
   for (int64_t t = 0; t <= n; ++t) {
     for (int64_t j = 0; j < n; ++j) {
       const bool seen = influence[j][t].item<bool>();
-      different += seen != (reach[t][j] != 0);
+      different += seen ? reach[t][j] == 0 : sure[t][j] != 0;
       const bool declared =
           config.reach < 0 || t - j <= config.reach;
       blind += j < t && declared && !seen;

@@ -63,7 +63,7 @@ TEST_P(LayerStackTest, EveryRepeatHasAVectorOfItsOwn) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, LayerStackTest,
-                         ::testing::ValuesIn(StackConfigNames()),
+                         ::testing::ValuesIn(FullDepthStackConfigNames()),
                          [](const auto& info) {
                            std::string name = info.param;
                            for (char& c : name) c = c == '-' ? '_' : c;

@@ -102,6 +102,11 @@ TEST_P(InspectionPassTest, SurpriseIsTheLossOfEachByte) {
   }
 }
 
+// A position that had stopped before the layer attends to nothing.
+bool Attends(const InspectedStack& stack, const AttentionMap& map, size_t position) {
+  return stack.depths.empty() || map.layer < stack.depths[position];
+}
+
 TEST_P(InspectionPassTest, RowsSumToOne) {
   for (const InspectedLevel& level : Pass().inspection.levels) {
     for (const InspectedStack& stack : level.stacks) {
@@ -109,7 +114,8 @@ TEST_P(InspectionPassTest, RowsSumToOne) {
                 level.selection.heads.size() * static_cast<size_t>(stack.layers));
       for (const AttentionMap& map : stack.maps) {
         ASSERT_EQ(static_cast<int64_t>(map.rows.size()), stack.positions);
-        for (const AttentionRow& row : map.rows) {
+        for (size_t position = 0; position < map.rows.size(); ++position) {
+          const AttentionRow& row = map.rows[position];
           double sum = row.rest;
           for (size_t i = 0; i < row.links.size(); ++i) {
             sum += row.links[i].weight;
@@ -117,7 +123,7 @@ TEST_P(InspectionPassTest, RowsSumToOne) {
               EXPECT_GE(row.links[i - 1].weight, row.links[i].weight);
             }
           }
-          EXPECT_NEAR(sum, 1.0, 1e-5);
+          EXPECT_NEAR(sum, Attends(stack, map, position) ? 1.0 : 0.0, 1e-5);
           EXPECT_LE(row.links.size(), static_cast<size_t>(kTopK));
         }
       }
@@ -146,6 +152,7 @@ TEST_P(InspectionPassTest, KeysAreThoseThatTheScopeShows) {
       for (const AttentionMap& map : stack.maps) {
         for (int64_t i = 0; i < stack.positions; ++i) {
           const AttentionRow& row = map.rows[static_cast<size_t>(i)];
+          if (!Attends(stack, map, static_cast<size_t>(i))) continue;
           if (stack.scope == Scope::kTree) {
             // Everything up to the position, each byte by one key.
             const auto bytes = KeyBytes(stack, row);
@@ -290,7 +297,7 @@ TEST(InspectionTest, AShortTextHasNoUnits) {
 // Layers are told as they run: what they attended to is what as many layers with the
 // same weights do.
 TEST(InspectionTest, RepeatsAreLayersOfTheirOwn) {
-  for (const std::string& name : StackConfigNames()) {
+  for (const std::string& name : FullDepthStackConfigNames()) {
     HierarchicalTransformer model = Model(TestedConfig(name));
     HierarchicalTransformer unrolled = Unrolled(model);
     const auto selection = Everything(model->config());
@@ -308,6 +315,32 @@ TEST(InspectionTest, RepeatsAreLayersOfTheirOwn) {
       }
     }
   }
+}
+
+// How far each position went, and that it attended to nothing beyond.
+TEST(InspectionTest, PositionsThatStopAreToldOf) {
+  for (const char* name : {"halting", "halting-tree"}) {
+    const ModelConfig config = TestedConfig(name);
+    const auto pass = InspectPass(Model(config), Fed(), Everything(config), kTopK);
+    int64_t stopped = 0;
+    for (const InspectedLevel& level : pass.inspection.levels) {
+      for (const InspectedStack& stack : level.stacks) {
+        ASSERT_EQ(static_cast<int64_t>(stack.depths.size()), stack.positions);
+        for (int64_t i = 0; i < stack.positions; ++i) {
+          EXPECT_GE(stack.depths[i], 1);
+          EXPECT_LE(stack.depths[i], stack.layers);
+          stopped += stack.depths[i] < stack.layers;
+          for (const AttentionMap& map : stack.maps) {
+            EXPECT_EQ(map.rows[i].links.empty(), map.layer >= stack.depths[i]) << name;
+          }
+        }
+      }
+    }
+    EXPECT_GT(stopped, 0) << name;
+  }
+  const ModelConfig plain = TestedConfig("repeats");
+  const auto pass = InspectPass(Model(plain), Fed(), Everything(plain), kTopK);
+  EXPECT_TRUE(pass.inspection.levels[0].stacks[0].depths.empty());
 }
 
 // Of a layer that runs several times, one run.
