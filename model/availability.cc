@@ -85,7 +85,8 @@ class ShadowModel {
     for (int64_t i = 0; i < n; ++i) {
       const VisibleKeys keys = KeysSeen(spec, i, n);
       out.push_back(recent.Of(keys.recent));
-      if (keys.kept.count() > 0) Join(kept.Of(keys.kept), &out.back());
+      const KeyRun older = ItemsOfKept(spec, keys.kept);
+      if (older.count() > 0) Join(kept.Of(older), &out.back());
       Join(items[i], &out.back());
     }
     return out;
@@ -251,6 +252,9 @@ int64_t KeptPattern(const ModelConfig& config, size_t l) {
     }
     if (rule.gap != nullptr && !FillsGaps(level)) {
       bytes = std::max(bytes, std::lcm(unit, rule.gap(spec) * item));
+    }
+    if (PooledItems(spec) > 1) {
+      bytes = std::max(bytes, std::lcm(unit, PooledItems(spec) * item));
     }
   }
   return bytes;

@@ -28,6 +28,7 @@ strata_library(strata_model
     safetensors.cc
     safetensors_writer.cc
     sampling.cc
+    scope_compressive.cc
     scope_dilated.cc
     scope_global_local.cc
     scope_rule.cc

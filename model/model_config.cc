@@ -31,7 +31,7 @@ auto Fields(const LevelConfig& l) {
                   l.block_min, l.block_mean, l.pool, l.bridge, l.prefix, l.bridge_window,
                   l.position, l.position_span, l.dilation, l.stride, l.global_items,
                   l.leaf, l.summaries, l.tree_height, l.repeats, l.ponder,
-                  l.gate, l.piece_classes, l.memory);
+                  l.gate, l.piece_classes, l.memory, l.memory_rate, l.memory_items);
 }
 
 auto Fields(const ModelConfig& c) {
@@ -332,12 +332,17 @@ absl::Status ValidateModelConfig(const ModelConfig& config) {
 }
 
 ScopeSpec SpecOf(const LevelConfig& level, Scope scope) {
+  if (scope == Scope::kWindow && level.memory == MemoryKind::kCompressive) {
+    scope = Scope::kCompressive;
+  }
   return {scope,
           level.window,
           scope == Scope::kTree ? level.leaf : level.block,
           level.dilation,
           level.stride,
-          level.global_items};
+          level.global_items,
+          level.memory_rate,
+          level.memory_items};
 }
 
 TreeShape TreeOf(const LevelConfig& level) {

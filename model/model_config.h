@@ -66,6 +66,7 @@ enum class GateKind {
 enum class MemoryKind {
   kNone,     // segments know nothing of one another
   kSegment,  // what the windows show: Transformer-XL
+  kCompressive,  // and means of what has left them: model/scope_compressive.cc
 };
 
 // As config.json spells them.
@@ -93,6 +94,9 @@ struct LevelConfig {
   double ponder = 0;
   GateKind gate = GateKind::kResidual;
   MemoryKind memory = MemoryKind::kNone;  // of all levels or of none
+  // Of a memory that is compressive; else 0.
+  int memory_rate = 0;   // items of a mean
+  int memory_items = 0;  // means that are seen
   // Below the top only:
   BlockRule block_rule = BlockRule::kFixed;
   int block_min = 0;   // items it covers at least, where the rule is not fixed

@@ -36,7 +36,8 @@ constexpr Name<GateKind> kGates[] = {{GateKind::kResidual, "residual"},
                                      {GateKind::kGru, "gru"}};
 
 constexpr Name<MemoryKind> kMemories[] = {{MemoryKind::kNone, "none"},
-                                          {MemoryKind::kSegment, "segment"}};
+                                          {MemoryKind::kSegment, "segment"},
+                                          {MemoryKind::kCompressive, "compressive"}};
 
 constexpr Name<BlockRule> kBlockRules[] = {{BlockRule::kFixed, "fixed"},
                                            {BlockRule::kSpacelike, "spacelike"},
@@ -117,6 +118,8 @@ LevelConfig ReadLevel(JsonObject* object) {
   GetOptional(object, "ponder", &level.ponder);
   GetOptional(object, "gate", kGates, &level.gate);
   GetOptional(object, "memory", kMemories, &level.memory);
+  GetOptional(object, "memory_rate", &level.memory_rate);
+  GetOptional(object, "memory_items", &level.memory_items);
   GetOptional(object, "block_rule", kBlockRules, &level.block_rule);
   GetOptional(object, "block_min", &level.block_min);
   GetOptional(object, "block_mean", &level.block_mean);
@@ -189,6 +192,8 @@ std::string ModelConfigToJson(const ModelConfig& config) {
     if (level.ponder != defaults.ponder) out["ponder"] = level.ponder;
     if (level.gate != defaults.gate) out["gate"] = NameOf(kGates, level.gate);
     if (level.memory != defaults.memory) out["memory"] = MemoryName(level.memory);
+    add("memory_rate", level.memory_rate, defaults.memory_rate);
+    add("memory_items", level.memory_items, defaults.memory_items);
     if (level.block_rule != defaults.block_rule) {
       out["block_rule"] = NameOf(kBlockRules, level.block_rule);
     }

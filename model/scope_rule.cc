@@ -9,6 +9,7 @@ namespace strata {
 extern const ScopeRule kDilatedScope;
 extern const ScopeRule kStridedScope;
 extern const ScopeRule kGlobalLocalScope;
+extern const ScopeRule kCompressiveScope;
 
 namespace {
 
@@ -79,7 +80,7 @@ constexpr Scope kScopes[] = {
 const ScopeRule* const kRules[] = {
     &kFullScope, &kWindowScope,  &kBlockScope,   &kBidirBlockScope,
     &kTreeScope, &kDilatedScope, &kStridedScope, &kGlobalLocalScope,
-    &kLinearScope,
+    &kLinearScope,  &kCompressiveScope,
 };
 
 constexpr ScopeParameter kParameters[] = {

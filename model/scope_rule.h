@@ -21,6 +21,11 @@
 //     2004.05150, 2309.17453
 //   linear        0..i, by a sum of features                      none: one sum a head
 //     2006.16236  (model/nn/linear_attention.h)
+//   compressive   the last W items, as many whole runs of r left  ring of W, and of as
+//     1911.05507  out as are over, and the means of the runs      many means
+//
+// The last one is no scope of config.json: it is what `window` becomes in a level whose
+// memory is compressive (model/scope_compressive.cc).
 //
 // Items are the level's own, counted from their document's first one.
 
@@ -41,6 +46,7 @@ enum class Scope {
   kStrided,
   kGlobalLocal,
   kLinear,
+  kCompressive,
 };
 
 // A scope with what its level gives it.
@@ -51,6 +57,8 @@ struct ScopeSpec {
   int dilation = 0;      // d
   int stride = 0;        // s
   int global_items = 0;  // g
+  int rate = 0;          // r, items of a mean
+  int packed = 0;        // means that are seen
 };
 
 // The items begin, begin + step, … before end; none where end <= begin.
@@ -97,6 +105,10 @@ struct ScopeRule {
   int64_t (*span)(const ScopeSpec& spec) = nullptr;
   // From one kept item to the next, without end; null where there is an end.
   int64_t (*gap)(const ScopeSpec& spec) = nullptr;
+  // A kept key stands for so many items, the last of which is its own: it is their
+  // mean, in a slot of its own, from when they are no longer seen themselves. Null: it
+  // is the item's.
+  int64_t (*pooled)(const ScopeSpec& spec) = nullptr;
   // The kept ones are so many first items; null where they are others.
   int64_t (*kept_first)(const ScopeSpec& spec) = nullptr;
   bool endless = false;   // sees everything, however old it is
@@ -108,7 +120,7 @@ struct ScopeRule {
 };
 
 const ScopeRule& RuleOf(Scope scope);
-// All, in the order of the table above.
+// Those of config.json, in the order of the table above.
 absl::Span<const Scope> Scopes();
 
 // What a scope may need beside window and block: 0 in a level without it.
@@ -122,6 +134,17 @@ absl::Span<const ScopeParameter> ScopeParameters();
 
 inline VisibleKeys KeysSeen(const ScopeSpec& spec, int64_t i, int64_t n) {
   return RuleOf(spec.scope).keys(spec, i, n);
+}
+// Items that a kept key stands for.
+inline int64_t PooledItems(const ScopeSpec& spec) {
+  const ScopeRule& rule = RuleOf(spec.scope);
+  return rule.pooled == nullptr ? 1 : rule.pooled(spec);
+}
+// The items that the kept keys of a query stand for.
+inline KeyRun ItemsOfKept(const ScopeSpec& spec, const KeyRun& kept) {
+  const int64_t pooled = PooledItems(spec);
+  if (pooled == 1 || kept.count() == 0) return kept;
+  return {kept.begin + 1 - pooled, kept.end, 1};
 }
 inline int64_t Phases(const ScopeSpec& spec) {
   const ScopeRule& rule = RuleOf(spec.scope);

@@ -1,5 +1,6 @@
 #include "model/segment_rule.h"
 
+#include <algorithm>
 #include <string>
 #include <tuple>
 
@@ -10,6 +11,9 @@
 namespace strata {
 namespace {
 
+constexpr int kMaxRate = 64;
+constexpr int kMaxMeans = 4096;
+
 bool EndsWithBlock(Scope scope) {
   return scope == Scope::kBlock || scope == Scope::kBidirBlock;
 }
@@ -17,6 +21,27 @@ bool EndsWithBlock(Scope scope) {
 // The items that a query sees are so many last ones.
 bool EndsWithWindow(const ScopeRule& rule) {
   return rule.windowed && rule.keeps == nullptr;
+}
+
+// What leaves a window of steps leaves it one by one.
+absl::Status ValidateCompressive(const LevelConfig& level, const std::string& at) {
+  const bool compressive = level.memory == MemoryKind::kCompressive;
+  STRATA_RETURN_IF_ERROR(InRange(at + "memory_rate", level.memory_rate,
+                                 compressive ? 2 : 0,
+                                 compressive ? std::min(kMaxRate, level.window) : 0));
+  STRATA_RETURN_IF_ERROR(InRange(at + "memory_items", level.memory_items,
+                                 compressive ? 1 : 0, compressive ? kMaxMeans : 0));
+  if (!compressive) return absl::OkStatus();
+  for (const auto& [field, scope, layers] :
+       {std::tuple("enc_scope", level.enc_scope, level.enc_layers),
+        std::tuple("dec_scope", level.dec_scope, level.dec_layers)}) {
+    if (layers == 0 || scope == Scope::kWindow || EndsWithBlock(scope)) continue;
+    return BadField(at + field,
+                    absl::StrCat("is ", RuleOf(scope).name,
+                                 "; must be window or of blocks where memory is "
+                                 "compressive"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ValidateScope(const std::string& field, Scope scope) {
@@ -66,6 +91,7 @@ absl::Status ValidateMemory(const ModelConfig& config) {
                                    "levels[0] ", MemoryName(config.levels[0].memory),
                                    "; a text goes on at all levels or at none"));
     }
+    STRATA_RETURN_IF_ERROR(ValidateCompressive(level, at));
     if (carries) STRATA_RETURN_IF_ERROR(ValidateLevel(level, at));
   }
   return absl::OkStatus();

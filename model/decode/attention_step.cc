@@ -177,6 +177,8 @@ void LevelStep<T>::AttendHead(const Job& job,
   const LevelConfig& level = level_config(l);
   const Scope scope =
       job.stack == Stack::kEncoder ? level.enc_scope : level.dec_scope;
+  const ScopeSpec spec = SpecOf(level, scope);
+  const bool means = PooledItems(spec) > 1;
   const SlotSight& slots = scratch_[l].slots;
   const CacheView cache =
       row.sequence->HeadCache(l, job.stack, layer, head);
@@ -188,6 +190,7 @@ void LevelStep<T>::AttendHead(const Job& job,
   const auto write_until = [&](int64_t end) {
     for (; written < end; ++written) {
       const int64_t item = row.offset + written;
+      if (means) PutMean(l, spec, row.begin + written, cache);
       RotateInto(l, item, head, cache, slots.slot(item), term);
     }
   };

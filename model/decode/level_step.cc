@@ -10,7 +10,9 @@ namespace strata {
 
 template <typename T>
 LevelStep<T>::LevelStep(const CpuModel<T>* model, ThreadPool* pool)
-    : model_(model), pool_(pool), scratch_(model->config().levels.size()) {}
+    : model_(model), pool_(pool), scratch_(model->config().levels.size()) {
+  for (int l = 0; l <= top(); ++l) mean_turns_.push_back(MeanTurns(*model, l));
+}
 
 template <typename T>
 absl::Status LevelStep<T>::Run(absl::Span<const FeedRow<T>> rows) {

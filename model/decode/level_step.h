@@ -168,6 +168,12 @@ class LevelStep {
   void Attend(const Job& job, int layer, bool wanted_only);
   void AttendHead(const Job& job, const StackRow<CpuSequence<T>>& row, int layer,
                   int head, int64_t first_query, T* scores);
+  // mean_step.cc: of a scope with means of items. Puts into its slot the mean that is
+  // seen from `item` on, if there is one, before the item takes a slot of its items.
+  void PutMean(int l, const ScopeSpec& spec, int64_t item, const CacheView& cache);
+  void SumRun(int l, const ScopeSpec& spec, int64_t first, const CacheView& cache,
+              int64_t from, int64_t count, T* low, T* high, T* value);
+  static std::vector<T> MeanTurns(const CpuModel<T>& model, int l);
   // linear_step.cc: of a scope that keeps sums.
   void AttendSumsHead(const Job& job, const StackRow<CpuSequence<T>>& row, int layer,
                       int head, int64_t first_query, T* scratch);
@@ -251,6 +257,9 @@ class LevelStep {
   AlignedBuffer<T> logits_;  // [wanted][vocab]
   AlignedBuffer<uint8_t> prepared_;
   std::vector<T> entrance_;  // scratch of AddEntrance
+  // Of each level with means: what turns a key of a run to the place of its last item,
+  // [rate][K], by the items between.
+  std::vector<std::vector<T>> mean_turns_;
   // Per thread: scores of kQueryTile queries, keys and values of a unit, from
   // terms_offset_ on terms of kQueryTile queries and what a ScoreTerm needs.
   AlignedBuffer<T> thread_scratch_;

@@ -39,6 +39,20 @@ class TurnTable {
     }
   }
 
+  // What turns and scales a key of item i into one of item i + steps, as Fill lays out
+  // those of keys.
+  template <typename T>
+  void FillFurther(int64_t steps, T* out) const {
+    if (!turns_) {
+      for (int64_t m = 0; m < half_; ++m) out[m] = T(1), out[half_ + m] = T(0);
+      return;
+    }
+    angles_.Fill(steps, out);
+    for (int64_t m = 0; !rates_.empty() && m < 2 * half_; ++m) {
+      out[m] *= static_cast<T>(std::exp(-rates_[m % half_] * static_cast<double>(steps)));
+    }
+  }
+
  private:
   bool turns_;
   int64_t half_;

@@ -172,7 +172,8 @@ torch::Tensor LevelImpl::RunSegment(LayerStackImpl& stack, const ScopeSpec& spec
   const AttentionPlan plan =
       MakeAttentionPlan(spec, x.size(0), items,
                         WithPastSegments(level, carried, segments),
-                        turns_.Get(items, options), options);
+                        turns_.Get(items, options), options,
+                        (level.past - carried).clamp_min(0));
   return stack.Run(
       x,
       [&](int run, TransformerLayerImpl& layer, const torch::Tensor& y,

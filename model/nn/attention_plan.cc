@@ -35,13 +35,15 @@ void ChooseFold(const ScopeSpec& spec, bool has_segments, AttentionPlan* plan) {
 AttentionPlan MakeAttentionPlan(const ScopeSpec& spec, int64_t batch, int64_t n,
                                 const torch::Tensor& segments,
                                 const TurnTables& turns,
-                                const torch::TensorOptions& like) {
+                                const torch::TensorOptions& like,
+                                const torch::Tensor& before) {
   torch::NoGradGuard no_grad;
   AttentionPlan plan;
   plan.batch = batch;
   plan.items = n;
   plan.turns = turns;
   ChooseFold(spec, segments.defined(), &plan);
+  plan.pooled = PooledItems(spec);
   plan.summed = RuleOf(spec.scope).summed;
   if (plan.summed) {
     plan.documents = segments;
@@ -55,7 +57,7 @@ AttentionPlan MakeAttentionPlan(const ScopeSpec& spec, int64_t batch, int64_t n,
                             n % plan.chunk == 0 && !segments.defined();
   if (plan.causal || whole_blocks) return plan;
 
-  const auto visible = MakeKeyMask(spec, segments, like.device(), &plan);
+  const auto visible = MakeKeyMask(spec, segments, before, like.device(), &plan);
   auto mask = torch::zeros(visible.sizes(), like);
   mask.masked_fill_(visible.logical_not(),
                     -std::numeric_limits<double>::infinity());

@@ -37,8 +37,10 @@ struct AttentionPlan {
   bool summed = false;    // keys are summed: their weights are no softmax
   torch::Tensor documents;  // [batch, n] of each item, where they are; or undefined
   // Items of each row that stand before the keys of every chunk, [batch][kept];
-  // 0: padding. `kept_index` is the same as a tensor of int64, [batch, kept].
+  // 0: padding. `kept_index` is the same as a tensor of int64, [batch, kept]. Where
+  // `pooled` is more than 1, each stands for the mean of so many, itself the last.
   int64_t kept = 0;
+  int64_t pooled = 1;
   std::vector<int64_t> kept_items;
   torch::Tensor kept_index;
   // Added to the scores: 0 or -inf, [batch * chunks, 1, chunk, keys], or undefined.
@@ -69,10 +71,13 @@ struct AttentionPlan {
 };
 
 // `segments`: [batch, n] document of each item, or undefined. `like` gives the
-// type and the device of the mask. REQUIRES: n >= 1.
+// type and the device of the mask. `before`: [batch] of int64, items that each row's
+// first document has before the row, with segments; or undefined: none.
+// REQUIRES: n >= 1.
 AttentionPlan MakeAttentionPlan(const ScopeSpec& spec, int64_t batch, int64_t n,
                                 const torch::Tensor& segments,
                                 const TurnTables& turns,
-                                const torch::TensorOptions& like);
+                                const torch::TensorOptions& like,
+                                const torch::Tensor& before = {});
 
 }  // namespace strata

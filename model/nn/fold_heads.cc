@@ -227,14 +227,25 @@ FoldedHeads NearHeads(const torch::Tensor& qkv, int64_t heads,
   return {folded[0], folded[1], folded[2]};
 }
 
+// Queries, keys and values of the kept items, or the means that they stand for:
+// [B, kept, 3 D].
+torch::Tensor Kept(const torch::Tensor& qkv, const AttentionPlan& plan) {
+  const int64_t width = qkv.size(-1);
+  torch::Tensor sum;
+  for (int64_t back = plan.pooled - 1; back >= 0; --back) {
+    const auto at = (plan.kept_index - back).clamp_min(0);  // of padding, anything
+    const auto rows = qkv.gather(1, at.unsqueeze(-1).expand({-1, -1, width}));
+    sum = sum.defined() ? sum + rows : rows;
+  }
+  return plan.pooled == 1 ? sum : sum / static_cast<double>(plan.pooled);
+}
+
 // The kept items' keys and values before those of every chunk.
 FoldedHeads WithKept(const torch::Tensor& qkv, int64_t heads,
                      const AttentionPlan& plan, const FoldedHeads& near) {
   const int64_t width = qkv.size(-1) / 3;
   const int64_t rows = plan.batch * plan.kept;
-  const auto parts =
-      qkv.gather(1, plan.kept_index.unsqueeze(-1).expand({-1, -1, 3 * width}))
-          .view({rows, 3, heads, width / heads});
+  const auto parts = Kept(qkv, plan).view({rows, 3, heads, width / heads});
   const auto at = plan.kept_index.flatten();
   const RopeTables turns = {plan.turns.k.cos.index_select(0, at),
                             plan.turns.k.sin.index_select(0, at)};

@@ -6,16 +6,18 @@
 namespace strata {
 namespace {
 
-// Where the document of each item of a row begins. One document without segments.
+// Where the document of each item of a row begins, which may be before the row. One
+// document without segments.
 using Starts = std::vector<int64_t>;
 
-std::vector<Starts> DocumentStarts(const torch::Tensor& segments, int64_t n) {
+std::vector<Starts> DocumentStarts(const torch::Tensor& segments, int64_t n,
+                                   const torch::Tensor& before) {
   if (!segments.defined()) return {Starts(n, 0)};
   const auto host = segments.to(torch::kCPU).to(torch::kLong).contiguous();
   const int64_t* document = host.const_data_ptr<int64_t>();
   std::vector<Starts> rows;
   for (int64_t b = 0; b < host.size(0); ++b, document += n) {
-    Starts starts(n, 0);
+    Starts starts(n, before.defined() ? -before[b].item<int64_t>() : 0);
     for (int64_t i = 1; i < n; ++i) {
       starts[i] = document[i] == document[i - 1] ? starts[i - 1] : i;
     }
@@ -24,12 +26,16 @@ std::vector<Starts> DocumentStarts(const torch::Tensor& segments, int64_t n) {
   return rows;
 }
 
-// The kept items that lie before the look-back of some chunk, with padding.
+// The kept items that lie before the look-back of some chunk, with padding. Means lie
+// nowhere else, wherever they are.
 void ChooseKept(const ScopeSpec& spec, const std::vector<Starts>& rows,
                 const torch::Device& device, AttentionPlan* plan) {
   const auto keeps = RuleOf(spec.scope).keeps;
   if (keeps == nullptr) return;
-  const int64_t end = (plan->phase_chunks() - 1) * plan->chunk - plan->look_back;
+  const int64_t end =
+      plan->pooled > 1
+          ? plan->items
+          : (plan->phase_chunks() - 1) * plan->chunk - plan->look_back;
   std::vector<std::vector<int64_t>> of_rows;
   for (const Starts& starts : rows) {
     std::vector<int64_t>& kept = of_rows.emplace_back();
@@ -72,16 +78,19 @@ class RowMask {
       const int64_t start = starts_[i];
       const VisibleKeys seen =
           KeysSeen(spec_, i - start, plan_.items - start);
-      Mark(seen.kept, start, c, out);
-      Mark(seen.recent, start, c, out);
+      const int64_t near = plan_.KeyItem(0, c, plan_.kept);
+      Mark(seen.kept, start, plan_.pooled > 1 ? plan_.items : near, out);
+      Mark(seen.recent, start, near, out);
     }
   }
 
  private:
-  void Mark(const KeyRun& keys, int64_t start, int64_t c, bool* out) const {
+  // Those before item `first` among the kept ones, the others among the chunk's. What
+  // lies before the row is seen by queries alone whose results nobody asks for.
+  void Mark(const KeyRun& keys, int64_t start, int64_t first, bool* out) const {
     if (keys.count() == 0) return;
-    const int64_t first = plan_.KeyItem(0, c, plan_.kept);
     int64_t item = start + keys.begin;
+    while (item < 0) item += keys.step;
     for (; item < first && item < start + keys.end; item += keys.step) {
       out[column_[item]] = true;
     }
@@ -124,13 +133,16 @@ torch::Tensor SameDocument(const AttentionPlan& plan,
 }  // namespace
 
 torch::Tensor MakeKeyMask(const ScopeSpec& spec, const torch::Tensor& segments,
-                          const torch::Device& device, AttentionPlan* plan) {
+                          const torch::Tensor& before, const torch::Device& device,
+                          AttentionPlan* plan) {
   // What a scope with kept items shows depends on where documents begin; of another
   // one, it is cut.
   const bool counted = RuleOf(spec.scope).keeps != nullptr;
   const auto starts =
-      DocumentStarts(counted ? segments : torch::Tensor(), plan->items);
-  if (plan->look_back > 0) ChooseKept(spec, starts, device, plan);
+      DocumentStarts(counted ? segments : torch::Tensor(), plan->items, before);
+  if (plan->look_back > 0 || plan->pooled > 1) {
+    ChooseKept(spec, starts, device, plan);
+  }
   const auto rows = static_cast<int64_t>(starts.size());
   auto visible = torch::zeros({rows, plan->chunks(), plan->chunk, plan->keys()},
                               torch::kBool);

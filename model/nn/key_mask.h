@@ -14,6 +14,7 @@ namespace strata {
 // bool. A padding query sees itself, so that no row is empty. `segments`: [batch, n],
 // or undefined. REQUIRES: a plan whose fold is chosen.
 torch::Tensor MakeKeyMask(const ScopeSpec& spec, const torch::Tensor& segments,
-                          const torch::Device& device, AttentionPlan* plan);
+                          const torch::Tensor& before, const torch::Device& device,
+                          AttentionPlan* plan);
 
 }  // namespace strata

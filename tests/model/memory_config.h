@@ -17,7 +17,7 @@ namespace strata::testing {
 
 // Names of the models.
 inline std::vector<std::string> MemoryConfigNames() {
-  return {"memory-windows", "memory-blocks"};
+  return {"memory-windows", "memory-blocks", "memory-means"};
 }
 
 inline std::vector<LevelConfig> MemoryWindowLevels() {
@@ -52,13 +52,37 @@ inline std::vector<LevelConfig> MemoryBlockLevels() {
   return levels;
 }
 
+// Means of runs that fill their windows and that do not, that fall in with units and
+// that do not, fewer and more than there are; keys turned, scaled and left alone.
+inline std::vector<LevelConfig> MemoryMeanLevels() {
+  std::vector<LevelConfig> levels = {StackLevel(24, 3, 4), StackLevel(20, 2, 2),
+                                     StackLevel(24, 2, 0)};
+  const int windows[] = {9, 18, 4}, rates[] = {3, 2, 4}, items[] = {3, 20, 2};
+  for (size_t l = 0; l < 3; ++l) {
+    levels[l].window = windows[l];
+    levels[l].memory = MemoryKind::kCompressive;
+    levels[l].memory_rate = rates[l];
+    levels[l].memory_items = items[l];
+  }
+  levels[0].enc_scope = Scope::kBidirBlock;
+  levels[0].dec_layers = 2;
+  levels[1].position = FindPositionScheme("xpos");
+  levels[1].position_span = 70;
+  levels[2].position = FindPositionScheme("shaw");
+  levels[2].position_span = 5;
+  return levels;
+}
+
 inline ModelConfig MemoryConfig(const std::string& name) {
   ModelConfig config;
   config.architecture = name;
   config.max_context = 4096;
-  config.levels =
-      name == "memory-windows" ? MemoryWindowLevels() : MemoryBlockLevels();
-  for (LevelConfig& level : config.levels) level.memory = MemoryKind::kSegment;
+  config.levels = name == "memory-windows"  ? MemoryWindowLevels()
+                  : name == "memory-blocks" ? MemoryBlockLevels()
+                                            : MemoryMeanLevels();
+  for (LevelConfig& level : config.levels) {
+    if (level.memory == MemoryKind::kNone) level.memory = MemoryKind::kSegment;
+  }
   config.reach = WidestReach(config);
   return config;
 }

@@ -8,6 +8,19 @@
 
 namespace strata::testing {
 
+// Of the compressive scope: the run of an item has left the query's window, which is
+// when the query would see a part of it alone.
+inline bool NaiveLeft(const ScopeSpec& spec, int64_t query, int64_t item) {
+  return query - item / spec.rate * spec.rate >= spec.window;
+}
+
+// Whether the query sees the mean of the run whose last item is `item`.
+inline bool NaiveSeesMean(const ScopeSpec& spec, int64_t query, int64_t item) {
+  if (PooledItems(spec) == 1 || item > query || (item + 1) % spec.rate != 0) return false;
+  const int64_t later = item + int64_t{spec.packed} * spec.rate;
+  return NaiveLeft(spec, query, item) && !(later <= query && NaiveLeft(spec, query, later));
+}
+
 inline bool NaiveSees(const ScopeSpec& spec, int64_t query, int64_t key) {
   const int64_t distance = query - key;
   if (spec.scope == Scope::kBidirBlock) {
@@ -27,6 +40,8 @@ inline bool NaiveSees(const ScopeSpec& spec, int64_t query, int64_t key) {
              distance / spec.dilation < spec.window;
     case Scope::kStrided:
       return distance < spec.window || key % spec.stride == spec.stride - 1;
+    case Scope::kCompressive:
+      return !NaiveLeft(spec, query, key);
     case Scope::kGlobalLocal:
       return distance < spec.window || key < spec.global_items;
     default:

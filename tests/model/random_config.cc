@@ -98,7 +98,7 @@ void CutRaggedUnits(bool routed, ModelConfig* config) {
 }
 
 // With windows in place of scopes that no segment can carry.
-void CarryMemory(ModelConfig* config) {
+void CarryMemory(Draws* draw, ModelConfig* config) {
   const auto bound = [](Scope* scope) {
     const bool blocks = *scope == Scope::kBlock || *scope == Scope::kBidirBlock;
     if (!blocks && *scope != Scope::kDilated) *scope = Scope::kWindow;
@@ -107,6 +107,13 @@ void CarryMemory(ModelConfig* config) {
     level.memory = MemoryKind::kSegment;
     bound(&level.enc_scope);
     bound(&level.dec_scope);
+    if (draw->In(0, 1) == 0) {
+      level.memory = MemoryKind::kCompressive;
+      level.memory_rate = draw->In(2, std::min(level.window, 4));
+      level.memory_items = draw->In(1, 4);
+      if (level.enc_scope == Scope::kDilated) level.enc_scope = Scope::kWindow;
+      if (level.dec_scope == Scope::kDilated) level.dec_scope = Scope::kWindow;
+    }
     level.leaf = level.summaries = level.tree_height = 0;
     SetScopeParameters(level.dilation, &level);
     if (level.position->entrance == EntranceRows::kNone) continue;
@@ -159,7 +166,7 @@ ModelConfig RandomConfig(uint64_t seed) {
       level.gate = draw.Of({GateKind::kResidual, GateKind::kResidual, GateKind::kGru});
     }
     const bool fixed = config.levels[0].block_rule == BlockRule::kFixed;
-    if (draw.In(0, 3) == 0 && fixed) CarryMemory(&config);
+    if (draw.In(0, 3) == 0 && fixed) CarryMemory(&draw, &config);
     if (ValidateModelConfig(config).ok()) return config;
     // Which bytes a finite reach covers depends on where units end.
     if (config.levels[0].block_rule != BlockRule::kFixed) continue;

@@ -20,6 +20,7 @@ import numpy as np
 from reference_configs import (CONFIGS, NGRAM_HEADS, NGRAM_WEIGHT, VOCAB, items, mix,
                                trained, weights)
 from reference_depth import Halting
+from reference_means import run_means, visible_items_and_means
 from reference_positions import entrance, positioned_scores, rotate
 from reference_segments import segment_loss
 from reference_units import confidence, cut, ratio, router_p, smoothed, words_end
@@ -64,6 +65,15 @@ def attend(q, k, v, mask):
 def mixed_by(scores, v, mask):
     share = jax.nn.softmax(jnp.where(mask, scores, -jnp.inf), -1)
     return jnp.einsum("bhij,bjhk->bihk", share, v)
+
+
+def mixed_with_means(w, prefix, c, q, k, v):
+    rate = c["memory_rate"]
+    scores = [positioned_scores(w, prefix, c, "window", q, keys)
+              for keys in (k, run_means(k, rate))]
+    return mixed_by(jnp.concatenate(scores, -1),
+                    jnp.concatenate([v, run_means(v, rate)], 1),
+                    np.concatenate(visible_items_and_means(c, q.shape[1]), -1))
 
 
 def summed(q, k, v, mask):
@@ -138,6 +148,8 @@ def layer(w, prefix, x, c, scope):
                for part in jnp.split(qkv, 3, axis=-1))
     if scope == "tree":
         mixed = tree_mixed(w, prefix + "attn.", c, q, k, v)
+    elif scope == "window" and c.get("memory") == "compressive":
+        mixed = mixed_with_means(w, prefix + "attn.", c, q, k, v)
     else:
         mask = visible(c, scope, n)
         mixed = summed(q, k, v, mask) if scope == "linear" else mixed_by(

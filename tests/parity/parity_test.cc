@@ -139,7 +139,7 @@ TEST_P(ParityTest, WeightsAfterOneAndTenOptimizerSteps) {
 }
 
 // Presets, a model with n-gram heads, one whose levels repeat, one whose items halt, one
-// with gates, one whose bridges attend, one with a memory, one of every position scheme but
+// with gates, one whose bridges attend, two with a memory, one of every position scheme but
 // the default, and one of every scope
 // with parameters or sums.
 std::vector<std::string> Models() {
@@ -151,6 +151,7 @@ std::vector<std::string> Models() {
   names.push_back("gates");
   names.push_back("bridge-attention");
   names.push_back("memory");
+  names.push_back("memory-means");
   for (const PositionScheme* scheme : OtherPositionSchemes()) {
     names.push_back(std::string("position-") + scheme->name);
   }

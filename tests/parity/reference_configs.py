@@ -69,6 +69,11 @@ CONFIGS = {
               bridge="attention", bridge_window=3, memory="segment"),
         level(12, dec_layers=2, dec_scope="window", window=3, position="shaw",
               position_span=2, memory="segment")],
+    "memory-means": [
+        level(12, enc_layers=1, dec_scope="window", window=5, block=3,
+              memory="compressive", memory_rate=2, memory_items=3),
+        level(12, dec_layers=2, dec_scope="window", window=2, position="shaw",
+              position_span=4, memory="compressive", memory_rate=2, memory_items=1)],
     "three-level": [
         level(16, enc_layers=1, dec_scope="window", window=6, block=3),
         level(16, enc_layers=1, dec_scope="window", window=4, block=2,

@@ -33,6 +33,14 @@ int64_t GroupKey(const ScopeSpec& spec, const CachedRow& row) {
   return magnitude;
 }
 
+// Of a scope with means, what its new items see or make means of: the last items before
+// them, and the means that the last of these saw.
+std::vector<KeyRun> CachedRuns(const ScopeSpec& spec, int64_t begin) {
+  std::vector<KeyRun> runs = {{std::max<int64_t>(0, begin - spec.window), begin, 1}};
+  if (begin > 0) runs.push_back(KeysSeen(spec, begin - 1, begin).kept);
+  return runs;
+}
+
 }  // namespace
 
 CachedAttention::CachedAttention(const ScopeSpec& spec, int64_t heads,
@@ -49,14 +57,16 @@ CachedAttention::CachedAttention(const ScopeSpec& spec, int64_t heads,
   items_ = static_cast<int64_t>(positions.size());
   turns_ = RowsOf(turns, Upload(positions, device));
   for (const auto& [key, group] : members) {
-    groups_.push_back(MakeGroup(spec, group, device));
+    groups_.push_back(MakeGroup(spec, group, turns));
   }
   PlanWrites(spec, rows, device);
 }
 
 CachedAttention::Group CachedAttention::MakeGroup(
     const ScopeSpec& spec, const std::vector<CachedRow>& rows,
-    const torch::Device& device) const {
+    const TurnTables& turns) const {
+  const torch::Device device = turns.q.cos.device();
+  const bool means = PooledItems(spec) > 1;
   Group group;
   group.batch = static_cast<int64_t>(rows.size());
   group.count = rows[0].count;
@@ -64,7 +74,11 @@ CachedAttention::Group CachedAttention::MakeGroup(
   std::vector<int64_t> items, queries;
   PastKeys past;
   for (const CachedRow& row : rows) {
-    past.AddRow(spec, row.begin, row.count, row.cache, row.slots);
+    if (means) {
+      past.AddRuns(spec, CachedRuns(spec, row.begin), row.cache, row.slots);
+    } else {
+      past.AddRow(spec, row.begin, row.count, row.cache, row.slots);
+    }
     for (int64_t j = 0; j < row.count; ++j) {
       items.push_back(row.offset + j);
       queries.push_back(row.begin + j);
@@ -77,8 +91,68 @@ CachedAttention::Group CachedAttention::MakeGroup(
   group.stride = cached.slots;
   group.query = Upload(queries, device).view({group.batch, -1});
   group.key = at::cat({cached.position, group.query}, 1).unsqueeze(1);
-  group.mask = QueryMask(spec, queries, group.key);
+  if (means) {
+    AddMeans(spec, rows, turns, &group);
+  } else {
+    group.mask = QueryMask(spec, queries, group.key);
+  }
   return group;
+}
+
+void CachedAttention::AddMeans(const ScopeSpec& spec,
+                               const std::vector<CachedRow>& rows,
+                               const TurnTables& turns, Group* group) const {
+  const torch::Device device = turns.q.cos.device();
+  std::vector<CachedMeans::Row> members;
+  std::vector<int64_t> items, queries;
+  for (const CachedRow& row : rows) {
+    const KeyRun raw = CachedRuns(spec, row.begin)[0];
+    members.push_back({row.begin, row.count, raw.begin, 0});
+    items.push_back(raw.count());
+    for (int64_t j = 0; j < row.count; ++j) queries.push_back(row.begin + j);
+  }
+  const auto means =
+      std::make_shared<CachedMeans>(spec, group->past, members, turns);
+  const auto column =
+      torch::arange(group->past + group->count,
+                    torch::TensorOptions().dtype(torch::kLong).device(device))
+          .view({1, 1, -1});
+  auto is_mean = (column >= Upload(items, device).view({-1, 1, 1})) &
+                 (column < group->past);
+  if (means->most() > 0) {
+    group->means = means;
+    const auto places = Upload(means->places(), device).view({group->batch, 1, -1});
+    group->key = at::cat({group->key, places}, 2);
+    is_mean = at::cat({is_mean, at::ones_like(places, torch::kBool)}, 2);
+    PlanMeanWrites(spec, rows, group);
+  }
+  group->mask = QueryMask(spec, queries, group->key, is_mean);
+}
+
+// As in PlanWrites: of means that share a slot, the last one stays.
+void CachedAttention::PlanMeanWrites(const ScopeSpec& spec,
+                                     const std::vector<CachedRow>& rows,
+                                     Group* group) const {
+  const int64_t most = group->means->most();
+  const auto& places = group->means->places();
+  const auto slot_of = RuleOf(spec.scope).slot;
+  std::vector<int64_t> written, targets, strides;
+  for (size_t b = 0; b < rows.size(); ++b) {
+    int64_t newest = -1;
+    for (int64_t m = most - 1; m >= 0; --m) {
+      const int64_t at = static_cast<int64_t>(b) * most + m;
+      if (places[at] < 0) continue;
+      newest = std::max(newest, places[at]);
+      if (newest - places[at] >= int64_t{spec.rate} * spec.packed) continue;
+      written.push_back(at);
+      targets.push_back(rows[b].cache + slot_of(spec, places[at], spec.rate).slot);
+      strides.push_back(rows[b].slots);
+    }
+  }
+  const torch::Device device = group->key.device();
+  group->mean_written = Upload(written, device);
+  group->mean_write = Upload(targets, device);
+  group->mean_stride = Upload(strides, device);
 }
 
 // Of new items that share a slot, the last one stays.
@@ -111,7 +185,8 @@ torch::Tensor CachedAttention::AttendGroup(const Group& group,
                                            const torch::Tensor& k,
                                            const torch::Tensor& v, int layer,
                                            ScoreTermImpl* term,
-                                           const torch::Tensor& pool) const {
+                                           const torch::Tensor& pool,
+                                           Kept* kept) const {
   const int64_t width = q.size(-1);
   const auto pick = [&](const torch::Tensor& x) {
     const auto chosen = group.all ? x : x.index_select(0, group.items);
@@ -126,6 +201,18 @@ torch::Tensor CachedAttention::AttendGroup(const Group& group,
             .view({2, group.batch, group.past, heads_, width});
     keys = at::cat({cached[0], keys}, 1);
     values = at::cat({cached[1], values}, 1);
+  }
+  if (group.means != nullptr) {
+    const auto mean_keys = group.means->Keys(keys);
+    const auto mean_values = group.means->Values(values);
+    keys = at::cat({keys, mean_keys}, 1);
+    values = at::cat({values, mean_values}, 1);
+    const auto to = group.mean_write + 2 * layer * group.mean_stride;
+    kept->rows.insert(kept->rows.end(), {to, to + group.mean_stride});
+    for (const auto& x : {mean_keys, mean_values}) {
+      kept->values.push_back(x.reshape({-1, heads_ * width})
+                                 .index_select(0, group.mean_written));
+    }
   }
   if (term != nullptr) {
     return ScoredAttention::Attend(pick(q), keys, values, group.mask,
@@ -150,8 +237,9 @@ torch::Tensor CachedAttention::Attend(const torch::Tensor& qkv, int layer,
   const auto k = ApplyRope(heads(1), turns_.k);
   const auto v = heads(2).contiguous();
   torch::Tensor mixed;
+  Kept kept;
   for (const Group& group : groups_) {
-    const auto part = AttendGroup(group, q, k, v, layer, term, *pool);
+    const auto part = AttendGroup(group, q, k, v, layer, term, *pool, &kept);
     if (group.all) {
       mixed = part;
       break;
@@ -160,11 +248,11 @@ torch::Tensor CachedAttention::Attend(const torch::Tensor& qkv, int layer,
     mixed.index_copy_(0, group.items, part);
   }
   const auto to = write_ + 2 * layer * write_stride_;
-  const auto kept = [&](const torch::Tensor& x) {
-    return x.index_select(0, written_).view({-1, dim});
-  };
-  pool->index_copy_(0, at::cat({to, to + write_stride_}),
-                    at::cat({kept(k), kept(v)}));
+  kept.rows.insert(kept.rows.end(), {to, to + write_stride_});
+  for (const auto& x : {k, v}) {
+    kept.values.push_back(x.index_select(0, written_).view({-1, dim}));
+  }
+  pool->index_copy_(0, at::cat(kept.rows), at::cat(kept.values));
   return mixed;
 }
 

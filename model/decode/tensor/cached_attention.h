@@ -12,8 +12,10 @@
 #include <torch/torch.h>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "model/decode/tensor/cached_means.h"
 #include "model/nn/score_term.h"
 #include "model/nn/turn_tables.h"
 #include "model/scope_rule.h"
@@ -54,15 +56,28 @@ class CachedAttention {
     torch::Tensor mask;    // [batch, 1, count, past + count] of bool
     torch::Tensor query;   // [batch, count] positions
     torch::Tensor key;     // [batch, 1, past + count] likewise; -1: none
+    // Of a scope with means, where new ones are seen: then `mask` and `key` are of
+    // them, too, behind the others. Those that stay in the caches, of [batch * most],
+    // and their pool rows.
+    std::shared_ptr<const CachedMeans> means;
+    torch::Tensor mean_written, mean_write, mean_stride;
+  };
+  // Keys and values of [.., D] on their way into the pool.
+  struct Kept {
+    std::vector<torch::Tensor> rows, values;
   };
   Group MakeGroup(const ScopeSpec& spec, const std::vector<CachedRow>& rows,
-                  const torch::Device& device) const;
+                  const TurnTables& turns) const;
+  void AddMeans(const ScopeSpec& spec, const std::vector<CachedRow>& rows,
+                const TurnTables& turns, Group* group) const;
+  void PlanMeanWrites(const ScopeSpec& spec, const std::vector<CachedRow>& rows,
+                      Group* group) const;
   void PlanWrites(const ScopeSpec& spec, const std::vector<CachedRow>& rows,
                   const torch::Device& device);
   torch::Tensor AttendGroup(const Group& group, const torch::Tensor& q,
                             const torch::Tensor& k, const torch::Tensor& v,
                             int layer, ScoreTermImpl* term,
-                            const torch::Tensor& pool) const;
+                            const torch::Tensor& pool, Kept* kept) const;
 
   int64_t heads_ = 0;
   int64_t items_ = 0;  // N

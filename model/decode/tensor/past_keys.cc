@@ -8,15 +8,22 @@ namespace strata {
 // A later item sees no older key than the first one of its phase does.
 void PastKeys::AddRow(const ScopeSpec& spec, int64_t begin, int64_t count,
                       int64_t cache, int64_t slots) {
-  std::vector<SlotRun> found;
+  std::vector<KeyRun> found;
   const int64_t queries = std::min(count, Phases(spec));
   for (int64_t i = begin; i < begin + queries; ++i) {
     const VisibleKeys seen = KeysSeen(spec, i, i + 1);
     for (KeyRun keys : {seen.kept, seen.recent}) {
       keys.end = std::min(keys.end, begin);
-      AddSlotRuns(spec, keys, &found);
+      found.push_back(keys);
     }
   }
+  AddRuns(spec, found, cache, slots);
+}
+
+void PastKeys::AddRuns(const ScopeSpec& spec, absl::Span<const KeyRun> keys,
+                       int64_t cache, int64_t slots) {
+  std::vector<SlotRun> found;
+  for (const KeyRun& run : keys) AddSlotRuns(spec, run, &found);
   int64_t column = 0;
   for (const SlotRun& run : found) {
     runs_.push_back({column, rows_, run.item, run.step, cache + run.slot, slots,

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "model/scope_rule.h"
 
 namespace strata {
@@ -25,6 +26,9 @@ class PastKeys {
   // `slots` slots whose first pool row is `cache`.
   void AddRow(const ScopeSpec& spec, int64_t begin, int64_t count, int64_t cache,
               int64_t slots);
+  // Those of these runs.
+  void AddRuns(const ScopeSpec& spec, absl::Span<const KeyRun> keys, int64_t cache,
+               int64_t slots);
 
   int64_t longest() const { return longest_; }
   Tensors Make(const torch::Device& device) const;

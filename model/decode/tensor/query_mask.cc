@@ -18,7 +18,7 @@ torch::Tensor InRun(const torch::Tensor& runs, bool steps,
 }  // namespace
 
 torch::Tensor QueryMask(const ScopeSpec& spec, const std::vector<int64_t>& queries,
-                        const torch::Tensor& key) {
+                        const torch::Tensor& key, const torch::Tensor& is_mean) {
   std::vector<int64_t> recent, kept;
   bool any_kept = false, recent_steps = false, kept_steps = false;
   for (const int64_t query : queries) {
@@ -36,7 +36,12 @@ torch::Tensor QueryMask(const ScopeSpec& spec, const std::vector<int64_t>& queri
         .view({key.size(0), -1, 3});
   };
   auto mask = InRun(upload(recent), recent_steps, key);
-  if (any_kept) mask = mask | InRun(upload(kept), kept_steps, key);
+  if (is_mean.defined()) mask = mask & is_mean.logical_not();
+  if (any_kept) {
+    auto older = InRun(upload(kept), kept_steps, key);
+    if (is_mean.defined()) older = older & is_mean;
+    mask = mask | older;
+  }
   return mask.unsqueeze(1);
 }
 

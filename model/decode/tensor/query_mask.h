@@ -12,8 +12,9 @@
 namespace strata {
 
 // `queries`: [batch * count] positions; `key`: [batch, 1, keys] positions, -1: none.
-// Returns [batch, 1, count, keys] of bool.
+// `is_mean`: which keys are means (model/scope_compressive.cc), shaped as they are, or
+// undefined: none. Returns [batch, 1, count, keys] of bool.
 torch::Tensor QueryMask(const ScopeSpec& spec, const std::vector<int64_t>& queries,
-                        const torch::Tensor& key);
+                        const torch::Tensor& key, const torch::Tensor& is_mean = {});
 
 }  // namespace strata

@@ -38,6 +38,13 @@ inline Vector Part(const Vector& x, size_t begin, size_t n) {
   return {x.begin() + begin, x.begin() + begin + n};
 }
 
+inline Vector MeanOfRows(const std::vector<Vector>& rows, size_t begin, size_t n) {
+  Vector mean(rows[begin].size());
+  for (size_t j = begin; j < begin + n; ++j) Add(&mean, rows[j]);
+  for (double& x : mean) x /= double(n);
+  return mean;
+}
+
 // Turns the pairs (m, m + K/2) by i * theta^(-2m/K).
 inline void Rotate(Vector* x, int64_t i, double theta) {
   const size_t half = x->size() / 2;

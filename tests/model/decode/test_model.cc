@@ -141,6 +141,14 @@ class Naive {
                                    Under(p + "attn.")));
               values.push_back(Part(qkv[j], 2 * d + h * width, width));
             }
+            for (size_t j = 0; j < i; ++j) {
+              if (!testing::NaiveSeesMean(spec, i, j)) continue;
+              const auto mean = naive::MeanOfRows(qkv, j + 1 - spec.rate, spec.rate);
+              scores.push_back(NaiveScore(level, config_.rope_theta, scope, h, i, j, q,
+                                          Part(mean, d + h * width, width),
+                                          Under(p + "attn.")));
+              values.push_back(Part(mean, 2 * d + h * width, width));
+            }
             out = RuleOf(scope).summed ? naive::Shared(scores, values)
                                        : naive::Mixed(scores, values);
           }

@@ -87,6 +87,9 @@ Sets SlowAttend(const Sets& items, const ScopeSpec& spec, const LevelConfig& lev
       if (testing::NaiveSees(spec, i, j)) {
         JoinRange(items, {j, j + 1}, &out[i]);
       }
+      if (testing::NaiveSeesMean(spec, i, j)) {
+        JoinRange(items, {j + 1 - spec.rate, j + 1}, &out[i]);
+      }
     }
   }
   return out;

@@ -5,11 +5,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "tests/model/faces/refused_config.h"
 #include "tests/model/memory_config.h"
+#include "tests/model/naive_scope.h"
 
 namespace strata {
 namespace {
@@ -24,7 +27,8 @@ TEST(Memory, IsPartOfAConfigsText) {
     EXPECT_EQ(ValidateModelConfig(config), absl::OkStatus());
     EXPECT_TRUE(CarriesMemory(config));
     const std::string json = ModelConfigToJson(config);
-    EXPECT_THAT(json, HasSubstr("\"memory\": \"segment\""));
+    EXPECT_THAT(json, HasSubstr(name == "memory-means" ? "\"memory\": \"compressive\""
+                                                       : "\"memory\": \"segment\""));
     EXPECT_TRUE(ParseModelConfig(json).value() == config) << json;
   }
   const ModelConfig without = PresetConfig("block").value();
@@ -85,6 +89,87 @@ TEST(Memory, IsRefusedWhereItWouldHaveNoEndOrNoPlace) {
   }
 }
 
+TEST(Memory, WantsWindowsThatHoldARun) {
+  const std::vector<BadConfig> cases = {
+      {[](ModelConfig* c) { c->levels[0].memory_rate = 1; },
+       "levels[0].memory_rate: is 1; must be in [2, 9]"},
+      {[](ModelConfig* c) { c->levels[2].memory_rate = 5; },
+       "levels[2].memory_rate: is 5; must be in [2, 4]"},
+      {[](ModelConfig* c) { c->levels[1].memory_items = 0; },
+       "levels[1].memory_items: is 0; must be in [1, 4096]"},
+      {[](ModelConfig* c) { c->levels[1].memory = MemoryKind::kSegment; },
+       "levels[1].memory_rate: is 2; must be in [0, 0]"},
+      {[](ModelConfig* c) {
+         c->levels[1].dec_scope = Scope::kDilated;
+         c->levels[1].dilation = 2;
+       },
+       "levels[1].dec_scope: is dilated; must be window or of blocks where memory is "
+       "compressive"},
+  };
+  for (const BadConfig& bad : cases) {
+    ModelConfig config = MemoryConfig("memory-means");
+    bad.edit(&config);
+    EXPECT_THAT(std::string(ValidateModelConfig(config).message()),
+                HasSubstr(bad.message));
+  }
+}
+
+// A query sees what the definition says; a cache still holds it; and a mean is made of
+// items that are still there.
+TEST(CompressiveScope, ShowsWhatItIsDefinedToShowAndKeepsIt) {
+  for (const auto& [window, rate, packed] :
+       {std::tuple(4, 4, 1), std::tuple(9, 2, 3), std::tuple(18, 5, 20),
+        std::tuple(16, 3, 16), std::tuple(2, 2, 40)}) {
+    const ScopeSpec spec = {.scope = Scope::kCompressive, .window = window,
+                            .rate = rate, .packed = packed};
+    const ScopeRule& rule = RuleOf(spec.scope);
+    constexpr int64_t kItems = 150;
+    std::vector<int64_t> items(WholeSlots(rule.slots(spec, kItems)), -1);
+    std::vector<int64_t> means = items;
+    for (int64_t i = 0; i < kItems; ++i) {
+      const int64_t first = i - window;
+      if (first >= 0 && first % rate == 0) {
+        for (int64_t r = 0; r < rate; ++r) {
+          ASSERT_EQ(items.at(rule.slot(spec, first + r, 1).slot), first + r);
+        }
+        const int64_t slot = rule.slot(spec, first + rate - 1, rate).slot;
+        ASSERT_EQ(items.at(slot), -1);
+        means.at(slot) = first + rate - 1;
+      }
+      const int64_t own = rule.slot(spec, i, 1).slot;
+      ASSERT_EQ(means.at(own), -1);
+      items[own] = i;
+      ASSERT_LT(std::max(own, int64_t{0}), WholeSlots(rule.slots(spec, i + 1)));
+      const VisibleKeys seen = KeysSeen(spec, i, i + 1);
+      std::vector<int64_t> recent, kept, expected_recent, expected_kept;
+      std::vector<SlotRun> runs;
+      AddSlotRuns(spec, seen.kept, &runs);
+      for (const SlotRun& run : runs) {
+        for (int64_t n = 0; n < run.count; ++n) {
+          kept.push_back(run.item + n * run.step);
+          ASSERT_EQ(means.at(run.slot + n), kept.back()) << i;
+        }
+      }
+      runs.clear();
+      AddSlotRuns(spec, seen.recent, &runs);
+      for (const SlotRun& run : runs) {
+        for (int64_t n = 0; n < run.count; ++n) {
+          recent.push_back(run.item + n);
+          ASSERT_EQ(items.at(run.slot + n), recent.back()) << i;
+        }
+      }
+      for (int64_t j = 0; j <= i; ++j) {
+        if (testing::NaiveSees(spec, i, j)) expected_recent.push_back(j);
+        if (testing::NaiveSeesMean(spec, i, j)) expected_kept.push_back(j);
+      }
+      ASSERT_EQ(recent, expected_recent) << i;
+      ASSERT_EQ(kept, expected_kept) << i;
+      const KeyRun all = ItemsOfKept(spec, seen.kept);
+      if (all.count() > 0) ASSERT_EQ(all.end, seen.recent.begin);
+    }
+  }
+}
+
 TEST(Memory, WantsBlocksOfOneLength) {
   ModelConfig config = PresetConfig("spacebyte").value();
   for (LevelConfig& level : config.levels) {
@@ -100,7 +185,7 @@ TEST(Memory, HasANameThatIsKnown) {
   std::string json = ModelConfigToJson(MemoryConfig("memory-blocks"));
   json.replace(json.find("\"segment\""), 9, "\"always\"");
   EXPECT_THAT(std::string(ParseModelConfig(json).status().message()),
-              HasSubstr("memory: is \"always\"; must be none or segment"));
+              HasSubstr("memory: is \"always\"; must be none, segment or compressive"));
 }
 
 }  // namespace

@@ -18,12 +18,18 @@
 namespace strata::testing {
 namespace {
 
+void Carry(ModelConfig* config) {
+  for (LevelConfig& level : config->levels) {
+    if (level.memory == MemoryKind::kNone) level.memory = MemoryKind::kSegment;
+  }
+}
+
 // The memory configs, and every tested one that may carry a memory.
 std::vector<std::string> MemoryModels() {
   std::vector<std::string> names;
   for (const std::string& name : TestedModels()) {
     ModelConfig config = TestedConfig(name);
-    for (LevelConfig& level : config.levels) level.memory = MemoryKind::kSegment;
+    Carry(&config);
     if (ValidateMemory(config).ok()) names.push_back(name);
   }
   return names;
@@ -47,7 +53,7 @@ Stream MakeStream(int64_t units, int64_t align) {
 class SegmentMemoryTest : public ::testing::TestWithParam<std::string> {
  protected:
   SegmentMemoryTest() : config_(TestedConfig(GetParam())) {
-    for (LevelConfig& level : config_.levels) level.memory = MemoryKind::kSegment;
+    Carry(&config_);
     align_ = DocumentAlignment(config_);
     model_ = SharpModel(config_, torch::kDouble);
   }

@@ -39,6 +39,19 @@ ModelConfig MemoryConfig() {
   return config;
 }
 
+// The same windows in all, half of them as means.
+ModelConfig MeansConfig() {
+  ModelConfig config = MemoryConfig();
+  for (LevelConfig& level : config.levels) {
+    level.memory = MemoryKind::kCompressive;
+    level.window /= 2;
+    level.memory_rate = 3;
+    level.memory_items = 5;
+  }
+  config.reach = 100;
+  return config;
+}
+
 TrainRun MemoryRun(const std::string& dir, size_t bytes) {
   return WithConfig(TinyRun(dir, SampleText(bytes)), MemoryConfig());
 }
@@ -46,6 +59,12 @@ TrainRun MemoryRun(const std::string& dir, size_t bytes) {
 TEST(MemoryTraining, KillsEndInTheSameWeights) {
   TempDir dir;
   testing::ExpectKillsChangeNothing(MemoryRun(dir.path(), 20000), 3, 505);
+}
+
+TEST(MemoryTraining, KillsOfARunWithMeansEndInTheSameWeights) {
+  TempDir dir;
+  testing::ExpectKillsChangeNothing(
+      WithConfig(TinyRun(dir.path(), SampleText(20000)), MeansConfig()), 2, 707);
 }
 
 TEST(MemoryTraining, KillsAroundRollBacksEndInTheSameWeights) {
@@ -56,8 +75,8 @@ TEST(MemoryTraining, KillsAroundRollBacksEndInTheSameWeights) {
   testing::ExpectKillsChangeNothing(run, 3, 606);
 }
 
-TEST(MemoryTraining, EvaluatesInSegmentsWhatOnePassGives) {
-  HierarchicalTransformer model(MemoryConfig(), ModelOptions{.seed = 3, .faults = {}});
+void ExpectOnePassInSegments(const ModelConfig& config) {
+  HierarchicalTransformer model(config, ModelOptions{.seed = 3, .faults = {}});
   const std::vector<Document> documents = {TextDocument(SampleText(501), true),
                                            TextDocument(SampleText(90), true)};
   const auto nats = [&](int64_t sequence) {
@@ -83,6 +102,11 @@ TEST(MemoryTraining, EvaluatesInSegmentsWhatOnePassGives) {
   for (const int64_t sequence : {64, 96}) {
     EXPECT_NEAR(nats(sequence), expected, 1e-5) << sequence;
   }
+}
+
+TEST(MemoryTraining, EvaluatesInSegmentsWhatOnePassGives) {
+  ExpectOnePassInSegments(MemoryConfig());
+  ExpectOnePassInSegments(MeansConfig());
 }
 
 class MemoryTask : public ::testing::Test {
