@@ -112,6 +112,8 @@ LevelConfig ReadLevel(JsonObject* object) {
   object->Get("block", &level.block);
   GetOptional(object, "repeats", &level.repeats);
   GetOptional(object, "ponder", &level.ponder);
+  GetOptional(object, "exits", &level.exits);
+  GetOptional(object, "exit_tolerance", &level.exit_tolerance);
   GetOptional(object, "gate", kGates, &level.gate);
   GetOptional(object, "block_rule", kBlockRules, &level.block_rule);
   GetOptional(object, "block_min", &level.block_min);
@@ -182,6 +184,10 @@ std::string ModelConfigToJson(const ModelConfig& config) {
     };
     add("repeats", level.repeats, defaults.repeats);
     if (level.ponder != defaults.ponder) out["ponder"] = level.ponder;
+    add("exits", level.exits, defaults.exits);
+    if (level.exit_tolerance != defaults.exit_tolerance) {
+      out["exit_tolerance"] = level.exit_tolerance;
+    }
     if (level.gate != defaults.gate) out["gate"] = NameOf(kGates, level.gate);
     if (level.block_rule != defaults.block_rule) {
       out["block_rule"] = NameOf(kBlockRules, level.block_rule);

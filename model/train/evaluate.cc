@@ -63,16 +63,14 @@ absl::Status AddBatch(HierarchicalTransformer& model, const Batch& batch,
 
 }  // namespace
 
-absl::StatusOr<TrainEval> Evaluate(HierarchicalTransformer& model,
-                                   absl::Span<const Document> held_out,
-                                   const EvalOptions& options,
-                                   const std::function<absl::Status()>& poll) {
+absl::Status ForHeldOutBatches(
+    HierarchicalTransformer& model, absl::Span<const Document> held_out,
+    const EvalOptions& options, const std::function<absl::Status()>& poll,
+    const std::function<absl::Status(const Batch&)>& each) {
   BatcherOptions fixed = options.batcher;
   fixed.shuffle = false;
   fixed.shift_cuts = false;
   Batcher batcher(held_out, fixed);
-  Sums sums;
-  sums.ngram.resize(model->config().ngram_heads);
   DataCursor cursor;
   int64_t left = options.max_items;
   model->eval();
@@ -86,10 +84,22 @@ absl::StatusOr<TrainEval> Evaluate(HierarchicalTransformer& model,
     const Batch batch =
         batcher.Next(std::min(wanted, rows - cursor.row), {}, &cursor);
     left -= batch.real_items;
-    status = AddBatch(model, batch, *options.tokenizer, &sums);
+    status = each(batch);
   }
   model->train();
-  STRATA_RETURN_IF_ERROR(status);
+  return status;
+}
+
+absl::StatusOr<TrainEval> Evaluate(HierarchicalTransformer& model,
+                                   absl::Span<const Document> held_out,
+                                   const EvalOptions& options,
+                                   const std::function<absl::Status()>& poll) {
+  Sums sums;
+  sums.ngram.resize(model->config().ngram_heads);
+  STRATA_RETURN_IF_ERROR(
+      ForHeldOutBatches(model, held_out, options, poll, [&](const Batch& batch) {
+        return AddBatch(model, batch, *options.tokenizer, &sums);
+      }));
   TrainEval eval;
   eval.items = sums.items;
   if (sums.items > 0) eval.loss = sums.nats / static_cast<double>(sums.items);

@@ -5,6 +5,7 @@
 
 #include "model/hierarchy/item_loss.h"
 #include "model/items.h"
+#include "model/train/exit_loss.h"
 
 namespace strata {
 namespace {
@@ -37,10 +38,12 @@ TaskLoss LanguageLossSums(HierarchicalTransformer model,
   const LevelConfig& bytes = model->config().levels[0];
   const bool routed = bytes.block_rule == BlockRule::kRouter;
   const bool ponders = Ponders(model->config());
+  const bool leaves = bytes.exits > 0;
+  const ShutExits all_pass(model);
   std::vector<LevelActivations> levels;
   const auto contexts = PredictingContexts(
       model, rows.items, rows.segments,
-      block.weight > 0 || routed || ponders ? &levels : nullptr);
+      block.weight > 0 || routed || ponders || leaves ? &levels : nullptr);
   const auto loss_of = [&](int head) {
     return HeadLossSum(model, contexts, rows.items, rows.trained, rows.segments,
                        head);
@@ -48,6 +51,10 @@ TaskLoss LanguageLossSums(HierarchicalTransformer model,
   TaskLoss sums;
   sums.reported = loss_of(0);
   sums.minimised = sums.reported;
+  if (leaves) {
+    const ExitLoss exits = ExitLossSums(model, levels[0].dec_depth.states, rows);
+    sums.minimised = exits.layers + exits.judges;
+  }
   const int heads = ngram_weight > 0 ? model->config().ngram_heads : 0;
   for (int head = 1; head <= heads; ++head) {
     sums.minimised = sums.minimised + ngram_weight * loss_of(head);

@@ -6,6 +6,9 @@
 //             + kRatioWeight * items * ratio           where a router ends the units
 //             + items * sum over levels of ponder * their cost    where items halt
 //
+// Where items may leave early, `loss` is that of all layers that they may leave after, and
+// of their judges (model/train/exit_loss.h).
+//
 // Each is a sum over the items that are learnt (model/hierarchy/item_loss.h,
 // model/train/block_prediction.h, RatioLoss of model/nn/router.h); the cost is the mean of
 // `ponder` (model/nn/halting_unit.h) over all items of a stack, padding among them, of the

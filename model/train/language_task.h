@@ -7,6 +7,7 @@
 
 #include "model/train/batcher.h"
 #include "model/train/block_prediction.h"
+#include "model/train/evaluate.h"
 #include "model/train/model_source.h"
 #include "model/train/split.h"
 #include "model/train/train_task.h"
@@ -39,6 +40,9 @@ class LanguageTask final : public TrainTask {
   std::string tokenizer_file() const override { return model_->tokenizer->file(); }
 
  private:
+  EvalOptions HeldOut() const;
+  absl::Status OpenExits(TrainObserver* observer);
+
   const TrainRun& run_;
   const DataSplit& data_;
   TrainedModel* const model_;

@@ -213,6 +213,15 @@ TEST(CheckAvailability, ItemsThatStopEarlyMustSeeTheDeclaredReach) {
   EXPECT_TRUE(CheckAvailability(config).ok()) << CheckAvailability(config);
 }
 
+TEST(CheckAvailability, ItemsThatLeaveEarlyMustSeeTheDeclaredReach) {
+  ModelConfig config = Config({Top(Scope::kWindow, 3, 16)});
+  config.levels[0].exits = 2;
+  config.reach = 31;
+  EXPECT_TRUE(CheckAvailability(config).ok()) << CheckAvailability(config);
+  config.levels[0].exits = 1;
+  EXPECT_THAT(std::string(CheckAvailability(config).message()), StartsWith("blind spot"));
+}
+
 TEST(CheckAvailability, RefusesAMissingBlockShift) {
   for (const char* name : {"block", "block-literal", "block-45m"}) {
     const ModelConfig config = PresetConfig(name).value();
