@@ -243,23 +243,6 @@ TEST(ValidateModelConfig, NamesTheFieldTheValueAndTheLimit) {
          c->levels[1].repeats = 26;
        },
        "levels[1].repeats: is 26; must be in [1, 25]"},
-      {[](ModelConfig* c) { c->levels[0].ponder = 0.1; },
-       "levels[0].ponder: is 0.1; must be 0 where repeats is 1"},
-      {[](ModelConfig* c) { c->levels[1].ponder = -0.1; },
-       "levels[1].ponder: is -0.1; must be in [0, 1]"},
-      {[](ModelConfig* c) { c->levels[1].ponder = std::nan(""); },
-       "levels[1].ponder: is nan; must be in [0, 1]"},
-      {[](ModelConfig* c) { c->levels[0].exits = 1; },
-       "levels[0].exits: is 1; must be in [1, 0]"},
-      {[](ModelConfig* c) { c->levels[1].exits = 1; },
-       "levels[1].exits: is 1; must be 0 above the byte level"},
-      {[](ModelConfig* c) {
-         c->levels[0].exits = 1;
-         c->levels[0].repeats = 2;
-       },
-       "levels[0].exits: is 1; must be 0 where repeats is not 1"},
-      {[](ModelConfig* c) { c->levels[0].exit_tolerance = 0; },
-       "levels[0].exit_tolerance: is 0; must be in (0, 1]"},
       {[](ModelConfig* c) { c->levels[0].window = 0; },
        "levels[0].window: is 0; must be in [1"},
       {[](ModelConfig* c) { c->levels[0].block = 1; }, "levels[0].block: is 1"},
