@@ -31,7 +31,8 @@ auto Fields(const LevelConfig& l) {
                   l.block_min, l.block_mean, l.pool, l.bridge, l.prefix, l.bridge_window,
                   l.position, l.position_span, l.dilation, l.stride, l.global_items,
                   l.leaf, l.summaries, l.tree_height, l.repeats, l.ponder,
-                  l.gate, l.piece_classes, l.memory, l.memory_rate, l.memory_items);
+                  l.exits, l.exit_tolerance, l.gate, l.piece_classes, l.memory,
+                  l.memory_rate, l.memory_items);
 }
 
 auto Fields(const ModelConfig& c) {
@@ -186,7 +187,7 @@ absl::Status ValidateLevel(const LevelConfig& level, const std::string& at,
                                  kMaxLayers));
   STRATA_RETURN_IF_ERROR(InRange(at + "dec_layers", level.dec_layers, 0,
                                  kMaxLayers));
-  STRATA_RETURN_IF_ERROR(CheckDepth(level, at));
+  STRATA_RETURN_IF_ERROR(CheckDepth(level, at, byte_level));
   if (top && level.block != 0) {
     return BadField(at + "block",
                     absl::StrCat("is ", level.block,
@@ -383,6 +384,8 @@ int64_t ParameterCount(const ModelConfig& config) {
     total += RepeatRows(level, level.dec_layers) * d;
     total += HaltingParameters(level, level.enc_layers);
     total += HaltingParameters(level, level.dec_layers);
+    // A row and a bias each, and the threshold.
+    if (level.exits > 0) total += ExitRows(level) * (d + 1) + 1;
     total += PositionParameters(LevelPositionTensors(level));
     total += level.enc_layers *
              PositionParameters(LayerPositionTensors(level, level.enc_scope));

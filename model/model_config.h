@@ -92,6 +92,10 @@ struct LevelConfig {
   // Above 0 items halt, each after as many repeats as it needs
   // (model/nn/halting_unit.h), and training pays so much for a repeat.
   double ponder = 0;
+  // Of the byte level: after so many layers of its decoder, and each after it, an item may
+  // leave (model/nn/exit_heads.h); 0: none may.
+  int exits = 0;
+  double exit_tolerance = 0.01;  // nats an item that leaving may cost
   GateKind gate = GateKind::kResidual;
   MemoryKind memory = MemoryKind::kNone;  // of all levels or of none
   // Of a memory that is compressive; else 0.
@@ -138,6 +142,10 @@ inline int64_t RepeatRows(const LevelConfig& level, int layers) {
 // Numbers of the halting unit of a stack of so many layers: a row and a bias.
 inline int64_t HaltingParameters(const LevelConfig& level, int layers) {
   return level.ponder > 0 && layers > 0 ? int64_t{level.dim} + 1 : 0;
+}
+// Layers of the decoder after which an item may leave.
+inline int64_t ExitRows(const LevelConfig& level) {
+  return level.exits > 0 ? level.dec_layers - level.exits : 0;
 }
 // Width of what a level's pool gives to its output matrix.
 inline int64_t PoolWidth(const LevelConfig& level) {

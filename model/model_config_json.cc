@@ -116,6 +116,8 @@ LevelConfig ReadLevel(JsonObject* object) {
   object->Get("block", &level.block);
   GetOptional(object, "repeats", &level.repeats);
   GetOptional(object, "ponder", &level.ponder);
+  GetOptional(object, "exits", &level.exits);
+  GetOptional(object, "exit_tolerance", &level.exit_tolerance);
   GetOptional(object, "gate", kGates, &level.gate);
   GetOptional(object, "memory", kMemories, &level.memory);
   GetOptional(object, "memory_rate", &level.memory_rate);
@@ -190,6 +192,10 @@ std::string ModelConfigToJson(const ModelConfig& config) {
     };
     add("repeats", level.repeats, defaults.repeats);
     if (level.ponder != defaults.ponder) out["ponder"] = level.ponder;
+    add("exits", level.exits, defaults.exits);
+    if (level.exit_tolerance != defaults.exit_tolerance) {
+      out["exit_tolerance"] = level.exit_tolerance;
+    }
     if (level.gate != defaults.gate) out["gate"] = NameOf(kGates, level.gate);
     if (level.memory != defaults.memory) out["memory"] = MemoryName(level.memory);
     add("memory_rate", level.memory_rate, defaults.memory_rate);

@@ -7,8 +7,34 @@
 #include "model/field_check.h"
 
 namespace strata {
+namespace {
 
-absl::Status CheckDepth(const LevelConfig& level, const std::string& at) {
+absl::Status CheckExits(const LevelConfig& level, const std::string& at,
+                        bool byte_level) {
+  if (!(level.exit_tolerance > 0 && level.exit_tolerance <= 1)) {
+    return BadField(at + "exit_tolerance",
+                    absl::StrCat("is ", level.exit_tolerance, "; must be in (0, 1]"));
+  }
+  if (level.exits == 0) return absl::OkStatus();
+  if (!byte_level) {
+    return BadField(at + "exits",
+                    absl::StrCat("is ", level.exits,
+                                 "; must be 0 above the byte level, whose contexts alone "
+                                 "predict what an exit can be judged by"));
+  }
+  if (level.repeats > 1) {
+    return BadField(at + "exits",
+                    absl::StrCat("is ", level.exits,
+                                 "; must be 0 where repeats is not 1: ponder is their "
+                                 "way to stop early"));
+  }
+  return InRange(at + "exits", level.exits, 1, level.dec_layers - 1);
+}
+
+}  // namespace
+
+absl::Status CheckDepth(const LevelConfig& level, const std::string& at,
+                        bool byte_level) {
   const int deeper = std::max({level.enc_layers, level.dec_layers, 1});
   STRATA_RETURN_IF_ERROR(
       InRange(at + "repeats", level.repeats, 1, kMaxLayers / deeper));
@@ -22,13 +48,15 @@ absl::Status CheckDepth(const LevelConfig& level, const std::string& at) {
                                  "; must be 0 where repeats is 1: there is nothing to "
                                  "leave out"));
   }
-  return absl::OkStatus();
+  return CheckExits(level, at, byte_level);
 }
 
 ModelConfig Shallowest(ModelConfig config) {
   for (LevelConfig& level : config.levels) {
     if (level.ponder > 0) level.repeats = 1;
     level.ponder = 0;
+    if (level.exits > 0) level.dec_layers = level.exits;
+    level.exits = 0;
   }
   return config;
 }

@@ -15,6 +15,9 @@ struct CpuModelOptions {
   CacheType cache = CacheType::kFull;
   // In place of `weights`: what choose_weights.h measures; LoadCpuModel alone.
   bool fastest_weights = false;
+  // Items may leave where the version's threshold lets them (model/nn/exit_heads.h);
+  // LoadCpuModel alone.
+  bool early_exit = true;
 };
 
 // "fp32", "fp16", "bf16"; INVALID_ARGUMENT lists them.

@@ -1,8 +1,8 @@
 // LevelStep: the layers of a stack over its rows, and of a stack whose items may stop
-// early (model/nn/halting_unit.h) those rows alone that still go on: the others leave
-// keys and values in every layer, made of the state in which they stopped. No choice
-// hangs on the batch: it is made of a row's own state, and a row's products are the same
-// whichever rows they are computed with.
+// early (model/nn/halting_unit.h, exit_heads.h) those rows alone that still go on: the
+// others leave keys and values in every layer, made of the state in which they stopped.
+// No choice hangs on the batch: it is made of a row's own state, and a row's products are
+// the same whichever rows they are computed with.
 
 #include <algorithm>
 #include <cmath>
@@ -11,6 +11,17 @@
 #include "model/stack_depth.h"
 
 namespace strata {
+namespace {
+
+// In one order of summation whatever the batch.
+template <typename T>
+T Probability(const T* weight, T bias, const T* x, int64_t dim) {
+  T sum = 0;
+  for (int64_t d = 0; d < dim; ++d) sum += weight[d] * x[d];
+  return T(1) / (T(1) + std::exp(-(sum + bias)));
+}
+
+}  // namespace
 
 template <typename T>
 void LevelStep<T>::RunLayers(const Job& job, T* x, int64_t m, AttendRun attend) {
@@ -22,35 +33,37 @@ void LevelStep<T>::RunLayers(const Job& job, T* x, int64_t m, AttendRun attend) 
   const std::vector<T>& repeat = decoder ? w.dec_repeat : w.enc_repeat;
   const HaltingWeights<T>& halt = decoder ? w.dec_halt : w.enc_halt;
   const bool halts = !halt.weight.empty();
+  const bool leaves = decoder && level_config(l).exits > 0;
   const int own = static_cast<int>(layers.size());
   const int runs = level_config(l).repeats * own;
-  BeginDepth(l, m, halts);
+  BeginDepth(l, m, halts || leaves);
   for (int i = 0; i < runs; ++i) {
     const LayerWeights<T>& layer = layers[i % own];
     if (i % own == 0) AddRepeat(l, repeat, i / own, x, m);
     ProjectQkv(l, layer, x, m);
     const bool last = decoder && i + 1 == runs;
     attend(i, last);
-    if (!halts) {
+    if (!halts && !leaves) {
       if (last) KeepWanted(l);
       ProjectOut(l, layer, x, last ? s.wanted : m);
       continue;
     }
     if (last) StopUnwanted(l);
     ProjectGoing(l, layer, x);
-    if ((i + 1) % own == 0) HaltItems(l, halt, i + 1 == runs, x);
+    if (leaves) LetItemsLeave(l, i, x);
+    if (halts && (i + 1) % own == 0) HaltItems(l, halt, i + 1 == runs, x);
   }
-  if (!halts) return;
-  std::copy_n(s.depth.mean.data(), m * PaddedWidth(level_config(l).dim), x);
+  if (!halts && !leaves) return;
+  if (halts) std::copy_n(s.depth.mean.data(), m * PaddedWidth(level_config(l).dim), x);
   s.depth.all = true;
   if (decoder) KeepWanted(l);
 }
 
 template <typename T>
-void LevelStep<T>::BeginDepth(int l, int64_t m, bool halts) {
+void LevelStep<T>::BeginDepth(int l, int64_t m, bool stops) {
   GoingRows<T>& depth = scratch_[l].depth;
-  depth.all = !halts;
-  if (!halts) return;
+  depth.all = !stops;
+  if (!stops) return;
   depth.count = m;
   std::fill_n(depth.going.data(), m, uint8_t{1});
   std::fill_n(depth.spent.data(), m, T(0));
@@ -121,9 +134,7 @@ void LevelStep<T>::HaltItems(int l, const HaltingWeights<T>& halt, bool last,
   for (int64_t i = 0; i < depth.count; ++i) {
     const int64_t row = depth.rows.data()[i];
     const T* state = x + row * width;
-    T sum = 0;  // one order of summation whatever the batch
-    for (int64_t d = 0; d < dim; ++d) sum += halt.weight[d] * state[d];
-    const T p = T(1) / (T(1) + std::exp(-(sum + halt.bias)));
+    const T p = Probability(halt.weight.data(), halt.bias, state, dim);
     T& spent = depth.spent.data()[row];
     const bool halts = last || spent + p > T(1 - kHaltingEpsilon);
     const T share = halts ? T(1) - spent : p;
@@ -131,6 +142,22 @@ void LevelStep<T>::HaltItems(int l, const HaltingWeights<T>& halt, bool last,
     for (int64_t d = 0; d < dim; ++d) mean[d] += share * state[d];
     spent += p;
     if (halts) depth.Stop(row);
+  }
+  depth.Count();
+}
+
+template <typename T>
+void LevelStep<T>::LetItemsLeave(int l, int run, const T* x) {
+  GoingRows<T>& depth = scratch_[l].depth;
+  const ExitWeights<T>& exits = model_->weights().levels[l].dec_exit;
+  const int64_t dim = level_config(l).dim;
+  const int64_t head = run + 1 - level_config(l).exits;
+  if (head < 0 || head >= ExitRows(level_config(l))) return;
+  for (int64_t i = 0; i < depth.count; ++i) {
+    const int64_t row = depth.rows.data()[i];
+    const T p = Probability(exits.weight.data() + head * dim, exits.bias[head],
+                            x + row * PaddedWidth(dim), dim);
+    if (p > exits.threshold) depth.Stop(row);
   }
   depth.Count();
 }

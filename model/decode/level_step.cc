@@ -90,7 +90,7 @@ absl::Status LevelStep<T>::Reserve() {
          s.rope.Reserve(n * model_->rope(l).width()) &&
          s.units_x.Reserve(unit_rows * dim) &&
          s.bridge.Reserve(s.units() * PaddedWidth(BridgeRows(level) * level.dim)) &&
-         s.depth.Reserve(level.ponder > 0 ? n : 0, dim);
+         s.depth.Reserve(level.ponder > 0 || level.exits > 0 ? n : 0, dim);
     for (const LevelRow<CpuSequence<T>>& row : s.rows) {
       for (const Stack stack : {Stack::kEncoder, Stack::kDecoder}) {
         longest = std::max(longest, row.sequence->Cache(l, stack, 0).slots);

@@ -130,12 +130,14 @@ class LevelStep {
   // What the wanted contexts need of a decoder moves to the front.
   using AttendRun = absl::FunctionRef<void(int run, bool wanted_only)>;
   void RunLayers(const Job& job, T* x, int64_t m, AttendRun attend);
-  void BeginDepth(int l, int64_t m, bool halts);
+  void BeginDepth(int l, int64_t m, bool stops);
   // `rows`: empty, or a vector for each repeat.
   void AddRepeat(int l, const std::vector<T>& rows, int repeat, T* x, int64_t m);
   void StopUnwanted(int l);
   void ProjectGoing(int l, const LayerWeights<T>& w, T* x);
   void HaltItems(int l, const HaltingWeights<T>& halt, bool last, const T* x);
+  // `run`: the layer that they have passed.
+  void LetItemsLeave(int l, int run, const T* x);
   // What the rows asked for, of the wanted contexts of the byte level.
   void WriteHidden(absl::Span<const FeedRow<T>> rows);
   void WriteLogits(absl::Span<const FeedRow<T>> rows);

@@ -13,9 +13,9 @@ absl::StatusOr<std::shared_ptr<const LoadedModel>> LoadCpuModel(
       [types = options](const VersionFiles& files) mutable
           -> absl::StatusOr<std::shared_ptr<const LoadedModel>> {
         if (types.fastest_weights) types.weights = FastestWeights(files.config);
-        return CpuModel<float>::Create(files.config, files.weights->tensors(),
-                                       types);
-      });
+        return CpuModel<float>::Create(files.config, files.tensors, types);
+      },
+      options.early_exit);
 }
 
 }  // namespace strata

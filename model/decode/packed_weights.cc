@@ -203,6 +203,18 @@ HaltingWeights<T> TakeHalting(Taker<T>* take, const LevelConfig& level,
 }
 
 template <typename T>
+ExitWeights<T> TakeExits(Taker<T>* take, const LevelConfig& level,
+                         const std::string& at) {
+  ExitWeights<T> out;
+  if (level.exits == 0) return out;
+  out.weight = take->Take(at + "exit.weight", {ExitRows(level), level.dim});
+  out.bias = take->Take(at + "exit.bias", {ExitRows(level)});
+  const std::vector<T> threshold = take->Take(at + "exit.threshold", {1});
+  if (!threshold.empty()) out.threshold = threshold[0];
+  return out;
+}
+
+template <typename T>
 std::vector<LayerWeights<T>> TakeLayers(Taker<T>* take, const LevelConfig& level,
                                         const std::string& at, int layers,
                                         Scope scope) {
@@ -271,6 +283,7 @@ LevelWeights<T> TakeLevel(Taker<T>* take, const ModelConfig& config, int l) {
   out.dec_repeat = TakeRepeat(take, level, p + "dec.", level.dec_layers);
   out.enc_halt = TakeHalting(take, level, p + "enc.", level.enc_layers);
   out.dec_halt = TakeHalting(take, level, p + "dec.", level.dec_layers);
+  out.dec_exit = TakeExits(take, level, p + "dec.");
   out.position = TakePosition(take, p, LevelPositionTensors(level));
   if (l + 1 == static_cast<int>(config.levels.size())) return out;
   const int64_t up = config.levels[l + 1].dim;

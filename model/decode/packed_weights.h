@@ -56,6 +56,14 @@ struct HaltingWeights {
   T bias = 0;
 };
 
+// Of a decoder that items may leave early (model/nn/exit_heads.h); else empty.
+template <typename T>
+struct ExitWeights {
+  std::vector<T> weight;  // [ExitRows][dim]
+  std::vector<T> bias;    // [ExitRows]
+  T threshold = 1;
+};
+
 // Of a bridge that attends (model/nn/bridge_attention.h); else empty.
 template <typename T>
 struct BridgeAttentionWeights {
@@ -70,6 +78,7 @@ struct LevelWeights {
   std::vector<LayerWeights<T>> enc, dec;  // run i has those of i % size
   std::vector<T> enc_repeat, dec_repeat;  // [RepeatRows][dim]
   HaltingWeights<T> enc_halt, dec_halt;
+  ExitWeights<T> dec_exit;
   std::vector<std::vector<T>> position;  // LevelPositionTensors
   // Below the top only; offset, query and kv of an attention pool.
   std::vector<T> pool_norm;

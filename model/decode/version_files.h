@@ -3,6 +3,7 @@
 // Thread-safe.
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -16,6 +17,7 @@ namespace strata {
 struct VersionFiles {
   ModelConfig config;  // valid
   std::unique_ptr<SafetensorsFile> weights;
+  std::map<std::string, TensorView> tensors;  // of `weights`, to decode with
 };
 
 // Makes a model of verified files. Exceptions: std::bad_alloc alone.
@@ -24,13 +26,13 @@ using ModelMaker =
         const VersionFiles&)>;
 
 // Verifies the manifest (every size and SHA-256) and config.json, opens
-// model.safetensors, and makes a model of them. The message of an error names
-// the folder.
+// model.safetensors, and makes a model of them; without `early_exit`, of which nobody
+// leaves early (model/nn/exit_heads.h). The message of an error names the folder.
 //   DATA_LOSS           a checksum differs or a file is malformed
 //   INVALID_ARGUMENT    the config does not describe a model
 //   NOT_FOUND           a file is missing
 //   RESOURCE_EXHAUSTED  no memory
 absl::StatusOr<std::shared_ptr<const LoadedModel>> LoadVersion(
-    const std::string& version_dir, const ModelMaker& make);
+    const std::string& version_dir, const ModelMaker& make, bool early_exit = true);
 
 }  // namespace strata

@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "model/nn/gru_gate.h"
 #include "model/nn/halting_unit.h"
+#include "model/stack_depth.h"
 
 namespace strata {
 namespace {
@@ -59,6 +60,8 @@ void InitParameters(uint64_t seed,
       entry.value().fill_(kGateBias);
     } else if (absl::EndsWith(entry.key(), "halt.bias")) {
       entry.value().fill_(kHaltingBias);
+    } else if (absl::EndsWith(entry.key(), "exit.threshold")) {
+      entry.value().fill_(kNoExit);
     } else if (absl::EndsWith(entry.key(), "router.weight")) {
       const auto one = at::eye(entry.value().size(1), entry.value().options());
       entry.value().copy_(at::cat({one, one}));

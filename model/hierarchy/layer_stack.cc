@@ -7,7 +7,7 @@
 namespace strata {
 
 LayerStackImpl::LayerStackImpl(const ModelConfig& config, int l, int layers,
-                               Scope scope)
+                               Scope scope, int exits)
     : layers_(layers), runs_(config.levels[l].repeats * layers) {
   const LevelConfig& level = config.levels[l];
   for (int i = 0; i < layers; ++i) {
@@ -17,6 +17,9 @@ LayerStackImpl::LayerStackImpl(const ModelConfig& config, int l, int layers,
                          scope == Scope::kTree ? TreeOf(level) : TreeShape(),
                          MakeScoreTermModule(level, scope, config.rope_theta),
                          level.gate)));
+  }
+  if (exits > 0) {
+    exit_ = register_module("exit", ExitHeads(level.dim, layers, exits));
   }
   const int64_t rows = RepeatRows(level, layers);
   if (rows == 0) return;

@@ -9,7 +9,8 @@
 // `repeat` [R, D] is learned: the paper's coordinate in depth, which there is a
 // sinusoid. What a position scheme adds, it adds once, before the first repeat. Where the
 // level's items halt (model/nn/halting_unit.h), each passes as many repeats as it needs:
-// one that has stopped keeps its state, and adds no further row of `repeat` to it.
+// one that has stopped keeps its state, and adds no further row of `repeat` to it; nor
+// does one that has left by an exit (model/nn/exit_heads.h) pass a further layer.
 // Thread-compatible.
 
 #include <torch/torch.h>
@@ -24,21 +25,24 @@ namespace strata {
 
 class LayerStackImpl : public torch::nn::Module {
  public:
-  // Of level l, with so many `layers` of its own.
-  LayerStackImpl(const ModelConfig& config, int l, int layers, Scope scope);
+  // Of level l, with so many `layers` of its own. `exits`: as of LevelConfig.
+  LayerStackImpl(const ModelConfig& config, int l, int layers, Scope scope,
+                 int exits = 0);
 
   int runs() const { return runs_; }
   TransformerLayerImpl& layer(int run);
+  ExitHeads& exits() { return exit_; }  // empty where items leave none early
 
   // Through all runs: x = through(run, layer, x, depth), of which only the items that
   // go on need be computed. x [.., D]. `told`: null, or what became of the items.
   template <typename Through>
   torch::Tensor Run(torch::Tensor x, Through through, StackDepth* told = nullptr) {
-    ItemDepth depth(halt_.is_empty() ? nullptr : halt_.get());
+    ItemDepth depth(halt_.is_empty() ? nullptr : halt_.get(),
+                    exit_.is_empty() ? nullptr : exit_.get());
     for (int run = 0; run < runs_; ++run) {
       const auto entered = depth.Keep(x, Enter(run, x));
       x = depth.Keep(entered, through(run, layer(run), entered, depth));
-      if ((run + 1) % layers_ == 0) depth.AfterRepeat(x, run + 1 == runs_);
+      depth.AfterRun(run, (run + 1) % layers_ == 0, run + 1 == runs_, x);
     }
     if (told != nullptr) *told = depth.depth();
     return depth.Output(x);
@@ -51,6 +55,7 @@ class LayerStackImpl : public torch::nn::Module {
   int runs_;
   std::vector<TransformerLayer> weights_;
   torch::Tensor repeat_;  // [R, D]; undefined where there is one repeat
+  ExitHeads exit_{nullptr};
   HaltingUnit halt_{nullptr};  // empty where every item passes all repeats
 };
 TORCH_MODULE(LayerStack);

@@ -30,7 +30,7 @@ LevelImpl::LevelImpl(const ModelConfig& config, int l, ShadowFaults faults)
       enc_(register_module("enc", LayerStack(config, l, config_.enc_layers,
                                              config_.enc_scope))),
       dec_(register_module("dec", LayerStack(config, l, config_.dec_layers,
-                                             config_.dec_scope))),
+                                             config_.dec_scope, config_.exits))),
       norm_(register_module("norm", RmsNorm(config_.dim))) {
   if (!LevelPositionTensors(config_).empty()) {
     position_ = register_module("position",

@@ -137,9 +137,9 @@ void AddNodes(const TreeShape& tree, std::vector<AttendedKey>* keys) {
 }
 
 // Of one row.
-std::vector<int32_t> DepthsOf(const StackDepth& depth, int layers) {
-  if (!depth.repeats.defined()) return {};
-  const auto passed = (depth.repeats * layers).to(torch::kInt).cpu().contiguous();
+std::vector<int32_t> DepthsOf(const StackDepth& depth) {
+  if (!depth.layers.defined()) return {};
+  const auto passed = depth.layers.to(torch::kInt).cpu().contiguous();
   const int32_t* values = passed.const_data_ptr<int32_t>();
   return {values, values + passed.numel()};
 }
@@ -162,7 +162,7 @@ InspectedStack MakeStack(const LevelConfig& level, const LevelItems& items,
       encoder ? EncoderPositions(items) : DecoderPositions(level, items);
   stack.positions = static_cast<int64_t>(stack.keys.size());
   if (stack.scope == Scope::kTree) AddNodes(TreeOf(level), &stack.keys);
-  stack.depths = DepthsOf(depth, encoder ? level.enc_layers : level.dec_layers);
+  stack.depths = DepthsOf(depth);
   for (auto& [layer, watch] : *watches) watch.TakeInto(&stack.maps);
   for (AttentionMap& map : stack.maps) EmptyStopped(stack.depths, &map);
   std::stable_sort(stack.maps.begin(), stack.maps.end(),

@@ -106,16 +106,14 @@ class EvalRows {
 
 }  // namespace
 
-absl::StatusOr<TrainEval> Evaluate(HierarchicalTransformer& model,
-                                   absl::Span<const Document> held_out,
-                                   const EvalOptions& options,
-                                   const std::function<absl::Status()>& poll) {
+absl::Status ForHeldOutBatches(
+    HierarchicalTransformer& model, absl::Span<const Document> held_out,
+    const EvalOptions& options, const std::function<absl::Status()>& poll,
+    const std::function<absl::Status(const Batch&, SegmentMemory*)>& each) {
   BatcherOptions fixed = options.batcher;
   fixed.shuffle = false;
   fixed.shift_cuts = false;
   EvalRows source(model, held_out, options.max_items, options.rows, fixed);
-  Sums sums;
-  sums.ngram.resize(model->config().ngram_heads);
   int64_t left = options.max_items;
   model->eval();
   absl::Status status;
@@ -124,10 +122,23 @@ absl::StatusOr<TrainEval> Evaluate(HierarchicalTransformer& model,
     if (!status.ok()) break;
     const Batch batch = source.Next(left);
     left -= batch.real_items;
-    status = AddBatch(model, batch, *options.tokenizer, source.memory(), &sums);
+    status = each(batch, source.memory());
   }
   model->train();
-  STRATA_RETURN_IF_ERROR(status);
+  return status;
+}
+
+absl::StatusOr<TrainEval> Evaluate(HierarchicalTransformer& model,
+                                   absl::Span<const Document> held_out,
+                                   const EvalOptions& options,
+                                   const std::function<absl::Status()>& poll) {
+  Sums sums;
+  sums.ngram.resize(model->config().ngram_heads);
+  STRATA_RETURN_IF_ERROR(
+      ForHeldOutBatches(model, held_out, options, poll,
+                        [&](const Batch& batch, SegmentMemory* memory) {
+                          return AddBatch(model, batch, *options.tokenizer, memory, &sums);
+                        }));
   TrainEval eval;
   eval.items = sums.items;
   if (sums.items > 0) eval.loss = sums.nats / static_cast<double>(sums.items);

@@ -33,4 +33,11 @@ absl::StatusOr<TrainEval> Evaluate(HierarchicalTransformer& model,
                                    const EvalOptions& options,
                                    const std::function<absl::Status()>& poll);
 
+// What it runs over: `each` is told each batch in turn, with the memory that its rows
+// carry or null, and may end it; the model is in evaluation mode meanwhile.
+absl::Status ForHeldOutBatches(
+    HierarchicalTransformer& model, absl::Span<const Document> held_out,
+    const EvalOptions& options, const std::function<absl::Status()>& poll,
+    const std::function<absl::Status(const Batch&, SegmentMemory*)>& each);
+
 }  // namespace strata

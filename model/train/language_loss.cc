@@ -6,6 +6,7 @@
 #include "model/hierarchy/item_loss.h"
 #include "model/items.h"
 #include "model/nn/adaptive_span.h"
+#include "model/train/exit_loss.h"
 
 namespace strata {
 namespace {
@@ -49,10 +50,12 @@ TaskLoss LanguageLossSums(HierarchicalTransformer model,
   const BlockTerm& block = terms.block;
   const bool routed = bytes.block_rule == BlockRule::kRouter;
   const bool ponders = Ponders(model->config());
+  const bool leaves = bytes.exits > 0;
+  const ShutExits all_pass(model);
   std::vector<LevelActivations> levels;
   const auto contexts =
       RowContexts(model, rows, memory,
-                  block.weight > 0 || routed || ponders ? &levels : nullptr);
+                  block.weight > 0 || routed || ponders || leaves ? &levels : nullptr);
   const auto loss_of = [&](int head) {
     return HeadLossSum(model, contexts, rows.items, rows.trained, rows.segments,
                        head);
@@ -60,6 +63,10 @@ TaskLoss LanguageLossSums(HierarchicalTransformer model,
   TaskLoss sums;
   sums.reported = loss_of(0);
   sums.minimised = sums.reported;
+  if (leaves) {
+    const ExitLoss exits = ExitLossSums(model, levels[0].dec_depth.states, rows);
+    sums.minimised = exits.layers + exits.judges;
+  }
   const int heads = terms.ngram_weight > 0 ? model->config().ngram_heads : 0;
   for (int head = 1; head <= heads; ++head) {
     sums.minimised = sums.minimised + terms.ngram_weight * loss_of(head);

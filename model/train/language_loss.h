@@ -7,6 +7,9 @@
 //             + span_weight * items * mean z           where heads learn their spans
 //             + items * sum over levels of ponder * their cost    where items halt
 //
+// Where items may leave early, `loss` is that of all layers that they may leave after, and
+// of their judges (model/train/exit_loss.h).
+//
 // Each is a sum over the items that are learnt (model/hierarchy/item_loss.h,
 // model/train/block_prediction.h, RatioLoss of model/nn/router.h, MeanSpan of
 // model/nn/adaptive_span.h); the cost is the mean of `ponder` (model/nn/halting_unit.h)

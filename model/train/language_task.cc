@@ -3,11 +3,15 @@
 #include <algorithm>
 
 #include "absl/strings/str_format.h"
+#include "model/base/log.h"
+#include "model/base/status_macros.h"
 #include "model/hierarchy/weights.h"
 #include "model/segment_rule.h"
+#include "model/stack_depth.h"
 #include "model/train/batch_tensors.h"
 #include "model/train/batcher.h"
 #include "model/train/evaluate.h"
+#include "model/train/exit_threshold.h"
 #include "model/train/lane_batcher.h"
 #include "model/train/language_loss.h"
 #include "model/train/leak_probe.h"
@@ -99,18 +103,14 @@ double LanguageTask::items_per_byte() const {
 
 absl::StatusOr<TrainEval> LanguageTask::Evaluate(
     const std::function<absl::Status()>& poll) {
-  EvalOptions options;
-  options.max_items = run_.spec.eval_max_items;
-  options.rows = run_.rows_at_once();
-  options.tokenizer = model_->tokenizer.get();
-  options.batcher = TrainBatches(run_, *model_, false);
-  return strata::Evaluate(model_->model, data_.held_out, options, poll);
+  return strata::Evaluate(model_->model, data_.held_out, HeldOut(), poll);
 }
 
 // A result too good to be true is published all the same: the text may repeat
 // itself. One that sees the future is not.
 absl::Status LanguageTask::CheckResult(const TrainEval& eval,
                                        TrainObserver* observer) {
+  STRATA_RETURN_IF_ERROR(OpenExits(observer));
   const double floor = LossFloorBitsPerByte(ParameterCount(model_->config));
   if (eval.items > 0 && eval.bits_per_byte < floor) {
     observer->OnWarning(
@@ -122,6 +122,41 @@ absl::Status LanguageTask::CheckResult(const TrainEval& eval,
   return ProbeForLeaks(model_->model);
 }
 
+EvalOptions LanguageTask::HeldOut() const {
+  EvalOptions options;
+  options.max_items = run_.spec.eval_max_items;
+  options.rows = run_.rows_at_once();
+  options.tokenizer = model_->tokenizer.get();
+  options.batcher = TrainBatches(run_, *model_, false);
+  return options;
+}
+
+// What is published may leave early; what was trained and evaluated did not.
+absl::Status LanguageTask::OpenExits(TrainObserver* observer) {
+  if (model_->config.levels[0].exits == 0) return absl::OkStatus();
+  const auto poll = [&]() -> absl::Status {
+    return observer->Poll() == TrainObserver::Signal::kContinue
+               ? absl::OkStatus()
+               : absl::AbortedError("stopped while calibrating exits");
+  };
+  STRATA_ASSIGN_OR_RETURN(
+      const ExitThreshold found,
+      FindExitThreshold(model_->model, data_.held_out, HeldOut(), poll));
+  if (found.threshold >= kNoExit) {
+    observer->OnWarning(
+        "NO_EARLY_EXIT",
+        absl::StrFormat("no item of this model leaves early: on %d held-out rows no "
+                        "threshold kept its cost below %g nats an item",
+                        found.rows, model_->config.levels[0].exit_tolerance));
+    return absl::OkStatus();
+  }
+  Log(Severity::kInfo, absl::StrFormat(
+      "exits: threshold %.2f, %.2f of %d layers, %+.4f nats an item on %d held-out rows",
+      found.threshold, found.layers, model_->config.levels[0].dec_layers, found.cost,
+      found.rows));
+  return absl::OkStatus();
+}
+
 std::vector<NamedParameter> LanguageTask::TrainingWeights() {
   return predictor_ ? Weights(*predictor_) : std::vector<NamedParameter>();
 }
@@ -129,7 +164,11 @@ std::vector<NamedParameter> LanguageTask::TrainingWeights() {
 absl::Status LanguageTask::ResetWeights() {
   if (predictor_) predictor_->Reset();
   if (memory_) memory_->Clear();
-  return strata::ResetWeights(run_, model_);
+  STRATA_RETURN_IF_ERROR(strata::ResetWeights(run_, model_));
+  // That of the base is of other weights than these will be.
+  ExitHeads& exits = model_->model->level(0).decoder().exits();
+  if (!exits.is_empty()) exits->SetThreshold(kNoExit);
+  return absl::OkStatus();
 }
 
 absl::Status LanguageTask::SaveWeights(const std::string& path) const {

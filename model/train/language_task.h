@@ -11,6 +11,7 @@
 
 #include "model/hierarchy/segment_memory.h"
 #include "model/train/block_prediction.h"
+#include "model/train/evaluate.h"
 #include "model/train/model_source.h"
 #include "model/train/row_source.h"
 #include "model/train/split.h"
@@ -46,6 +47,9 @@ class LanguageTask final : public TrainTask {
   std::string tokenizer_file() const override { return model_->tokenizer->file(); }
 
  private:
+  EvalOptions HeldOut() const;
+  absl::Status OpenExits(TrainObserver* observer);
+
   const TrainRun& run_;
   const DataSplit& data_;
   TrainedModel* const model_;

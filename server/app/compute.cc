@@ -103,11 +103,12 @@ absl::StatusOr<Compute> PlanCompute(const Flags& flags) {
   if (!types.fastest_weights) {
     STRATA_ASSIGN_OR_RETURN(types.weights, ParseWeightType(flags.dtype));
   }
+  types.early_exit = flags.early_exit == "on";
   const auto on_cpu = [types](const std::string& dir) {
     return LoadCpuModel(dir, types);
   };
   compute.loader =
-      devices.empty() ? ModelLoader(on_cpu) : TensorModelLoader(devices);
+      devices.empty() ? ModelLoader(on_cpu) : TensorModelLoader(devices, types.early_exit);
   compute.classifier_loader = DocumentLoader(engine.threads_per_worker);
   compute.inspector_loader = TorchInspectorLoader(engine.threads_per_worker);
   compute.neighbours_loader = [most = flags.datastore_memory](

@@ -58,6 +58,10 @@ const std::vector<Flag>& Table() {
        "Of keys and values in the states of the CPU executor: 16 bits take half of the "
        "memory, and of the time to read them. fp16 is the more exact one; levels whose "
        "positions scale keys (xpos) have bf16 in its place."},
+      {"early-exit", Choice{&F::early_exit, "on, off"}, "on", "on or off",
+       "Whether the bytes of models with `exits` may leave the decoder where the "
+       "threshold that was found when they were trained lets them; off: all pass all "
+       "layers."},
       {"workers", Count{&F::workers, 1, 256}, "1", "count",
        "Workers on the CPU, each stepping a batch of its own; a CUDA device has one."},
       {"threads", Count{&F::threads, 0, 1024}, "0", "threads a worker",

@@ -8,7 +8,7 @@
 // sum over levels of (2 N + 4 D keys layers) / S, with what pools, bridges and routers
 // multiply, and 2 V D for each head, where
 // `keys` are those that a query sees on average; of a level that repeats, N and layers
-// as often as they run, also where items may halt sooner. prefill_flops_per_byte: without what only the logits of a byte
+// as often as they run, also where items may halt or leave sooner. prefill_flops_per_byte: without what only the logits of a byte
 // need, which a prompt's bytes but the last have no use for. weights_per_byte: what decoding reads for each byte, in values:
 // sum over levels of N / S, and the head.
 

@@ -165,6 +165,8 @@ ModelConfig RandomConfig(uint64_t seed) {
       if (level.repeats > 1 && draw.In(0, 1) == 1) level.ponder = 0.1;
       level.gate = draw.Of({GateKind::kResidual, GateKind::kResidual, GateKind::kGru});
     }
+    LevelConfig& bytes = config.levels[0];
+    if (bytes.repeats == 1 && bytes.dec_layers == 2) bytes.exits = draw.In(0, 1);
     const bool fixed = config.levels[0].block_rule == BlockRule::kFixed;
     if (draw.In(0, 3) == 0 && fixed) CarryMemory(&draw, &config);
     if (ValidateModelConfig(config).ok()) return config;

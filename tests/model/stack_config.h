@@ -1,7 +1,7 @@
 #pragma once
 // Small models of what a stack of layers has beside its layers, for the suites of both
-// definitions: repeats, repeats of which items take as many as they need, and gates in
-// place of residual sums. In encoders that look
+// definitions: repeats, repeats of which items take as many as they need, layers that items
+// may leave early, and gates in place of residual sums. In encoders that look
 // ahead and that do not, in decoders of every level, with what a position scheme adds
 // at an entrance; and in a tree below a full scope.
 
@@ -49,7 +49,8 @@ inline std::vector<LevelConfig> StackTreeLevels() {
 
 // Names of the models.
 inline std::vector<std::string> StackConfigNames() {
-  return {"repeats", "repeats-tree", "gates", "gates-tree", "halting", "halting-tree"};
+  return {"repeats", "repeats-tree", "gates", "gates-tree", "halting", "halting-tree",
+          "exits", "exits-tree"};
 }
 
 // Those in which every item passes all layers.
@@ -60,12 +61,17 @@ inline std::vector<std::string> FullDepthStackConfigNames() {
 inline ModelConfig StackConfig(const std::string& name) {
   const bool gates = name.find("gates") != std::string::npos;
   const bool halting = name.find("halting") != std::string::npos;
+  const bool exits = name.find("exits") != std::string::npos;
   const bool tree = name.find("tree") != std::string::npos;
   ModelConfig config;
   config.architecture = name;
   config.max_context = 4096;
   config.levels = tree ? StackTreeLevels() : StackLevels();
-  int repeats = gates ? 1 : 3;
+  if (exits) {
+    config.levels[0].dec_layers = 4;
+    config.levels[0].exits = 1;
+  }
+  int repeats = gates || exits ? 1 : 3;
   for (LevelConfig& level : config.levels) {
     level.repeats = repeats;
     repeats = halting ? 4 : 2;  // gates and repeats above the byte level

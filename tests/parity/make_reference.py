@@ -19,7 +19,7 @@ import numpy as np
 
 from reference_configs import (CONFIGS, NGRAM_HEADS, NGRAM_WEIGHT, VOCAB, items, mix,
                                trained, weights)
-from reference_depth import Halting
+from reference_depth import Exits, Halting, exit_loss
 from reference_means import run_means, visible_items_and_means
 from reference_positions import entrance, positioned_scores, rotate
 from reference_segments import segment_loss
@@ -160,23 +160,27 @@ def layer(w, prefix, x, c, scope):
     return enter(w, c, prefix + "ff_gate.", x, y @ w[prefix + "ff.down.weight"].T)
 
 
-def stack(w, c, l, name, x, seen=None):
+def stack(w, c, l, name, x, seen):
     prefix, repeats = f"level.{l}.{name}.", c.get("repeats", 1)
     if not c[name + "_layers"]:
         return x
     x = entrance(w, c, l, x)
     depth = Halting(w, prefix, x) if c.get("ponder", 0) else None
+    exits = Exits(w, prefix, c, x, seen) if name == "dec" and c.get("exits") else None
     for repeat in range(repeats):
-        def kept(new, old, on=depth and depth.on):
+        def kept(new, old):
+            on = depth.on if depth else exits.on if exits else None
             return new if on is None else jnp.where(on[..., None], new, old)
 
         if repeats > 1:
             x = kept(x + w[prefix + "repeat"][repeat], x)
         for i in range(c[name + "_layers"]):
             x = kept(layer(w, f"{prefix}{i}.", x, c, c[name + "_scope"]), x)
+            if exits:
+                exits.after(i, x)
         if depth:
             depth.after(x, repeat + 1 == repeats)
-    if depth and seen is not None:
+    if depth:
         cost = c["ponder"] * jnp.mean(depth.cost)
         seen["ponder"] = seen.get("ponder", 0) + cost
     return depth.out if depth else x
@@ -208,7 +212,7 @@ def cuts_of(w, levels, x):
     """None where blocks are fixed."""
     rule = levels[0].get("block_rule")
     if rule == "router":
-        h = stack(w, levels[0], 0, "enc", w["embedding.weight"][x])
+        h = stack(w, levels[0], 0, "enc", w["embedding.weight"][x], {})
         return cut(levels[0], np.asarray(router_p(w, 0, h)) >= 0.5)
     return cut(levels[0], words_end(x)) if rule else None
 
@@ -292,8 +296,8 @@ def ngram_heads(w):
                for name in w)
 
 
-def forward(w, levels, x, cuts):
-    seen = {}
+def forward(w, levels, x, cuts, shut=False):
+    seen = {"states": []} if shut else {}
     c = contexts(w, levels, 0, w["embedding.weight"][x], seen, cuts)
     seen["logits"] = c @ w["head.weight"].T
     for i in range(ngram_heads(w)):
@@ -310,7 +314,7 @@ def loss(w, levels, x, mask, cuts):
     With a memory, of whole segments."""
     if levels[0].get("memory"):
         return segment_loss(sys.modules[__name__], w, levels, x, mask)
-    seen = forward(w, levels, x[:, :-1], cuts)
+    seen = forward(w, levels, x[:, :-1], cuts, shut=True)
     total = 0.0
     for head in range(ngram_heads(w) + 1):
         name = f"ngram.{head - 1}.logits" if head else "logits"
@@ -319,6 +323,11 @@ def loss(w, levels, x, mask, cuts):
         chosen = jnp.take_along_axis(log_p, x[:, head:, None], -1)[..., 0]
         total -= (NGRAM_WEIGHT if head else 1) * jnp.sum(chosen * mask[:, head:])
     total = total / mask.sum()
+    if levels[0].get("exits"):
+        def predict(state):
+            return norm(state, w["level.0.norm.weight"]) @ w["head.weight"].T
+
+        total = exit_loss(w, predict, levels[0]["exits"], seen["states"], x, mask)
     if levels[0].get("block_rule") == "router":
         total += RATIO_WEIGHT * ratio(w, levels[0], seen["level.0.h"], cuts[2])
     return total + seen.get("ponder", 0)

@@ -79,6 +79,8 @@ void FormulaWeights(torch::nn::Module* model) {
       values.data_ptr<double>()[k] =
           (Mix({index, k}) / 4294967296.0 - 0.5) * 0.9 +
           (absl::EndsWith(name, "norm.weight") ? 1.0 : 0.0);
+      // Some items leave early.
+      if (absl::EndsWith(name, "exit.threshold")) values.data_ptr<double>()[k] = 0.5;
     }
     parameter.copy_(values);
     ++index;

@@ -54,6 +54,10 @@ CONFIGS = {
               repeats=3, ponder=0.2),
         level(12, dec_scope="tree", leaf=2, summaries=2, tree_height=0, repeats=4,
               ponder=0.1)],
+    "exits": [
+        level(16, enc_layers=1, dec_layers=4, dec_scope="window", window=6, block=3,
+              exits=2),
+        level(12)],
     "gates": [
         level(16, enc_layers=1, dec_scope="window", window=6, block=3, gate="gru"),
         level(12, dec_layers=2, dec_scope="tree", leaf=2, summaries=2,
@@ -158,6 +162,10 @@ def shapes(levels, vocab, ngram_heads=0):
             found[p + "position.gain"] = (d,)
         if scheme == "learned":
             found[p + "position.rows"] = (span, d)
+        if c.get("exits", 0):
+            rows = c["dec_layers"] - c["exits"]
+            found |= {p + "dec.exit.weight": (rows, d), p + "dec.exit.bias": (rows,),
+                      p + "dec.exit.threshold": (1,)}
         for stack in ("enc", "dec"):
             if c.get("repeats", 1) > 1 and c[stack + "_layers"]:
                 found[f"{p}{stack}.repeat"] = (c["repeats"], d)
@@ -216,6 +224,8 @@ def weights(levels, vocab, ngram_heads=0):
         unit = np.array([mix(t, k) / 2**32 - 0.5
                          for k in range(int(np.prod(shape)))]).reshape(shape)
         made[name] = unit * 0.9 + (1.0 if name.endswith("norm.weight") else 0)
+        if name.endswith("exit.threshold"):
+            made[name] = np.full(shape, 0.5)
     return made
 
 

@@ -26,16 +26,18 @@ absl::StatusOr<std::vector<torch::Device>> ParseDevices(
 absl::StatusOr<std::shared_ptr<const LoadedModel>> MakeModel(
     const VersionFiles& files, const std::vector<std::string>& names) {
   STRATA_ASSIGN_OR_RETURN(const auto devices, ParseDevices(names));
-  return TensorModel::Create(files.config, files.weights->tensors(), devices);
+  return TensorModel::Create(files.config, files.tensors, devices);
 }
 
 }  // namespace
 
-ModelLoader TensorModelLoader(const std::vector<std::string>& devices) {
-  return [devices](const std::string& version_dir) {
-    return LoadVersion(version_dir, [&](const VersionFiles& files) {
-      return MakeModel(files, devices);
-    });
+ModelLoader TensorModelLoader(const std::vector<std::string>& devices,
+                              bool early_exit) {
+  return [devices, early_exit](const std::string& version_dir) {
+    return LoadVersion(
+        version_dir,
+        [&](const VersionFiles& files) { return MakeModel(files, devices); },
+        early_exit);
   };
 }
 

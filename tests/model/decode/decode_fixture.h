@@ -178,7 +178,7 @@ inline void ExpectLogits(const TypedConfig& typed, const Kernels<float>& kernels
   // other side.
   bool compares = typed.config.levels[0].block_rule == BlockRule::kRouter;
   for (const LevelConfig& level : typed.config.levels) {
-    compares = compares || level.ponder > 0;
+    compares = compares || level.ponder > 0 || level.exits > 0;
   }
   if (compares && (rounds_x || units > 1)) return;
   const double tolerance = units * FloatTolerance(want);

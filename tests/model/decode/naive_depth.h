@@ -1,6 +1,7 @@
 #pragma once
 // Items that stop before the last layer of a stack, item by item in doubles: halting
-// after a repeat (model/nn/halting_unit.h). Shares nothing with the executors.
+// after a repeat (model/nn/halting_unit.h), leaving after a layer (exit_heads.h). Shares
+// nothing with the executors.
 
 #include <cmath>
 #include <string>
@@ -21,6 +22,7 @@ class Depth {
   // x after run `run`. `at`: the names of the stack's tensors begin so.
   void AfterRun(int run, const TestWeights& weights, const std::string& at,
                 const Rows& x) {
+    Leave(run, weights, at, x);
     if (level_.ponder == 0 || (run + 1) % layers_ != 0) return;
     for (size_t i = 0; i < x.size(); ++i) {
       if (Stopped(i)) continue;
@@ -50,6 +52,19 @@ class Depth {
   }
 
  private:
+  void Leave(int run, const TestWeights& weights, const std::string& at, const Rows& x) {
+    const int head = run + 1 - level_.exits;
+    const bool decoder = at.find(".dec.") != std::string::npos;
+    if (!decoder || level_.exits == 0 || head < 0 || run + 1 >= layers_) return;
+    for (size_t i = 0; i < x.size(); ++i) {
+      double sum = weights.at(at + "exit.bias")[head];
+      for (size_t d = 0; d < x[i].size(); ++d) {
+        sum += weights.at(at + "exit.weight")[head * x[i].size() + d] * x[i][d];
+      }
+      if (1 / (1 + std::exp(-sum)) > weights.at(at + "exit.threshold")[0]) stopped_[i] = 1;
+    }
+  }
+
   struct State {
     double p;
     std::vector<double> x;

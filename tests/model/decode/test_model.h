@@ -28,7 +28,7 @@ class TestWeights {
   std::map<std::string, TensorView> Views(DType dtype) const;
   // As they are once an executor keeps its matrices in so many bits, computed here in
   // another way: 16, of which 8 are precision; or 8, whole numbers in [-127, 127] with a
-  // scale for each output. Routers, halting units, positions and embeddings are no such
+  // scale for each output. Routers, halting units, exits, positions and embeddings are no such
   // matrices.
   TestWeights Rounded(int bits) const;
 

@@ -28,7 +28,7 @@ bool IsMatrix(const std::string& name, const std::vector<int64_t>& shape) {
     return name.find(part) != std::string::npos;
   };
   return shape.size() == 2 && has(".weight") && !has("embedding") &&
-         !has("router") && !has("position") && !has("halt");
+         !has("router") && !has("position") && !has("halt") && !has("exit");
 }
 
 uint64_t HashName(const std::string& name) {
@@ -72,6 +72,12 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
       if (level.ponder == 0) continue;
       Add(at + stack + "halt.weight", {1, d}, 0, s / 2);
       Add(at + stack + "halt.bias", {1}, -0.5, 0.5);
+    }
+    if (level.exits > 0) {
+      const int64_t rows = level.dec_layers - level.exits;
+      Add(at + "dec.exit.weight", {rows, d}, 0, s / 2);
+      Add(at + "dec.exit.bias", {rows}, 0, 0.5);
+      Add(at + "dec.exit.threshold", {1}, 0.5, 0);
     }
     for (int i = 0; i < level.enc_layers + level.dec_layers; ++i) {
       const bool enc = i < level.enc_layers;

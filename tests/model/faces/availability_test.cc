@@ -11,7 +11,6 @@
 namespace strata {
 namespace {
 
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 using testing::kRandomConfigs;
@@ -200,20 +199,6 @@ TEST(Availability, AWindowedFlatModelReachesAsFarAsItsLayersAdd) {
       ASSERT_EQ(reach[t][j] != 0, j < t && t - j <= 31) << t << " " << j;
     }
   }
-}
-
-// Two repeats of a window of 16 see 31 bytes; an item that halts after one, 16.
-TEST(CheckAvailability, ItemsThatStopEarlyMustSeeTheDeclaredReach) {
-  ModelConfig config = Config({Top(Scope::kWindow, 1, 16)});
-  config.levels[0].repeats = 2;
-  config.reach = 31;
-  EXPECT_TRUE(CheckAvailability(config).ok()) << CheckAvailability(config);
-  config.levels[0].ponder = 0.1;
-  EXPECT_THAT(std::string(CheckAvailability(config).message()),
-              AllOf(StartsWith("blind spot"),
-                    HasSubstr("where items stop as early as they may")));
-  config.reach = 16;
-  EXPECT_TRUE(CheckAvailability(config).ok()) << CheckAvailability(config);
 }
 
 TEST(CheckAvailability, RefusesAMissingBlockShift) {

@@ -101,6 +101,8 @@ TEST(ModelConfigJson, EqualityLooksAtEveryField) {
       [](ModelConfig* c) { c->levels[0].bridge_window = 2; },
       [](ModelConfig* c) { c->levels[1].repeats = 2; },
       [](ModelConfig* c) { c->levels[1].ponder = 0.01; },
+      [](ModelConfig* c) { c->levels[0].exits = 1; },
+      [](ModelConfig* c) { c->levels[0].exit_tolerance = 0.02; },
       [](ModelConfig* c) { c->levels[1].gate = GateKind::kGru; },
       [](ModelConfig* c) {
         c->levels[0].position = FindPositionScheme("alibi");
@@ -241,12 +243,6 @@ TEST(ValidateModelConfig, NamesTheFieldTheValueAndTheLimit) {
          c->levels[1].repeats = 26;
        },
        "levels[1].repeats: is 26; must be in [1, 25]"},
-      {[](ModelConfig* c) { c->levels[0].ponder = 0.1; },
-       "levels[0].ponder: is 0.1; must be 0 where repeats is 1"},
-      {[](ModelConfig* c) { c->levels[1].ponder = -0.1; },
-       "levels[1].ponder: is -0.1; must be in [0, 1]"},
-      {[](ModelConfig* c) { c->levels[1].ponder = std::nan(""); },
-       "levels[1].ponder: is nan; must be in [0, 1]"},
       {[](ModelConfig* c) { c->levels[0].window = 0; },
        "levels[0].window: is 0; must be in [1"},
       {[](ModelConfig* c) { c->levels[0].block = 1; }, "levels[0].block: is 1"},
@@ -363,6 +359,12 @@ TEST(ParameterCount, MatchesAHandCount) {
   EXPECT_EQ(ParameterCount(config) - without_heads, 3 * 4 + 4 + 1);
   config.levels[0].ponder = 0;
   config.levels[0].repeats = 1;
+  config.levels[0].dec_layers = 3;
+  const int64_t three_layers = ParameterCount(config);
+  config.levels[0].exits = 1;  // two exits of a row and a bias, a threshold
+  EXPECT_EQ(ParameterCount(config) - three_layers, 2 * (4 + 1) + 1);
+  config.levels[0].exits = 0;
+  config.levels[0].dec_layers = 1;
   config.levels[0].gate = GateKind::kGru;  // W [12, 4], U [8, 4] and [4, 4], b; twice
   EXPECT_EQ(ParameterCount(config) - without_heads, 2 * (24 * 4 + 4));
   config.levels[0].gate = GateKind::kResidual;

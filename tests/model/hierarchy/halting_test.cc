@@ -48,7 +48,7 @@ class HaltingTest : public ::testing::TestWithParam<std::string> {
     std::vector<StackDepth> depths;
     for (const LevelActivations& level : levels) {
       for (const StackDepth& depth : {level.enc_depth, level.dec_depth}) {
-        if (depth.repeats.defined()) depths.push_back(depth);
+        if (depth.layers.defined()) depths.push_back(depth);
       }
     }
     return depths;
@@ -76,13 +76,12 @@ TEST_P(HaltingTest, ItemsOfOneTextPassDifferentNumbersOfRepeats) {
   SetBias(-0.5);
   int64_t least = 100, most = 0;
   for (const StackDepth& depth : Depths()) {
-    least = std::min(least, depth.repeats.min().item<int64_t>());
-    most = std::max(most, depth.repeats.max().item<int64_t>());
+    least = std::min(least, depth.layers.min().item<int64_t>());
+    most = std::max(most, depth.layers.max().item<int64_t>());
     EXPECT_GE(least, 1);
-    // Repeats, and what is left: a share of one.
-    const auto rest = depth.ponder - depth.repeats;
-    EXPECT_GE(rest.min().item<double>(), 0);
-    EXPECT_LE(rest.max().item<double>(), 1);
+    // Repeats, of at least a layer each, and what is left: a share of one.
+    EXPECT_GE(depth.ponder.min().item<double>(), 1);
+    EXPECT_LE((depth.ponder - depth.layers).max().item<double>(), 1);
   }
   EXPECT_LT(least, most);
 }

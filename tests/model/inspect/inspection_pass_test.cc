@@ -319,12 +319,16 @@ TEST(InspectionTest, RepeatsAreLayersOfTheirOwn) {
 
 // How far each position went, and that it attended to nothing beyond.
 TEST(InspectionTest, PositionsThatStopAreToldOf) {
-  for (const char* name : {"halting", "halting-tree"}) {
+  for (const char* name : {"halting", "halting-tree", "exits", "exits-tree"}) {
     const ModelConfig config = TestedConfig(name);
-    const auto pass = InspectPass(Model(config), Fed(), Everything(config), kTopK);
+    HierarchicalTransformer model = Model(config);
+    ExitHeads& exits = model->level(0).decoder().exits();
+    if (!exits.is_empty()) exits->SetThreshold(0.5);
+    const auto pass = InspectPass(model, Fed(), Everything(config), kTopK);
     int64_t stopped = 0;
     for (const InspectedLevel& level : pass.inspection.levels) {
       for (const InspectedStack& stack : level.stacks) {
+        if (config.levels[0].exits > 0 && stack.depths.empty()) continue;
         ASSERT_EQ(static_cast<int64_t>(stack.depths.size()), stack.positions);
         for (int64_t i = 0; i < stack.positions; ++i) {
           EXPECT_GE(stack.depths[i], 1);
