@@ -15,8 +15,8 @@
 namespace strata {
 namespace {
 
-// Most bytes a declared reach may ask the pass to walk. Where some layer is
-// full, far less is enough whatever the reach (see BytesToExamine).
+// Most bytes a declared reach may ask the pass to walk. Where some layer is full, far
+// less is enough whatever the reach (see BytesToExamine).
 constexpr int64_t kMaxExaminedBytes = 1 << 12;
 // Of all that has to be seen in one walk: its cost grows with the square.
 constexpr int64_t kMaxWalkedBytes = 1 << 13;
@@ -386,16 +386,15 @@ absl::Status CheckOneDepth(const ModelConfig& config, ShadowFaults faults) {
 
 }  // namespace
 
-// An item that stops early sees less, one that does not sees more: neither may be
-// blind, nor may the deepest leak.
+// An item that stops early sees less than others: it may be no more blind than they.
 absl::Status CheckAvailability(const ModelConfig& config, ShadowFaults faults) {
   STRATA_RETURN_IF_ERROR(CheckOneDepth(config, faults));
   const ModelConfig shallowest = Shallowest(config);
   if (shallowest == config) return absl::OkStatus();
-  const absl::Status status = CheckOneDepth(shallowest, faults);
+  const auto status = CheckOneDepth(shallowest, faults);
   if (status.ok()) return status;
-  return absl::InvalidArgumentError(absl::StrCat(
-      status.message(), ", where items stop as early as they may"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(status.message(), ", where items stop as early as they may"));
 }
 
 }  // namespace strata

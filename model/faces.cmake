@@ -19,6 +19,7 @@ strata_library(strata_model
     manifest.cc
     model_config.cc
     model_config_json.cc
+    parameter_count.cc
     neighbours.cc
     position_alibi.cc
     position_scheme.cc

@@ -10,7 +10,9 @@
 #include "absl/types/span.h"
 #include "model/chat_template.h"
 #include "model/hierarchy/hierarchical_transformer.h"
+#include "model/hierarchy/segment_memory.h"
 #include "model/tokenizer.h"
+#include "model/train/batcher.h"
 #include "model/train/row_source.h"
 #include "model/trainer.h"
 

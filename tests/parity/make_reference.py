@@ -374,27 +374,25 @@ def digest(x):
 def main():
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = sys.argv[2:] or list(CONFIGS)
-    for name, levels in ((name, CONFIGS[name]) for name in wanted):
+    for name in sys.argv[2:] or list(CONFIGS):
+        levels = CONFIGS[name]
         vocab, heads = VOCAB.get(name, 16), NGRAM_HEADS.get(name, 0)
         w, x, mask = weights(levels, vocab, heads), items(1, vocab), trained()
         value, gradient = jax.value_and_grad(loss)(
             w, levels, x, mask, cuts_of(w, levels, x[:, :-1]))
         norms, after = train(levels, vocab, heads, 10)
         result = {
-            "vocab": vocab,
-            **({"ngram_heads": heads} if heads else {}),
+            "vocab": vocab, **({"ngram_heads": heads} if heads else {}),
             "levels": levels,
             "activations": {k: digest(v) for k, v in forward(
                 w, levels, x, cuts_of(w, levels, x)).items() if k != "ponder"},
             "loss": float(f"{value:.12g}"),
             "gradients": {k: digest(v) for k, v in gradient.items()},
             "norms": [float(f"{v:.9g}") for v in norms],
-            "after_1": {k: digest(v) for k, v in after[1].items()},
-            "after_10": {k: digest(v) for k, v in after[10].items()},
+            **{f"after_{n}": {k: digest(v) for k, v in after[n].items()} for n in (1, 10)},
         }
-        text = json.dumps(result, separators=(",", ":")).replace('},"', '},\n"')
-        (folder / f"{name}.json").write_text(text + "\n")
+        text = json.dumps(result, separators=(",", ":")).replace('},"', '},\n"') + "\n"
+        (folder / f"{name}.json").write_text(text)
         print(name, "loss", value, "norms", norms[0], norms[-1], len(text))
 
 
