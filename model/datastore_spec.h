@@ -31,6 +31,8 @@ struct DatastoreSpec {
 
 // Of "auto": so many are looked at in less than a millisecond.
 inline constexpr int64_t kExactEntries = 16384;
+// Of "exact", at most: a search is some 16 times as long then, and a stream waits for it.
+inline constexpr int64_t kMostExactEntries = 16 * kExactEntries;
 inline constexpr char kIndexAuto[] = "auto";
 inline constexpr char kIndexExact[] = "exact";
 inline constexpr char kIndexGraph[] = "graph";

@@ -53,8 +53,12 @@ void Penalise(absl::Span<const Item> recent, const SamplingParams& params,
   for (const Item item : once) {
     if (item < 0 || item >= vocab) continue;
     float& logit = (*logits)[item];
-    logit = static_cast<float>(logit > 0 ? logit / params.repetition_penalty
-                                         : logit * params.repetition_penalty);
+    constexpr double kMost = std::numeric_limits<float>::max();
+    const double weighed = logit > 0 ? logit / params.repetition_penalty
+                                     : logit * params.repetition_penalty;
+    if (logit > kMinusInf) {
+      logit = static_cast<float>(std::clamp(weighed, -kMost, kMost));
+    }
   }
 }
 

@@ -121,6 +121,11 @@ absl::StatusOr<std::shared_ptr<const Neighbours>> LoadDatastore(
     return Lost(version_dir, absl::StrCat("the datastore has ", index->size(),
                                           " entries, not ", info->entries));
   }
+  if (index->largest_item() >= config.vocab) {
+    return Lost(version_dir, absl::StrCat("the datastore holds item ",
+                                          index->largest_item(), "; the model has ",
+                                          config.vocab));
+  }
   return std::make_shared<const Datastore>(*info, std::move(index));
 }
 

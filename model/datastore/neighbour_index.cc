@@ -6,14 +6,19 @@
 #include <hnswlib/hnswlib.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <new>
 #include <stdexcept>
+#include <string>
 #include <system_error>
 #include <type_traits>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/random.h"
 #include "model/base/status_macros.h"
@@ -53,16 +58,23 @@ hnswlib::labeltype LabelOf(int64_t entry, Item next) {
          static_cast<hnswlib::labeltype>(next);
 }
 
-// The library throws std::bad_alloc, and std::runtime_error for the same.
+// The library throws std::bad_alloc, std::runtime_error for the same, and for what it
+// finds wrong.
 template <typename F>
 absl::Status Guarded(F&& function) {
+  std::string what;
+  bool no_memory = true;
   try {
     function();
     return absl::OkStatus();
+  } catch (const std::bad_alloc& error) {
+    what = error.what();
   } catch (const std::exception& error) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("datastore: ", error.what()));
+    what = error.what();
+    no_memory = absl::StrContains(absl::AsciiStrToLower(what), "memory");
   }
+  const std::string message = absl::StrCat("datastore: ", what);
+  return no_memory ? absl::ResourceExhaustedError(message) : absl::DataLossError(message);
 }
 
 using Exact = hnswlib::BruteforceSearch<float>;
@@ -91,6 +103,10 @@ class IndexOf final : public NeighbourIndex {
   absl::Status Load(const std::string& path, bool grows) {
     STRATA_RETURN_IF_ERROR(CheckFile(path));
     return Guarded([&] {
+      if constexpr (!kIsGraph) {
+        // The library would read into nothing where there is no memory for it.
+        const std::unique_ptr<char[]> room(new char[fs::file_size(path)]);
+      }
       search_ = std::make_unique<Search>(&space_, path);
       CheckMade();
       if constexpr (kIsGraph) {
@@ -152,6 +168,20 @@ class IndexOf final : public NeighbourIndex {
 
   int64_t size() const override {
     return static_cast<int64_t>(search_->cur_element_count);
+  }
+  Item largest_item() const override {
+    Item largest = 0;
+    for (int64_t i = 0; i < size(); ++i) {
+      hnswlib::labeltype label;
+      if constexpr (kIsGraph) {
+        label = search_->getExternalLabel(static_cast<hnswlib::tableint>(i));
+      } else {
+        std::memcpy(&label, search_->data_ + i * each() + search_->data_size_,
+                    sizeof(label));
+      }
+      largest = std::max(largest, static_cast<Item>(label & 0xFFFF));
+    }
+    return largest;
   }
   int64_t capacity() const override {
     if constexpr (kIsGraph) return static_cast<int64_t>(search_->max_elements_);

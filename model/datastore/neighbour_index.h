@@ -47,6 +47,7 @@ class NeighbourIndex {
   virtual absl::Status Save(const std::string& path) const = 0;
 
   virtual int64_t size() const = 0;
+  virtual Item largest_item() const = 0;  // of those added with keys
   virtual int64_t capacity() const = 0;
   virtual int64_t bytes() const = 0;  // of memory
 };

@@ -1,6 +1,6 @@
 #pragma once
-// The state of one stream: one allocation of exactly StateBytes, laid
-// out by model/state_layout.h; keys and values have a type of their own. Inside a
+// The state of one stream: one allocation of exactly StateBytes of its config, laid
+// out by model/state_layout.h, and beside it what model/decode/rewind.h needs; keys and values have a type of their own. Inside a
 // layer's cache they lie in chunks of kChunk slots, all heads of a chunk together:
 //   keys    [slots / kChunk][heads][head_dim][kChunk]
 //   values  [slots / kChunk][heads][kChunk][head_dim]
@@ -69,7 +69,7 @@ class CpuSequence final : public Sequence {
   const ModelConfig& config() const { return *config_; }
   const Progress& progress() const { return progress_; }
   Progress* mutable_progress() { return &progress_; }
-  uint8_t* data() { return buffer_.data(); }  // StateBytes of them
+  uint8_t* data() { return buffer_.data(); }  // without what rewind() holds
   RewindRecord<T>* rewind() { return &rewind_; }
   // A step failed halfway: what it holds is neither before nor after it.
   bool damaged() const { return damaged_; }

@@ -47,11 +47,12 @@ int64_t RingLayers(const LevelConfig& level) {
 }
 
 bool Undoes(const LevelConfig& level, Stack stack) {
+  if (RunsOf(level, stack) == 0) return true;
   const ScopeRule& rule = RuleOf(SpecOfStack(level, stack).scope);
   if (rule.pooled != nullptr) return false;  // means stand in place of items
   // Nothing is cached by item: recomputed for a whole unit, or sums, or a tree.
   const bool whole_units = stack == Stack::kEncoder && !rule.summed;
-  return RunsOf(level, stack) == 0 || rule.slot != nullptr || whole_units;
+  return rule.slot != nullptr || whole_units;
 }
 
 }  // namespace

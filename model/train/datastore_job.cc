@@ -30,6 +30,14 @@
 namespace strata {
 namespace {
 
+absl::Status CheckKey(absl::Span<const float> key) {
+  if (std::all_of(key.begin(), key.end(), [](float v) { return std::isfinite(v); })) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      "NON_FINITE: a hidden state of the base is not finite");
+}
+
 using Kind = NeighbourIndex::Kind;
 
 class DatastoreJob {
@@ -134,6 +142,11 @@ absl::Status DatastoreJob::Plan(Dataset dataset) {
   const bool few = info_.entries <= kExactEntries;
   const bool exact = spec_.datastore.index == kIndexExact ||
                      (spec_.datastore.index == kIndexAuto && few);
+  if (exact && info_.entries > kMostExactEntries) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "spec.datastore.index: is exact; of ", info_.entries, " entries it must be graph, "
+        "of at most ", kMostExactEntries, " it may be exact (spec.datastore.entries)"));
+  }
   info_.kind = exact ? Kind::kExact : Kind::kGraph;
   if (info_.entries < all) {
     observer_->OnWarning("DATASTORE_PART",
@@ -196,10 +209,7 @@ absl::Status DatastoreJob::Step() {
     if (!reader_->trained(i)) continue;
     const Item next = reader_->item(i);
     const absl::Span<const float> key = reader_->hidden(i);
-    if (!std::all_of(key.begin(), key.end(), [](float v) { return std::isfinite(v); })) {
-      return absl::FailedPreconditionError(
-          "NON_FINITE: a hidden state of the base is not finite");
-    }
+    STRATA_RETURN_IF_ERROR(CheckKey(key));
     bits.Add(-LogProb(reader_->logits(i), next), BytesOf(next));
     STRATA_RETURN_IF_ERROR(index_->Add(key, next));
   }
@@ -294,8 +304,10 @@ absl::Status DatastoreJob::TuneOn(const DatastorePiece& piece,
   for (int64_t i = 0; i < reader_->size(); ++i) {
     if (!reader_->trained(i)) continue;
     const Item next = reader_->item(i);
+    const absl::Span<const float> key = reader_->hidden(i);
+    STRATA_RETURN_IF_ERROR(CheckKey(key));
     STRATA_ASSIGN_OR_RETURN(const std::vector<Neighbour> nearest,
-                            index_->Find(reader_->hidden(i), info_.max_k));
+                            index_->Find(key, info_.max_k));
     tuning->Add(nearest, next, LogProb(reader_->logits(i), next), BytesOf(next));
   }
   return absl::OkStatus();

@@ -5,7 +5,7 @@
 namespace strata {
 namespace {
 // Several blocks of the usual sizes, as a step that ends one takes longer.
-constexpr int64_t kTrialItems = 64;
+constexpr double kTrialItems = 64;
 // One trial in so many is of a number that is not the best.
 constexpr int64_t kTryAgain = 16;
 // What the newest trial weighs in a speed.
@@ -13,17 +13,18 @@ constexpr double kNewest = 0.4;
 }  // namespace
 
 DraftPolicy::DraftPolicy(int64_t most) {
-  for (const int64_t guesses : {0, 1, 2, 3, 5, 7}) {
-    if (guesses <= most) choices_.push_back({guesses});
+  for (const int64_t guesses : {0, 1, 2, 3, 5}) {
+    if (guesses < most) choices_.push_back({guesses});
   }
+  choices_.push_back({most});
 }
 
-void DraftPolicy::Note(int64_t items, double seconds) {
+void DraftPolicy::Note(double items, double seconds) {
   items_ += items;
   seconds_ += seconds;
   if (items_ < kTrialItems || seconds_ <= 0) return;
   double& speed = choices_[current_].speed;
-  const double seen = static_cast<double>(items_) / seconds_;
+  const double seen = items_ / seconds_;
   speed = speed == 0 ? seen : speed + kNewest * (seen - speed);
   items_ = 0;
   seconds_ = 0;

@@ -21,8 +21,8 @@ class DraftPolicy {
   explicit DraftPolicy(int64_t most);
 
   int64_t guesses() const { return choices_[current_].guesses; }
-  // With so many asked for, a step brought `items` items in `seconds`.
-  void Note(int64_t items, double seconds);
+  // With so many asked for, a step brought a stream `items` items in `seconds`.
+  void Note(double items, double seconds);
 
  private:
   struct Choice {
@@ -35,7 +35,7 @@ class DraftPolicy {
   size_t current_ = 0;
   int64_t trials_ = 0;
   // Of the trial of the current one.
-  int64_t items_ = 0;
+  double items_ = 0;
   double seconds_ = 0;
 };
 

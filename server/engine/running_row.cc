@@ -96,12 +96,19 @@ StepRow RunningRow::Prepare(int64_t items) {
 }
 
 absl::Status RunningRow::ConsultNeighbours() {
+  // Of a row that decodes, once it is known which places count: ChooseItems.
+  const bool wanted =
+      prefill_remaining() > 0 && (scoring_ || feeding_ >= prefill_remaining());
+  return wanted ? ConsultAt(hidden_, absl::MakeSpan(logits_)) : absl::OkStatus();
+}
+
+absl::Status RunningRow::ConsultAt(absl::Span<const float> hidden,
+                                   absl::Span<float> logits) const {
   const EngineRequest& request = live_->request;
-  const bool wanted = scoring_ || feeding_ >= prefill_remaining();
-  if (request.neighbours.weight == 0 || !wanted) return absl::OkStatus();
+  if (request.neighbours.weight == 0) return absl::OkStatus();
   return strata::ConsultNeighbours(
-      *request.version->neighbours, request.neighbours, hidden_,
-      request.version->weights->config().levels[0].dim, absl::MakeSpan(logits_));
+      *request.version->neighbours, request.neighbours, hidden,
+      request.version->weights->config().levels[0].dim, logits);
 }
 
 absl::StatusOr<std::vector<std::unique_ptr<RunningRow>>> RunningRow::SplitOff() {
@@ -188,14 +195,21 @@ absl::Status RunningRow::ChooseItems(MonotonicTime now,
   const SamplingParams& sampling = live_->request.sampling;
   const size_t guesses = guesses_.size();
   const size_t vocab = logits_.size() / (guesses + 1);
+  const size_t dim = hidden_.size() / (guesses + 1);
+  const bool decoded = generated_ > 0;  // else ConsultNeighbours has seen to it
   size_t accepted = 0;
   for (;; ++accepted) {
+    const absl::Span<float> logits =
+        absl::MakeSpan(logits_).subspan(accepted * vocab, vocab);
+    if (decoded) {
+      STRATA_RETURN_IF_ERROR(
+          ConsultAt(absl::MakeConstSpan(hidden_).subspan(accepted * dim, dim), logits));
+    }
     const size_t window =
         std::min<size_t>(items.size(), sampling.repetition_window);
     STRATA_ASSIGN_OR_RETURN(
         const Item item,
-        SampleItem(absl::MakeConstSpan(logits_).subspan(accepted * vocab, vocab),
-                   sampling, static_cast<int64_t>(items.size()),
+        SampleItem(logits, sampling, static_cast<int64_t>(items.size()),
                    absl::MakeConstSpan(items).last(window)));
     items.push_back(item);
     ++generated_;

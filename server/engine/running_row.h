@@ -2,10 +2,11 @@
 // RunningRow: one sequence that a worker steps. It knows what to feed next and
 // what the logits that come back mean; the worker knows when. A row is in
 // prefill until its prompt is read (a scored text is nothing but prompt), then
-// it decodes one item a step. Of a request of several samples one row reads the
+// it decodes an item a step, or several where guesses hold. Of a request of several samples one row reads the
 // prompt, then splits off a row for each of the others.
 // Single owner thread (the worker).
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -33,7 +34,11 @@ class RunningRow {
   int64_t prefill_remaining() const { return to_read_ - read_; }
   // Of those, the most that the next step may feed.
   int64_t prefill_wanted() const {
-    return reuse_.UntilKeep(read_, prefill_remaining());
+    // Each scored place asks neighbours, one after another.
+    constexpr int64_t kAskingPlaces = 64;
+    const bool asks = scoring_ && live_->request.neighbours.weight > 0;
+    const int64_t left = prefill_remaining();
+    return reuse_.UntilKeep(read_, asks ? std::min(left, kAskingPlaces) : left);
   }
   // One more step of its worker comes: how many came before, with or without it.
   int64_t CountStep() { return steps_++; }
@@ -58,7 +63,7 @@ class RunningRow {
   // row until Advance.
   StepRow Prepare(int64_t items);
   // After a step that succeeded, before all else: what the neighbours say goes into the
-  // logits of the step.
+  // logits of scored places and of the prompt's end.
   absl::Status ConsultNeighbours();
   // After a step that succeeded: reports progress or a new item to the sink.
   // REQUIRES: nothing is to be split off.
@@ -76,6 +81,7 @@ class RunningRow {
                                       std::unique_ptr<Sequence> sequence);
   std::optional<Ending> Expired(MonotonicTime now);
   std::optional<Ending> Score(MonotonicTime now);
+  absl::Status ConsultAt(absl::Span<const float> hidden, absl::Span<float> logits) const;
   std::optional<Ending> Generate(MonotonicTime now);
   // Chooses items by the logits of the step until one is no guess that was fed, or the
   // text ends; takes back the guesses behind it.

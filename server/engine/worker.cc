@@ -169,24 +169,34 @@ void Worker::StepVersion(Generator* generator, const std::vector<size_t>& rows,
     }
     return;
   }
-  for (const size_t i : rows) AdvanceRow(i, now);
+  for (const size_t i : rows) {
+    core_->queue().Beat(index_);  // neighbours of many places take their time
+    AdvanceRow(i, now);
+  }
   if (!drafting || prefill_items > 0) return;
   for (const size_t i : decoding) {
     if (rows_[i] == nullptr) return;  // a last step may have been cut short
     generated -= rows_[i]->generated();
   }
-  generators_.Drafting(generator)->Note(-generated, Seconds(core_->Now() - before));
+  // Of each stream, so that more of them do not look like more speed.
+  generators_.Drafting(generator)->Note(
+      -static_cast<double>(generated) / static_cast<double>(decoding.size()),
+      Seconds(core_->Now() - before));
 }
 
-// No guesses while a stream waits for its phase: those that run would leap past it.
+// No guesses while a stream waits for its phase, which those that run would leap past,
+// nor of several that are in phase: some would leap farther than others.
 bool Worker::MayDraft(const Generator* generator, size_t decode_rows) const {
   int64_t decoding = 0;
+  bool phased = false;
   for (const auto& row : rows_) {
     if (row == nullptr || row->generator() != generator) continue;
-    if (row->prefill_remaining() == 0) ++decoding;
+    if (row->prefill_remaining() > 0) continue;
+    ++decoding;
+    phased = phased || row->phased().period > 1;
   }
   return decoding > 0 && decoding <= core_->options().draft_streams &&
-         decoding == static_cast<int64_t>(decode_rows);
+         decoding == static_cast<int64_t>(decode_rows) && (decoding == 1 || !phased);
 }
 
 // Guesses are help that a step can do without: where making them fails there are none.

@@ -132,16 +132,19 @@ void ApplyVerdict(const AttemptVerdict& verdict, const std::string& message,
                   const RetryLimits& limits, int64_t now_ms, JobRecord* job,
                   std::vector<JobEvent>* events) {
   events->push_back(ErrorEvent(kEventAttemptEnded, verdict.code, message));
-  if (!MadeProgress(job) && verdict.counts) ++job->no_progress_attempts;
-  const bool used_up = verdict.counts && job->no_progress_attempts >=
-                                             limits.max_attempts_without_progress;
-  const bool again = verdict.next == Next::kRetry ||
-                     (verdict.next == Next::kRetrySmaller &&
-                      HalveMicroBatch(job, events));
+  // A datastore is built row by row as it is: memory may be there another time.
+  const bool smaller = verdict.next == Next::kRetrySmaller;
+  const bool as_it_is = smaller && BuildsDatastore(job->spec);
+  const bool counts = verdict.counts || as_it_is;
+  if (!MadeProgress(job) && counts) ++job->no_progress_attempts;
+  const bool used_up =
+      counts && job->no_progress_attempts >= limits.max_attempts_without_progress;
+  const bool again = verdict.next == Next::kRetry || as_it_is ||
+                     (smaller && HalveMicroBatch(job, events));
   if (again && !used_up) {
     job->state = JobState::kQueued;
     job->not_before_ms =
-        verdict.counts || verdict.waits
+        counts || verdict.waits
             ? now_ms + RetryDelayMs(*job, limits.retry_base_ms)
             : now_ms;
     return;

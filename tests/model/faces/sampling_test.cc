@@ -264,6 +264,19 @@ TEST(SampleItem, RepetitionPenaltyLowersBothSigns) {
   EXPECT_EQ(Draw(Only({{1, 3.0f}, {2, 2.0f}}), params, 0, {1}), 1);
 }
 
+TEST(SampleItem, NoPenaltyMakesALogitThatIsNoNumber) {
+  SamplingParams params;
+  params.repetition_penalty = 1e-30;
+  const std::vector<float> logits = Only({{'a', 9e8f}, {'b', -9e8f}, {'c', 1}});
+  for (const double temperature : {0.0, 0.7}) {
+    params.temperature = temperature;
+    for (const int top_k : {0, 2}) {
+      params.top_k = top_k;
+      EXPECT_EQ(Draw(logits, params, 1, {'a', 'b', 'x'}), 'a');
+    }
+  }
+}
+
 TEST(SampleItem, DependsOnSeedAndPositionAlone) {
   const std::vector<float> logits = Bumpy();
   SamplingParams a;

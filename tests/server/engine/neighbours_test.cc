@@ -65,6 +65,32 @@ TEST_F(NeighboursTest, ARequestGetsWhatTheFormulaGivesInAnyBatch) {
   }
 }
 
+TEST_F(NeighboursTest, GuessesThatHoldAskAsTheOthersDo) {
+  // Right about every other item: of the fake one, what it says to the same items.
+  FakeModelOptions options;
+  options.drafts = 3;
+  std::string text;
+  options.guess = [&](absl::Span<const Item> items) -> Item {
+    const size_t said = items.size() - Prompt("hello").size();
+    return said < text.size() && said % 4 != 0 ? static_cast<uint8_t>(text[said]) : 'x';
+  };
+  int64_t guesses = 0;
+  options.on_step = [&](absl::Span<const StepRow> rows) {
+    for (const StepRow& row : rows) guesses += row.drafts;
+    return absl::OkStatus();
+  };
+  UseNeighbours({}, std::move(options));
+  for (int i = 0; i < 8; ++i) {
+    EngineRequest request = Asking(absl::StrCat(i), 0.5, "hello");
+    request.max_items = 200;
+    request.sampling.seed = i;
+    request.sampling.ignore_eos = true;
+    text = Want(request);
+    EXPECT_EQ(Submit(request)->Wait().data, text) << i;
+  }
+  EXPECT_GT(guesses, 100);
+}
+
 TEST_F(NeighboursTest, WeightZeroIsTheRequestThatDoesNotAsk) {
   UseNeighbours();
   const auto plain = Submit(Request("plain", 24))->Wait();
