@@ -79,7 +79,7 @@ TEST(ExitLossTest, EveryLayerIsPaidForByItsDepthAndJudgesChangeNoState) {
   rows.items = (torch::arange(120) * 7919 % 251).view({2, 60});
   rows.segments = torch::zeros_like(rows.items);
   rows.trained = torch::ones_like(rows.items).to(torch::kUInt8);
-  const TaskLoss loss = LanguageLossSums(model, rows, 0);
+  const TaskLoss loss = LanguageLossSums(model, rows, {});
   const ShutExits all_pass(model);
   std::vector<LevelActivations> levels;
   model->Contexts(rows.items.slice(1, 0, -1), rows.segments, &levels);
@@ -127,7 +127,7 @@ TEST(ExitThresholdTest, WhatCostsMoreThanItMayIsNot) {
   torch::optim::Adam adam(model->parameters(), 1e-2);
   for (int step = 0; step < 40; ++step) {
     adam.zero_grad();
-    (LanguageLossSums(model, rows, 0).reported / 288).backward();
+    (LanguageLossSums(model, rows, {}).reported / 288).backward();
     adam.step();
   }
   SetJudges(model, 20);
