@@ -8,7 +8,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -78,29 +77,6 @@ void ResetSignals() {
   sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// What glibc has no name for before 2.41: <linux/sched/types.h>.
-struct SchedAttributes {
-  uint32_t size = sizeof(SchedAttributes);
-  uint32_t policy = 0;  // SCHED_OTHER
-  uint64_t flags = 0;
-  int32_t nice = 0;
-  uint32_t priority = 0;
-  uint64_t runtime = 0;  // nanoseconds: the slice, from Linux 6.12 on
-  uint64_t deadline = 0;
-  uint64_t period = 0;
-};
-
-// A low share of a processor in short slices: a step of a stream beside it is held up
-// often and a little, and not now and then by as much as several steps take. A system
-// that knows no slices gives the share alone.
-void LowerPriority(int nice) {
-  setpriority(PRIO_PROCESS, 0, nice);
-  SchedAttributes attributes;
-  attributes.nice = nice;
-  attributes.runtime = 100'000;
-  syscall(SYS_sched_setattr, 0, &attributes, 0);
-}
-
 [[noreturn]] void RunChild(const Launch& launch) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -124,7 +100,7 @@ void LowerPriority(int nice) {
   if (n != 1) _exit(kExitNoParent);
   close(ChildProcess::kEventsFd + 1);
   ResetSignals();
-  LowerPriority(launch.nice);
+  setpriority(PRIO_PROCESS, 0, launch.nice);
   execve(launch.argv[0], launch.argv.data(), launch.envp.data());
   _exit(kExitNoExec);
 }
