@@ -100,7 +100,8 @@ const std::vector<Flag>& Table() {
        "block for all of them. Blocks that are longer are not waited for; 0: none."},
       {"draft-streams", Count{&F::draft_streams, 0, 65536}, "1", "streams",
        "While at most so many streams of a worker decode, the n-gram heads of a model "
-       "guess its next bytes, which one step then checks: the same output, sooner. Several "
+       "guess its next bytes, which one step then checks: the same output in fewer steps, "
+       "where that was seen to be faster. Several "
        "streams of a model whose blocks they complete together are not guessed for. "
        "0: never."},
       {"max-queued-requests", Count{&F::max_queued_requests, 1, kMaxCount}, "1024",
