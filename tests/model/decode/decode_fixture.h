@@ -33,9 +33,9 @@ inline std::vector<NamedTypes> AllTypes() {
 }
 
 // Every small config with the first choice of types. With the others, every config in
-// the long suite; elsewhere each config with one of them, in turn; under a sanitizer one
-// in four, as everything takes many times as long. For the same reason threads are watched
-// in one config of three.
+// the long suite; elsewhere each config with one of them, in turn; under a sanitizer, where
+// everything takes many times as long, one in four of those, and of the first choice one in
+// two, or in four where threads are watched.
 inline std::vector<TypedConfig> Typed(const std::vector<NamedTypes>& choices) {
 #ifdef STRATA_RANDOM_CONFIGS
   constexpr bool kAll = true;
@@ -48,7 +48,9 @@ inline std::vector<TypedConfig> Typed(const std::vector<NamedTypes>& choices) {
   constexpr size_t kOneIn = 1;
 #endif
 #if defined(__SANITIZE_THREAD__)
-  constexpr size_t kPlainOneIn = 3;
+  constexpr size_t kPlainOneIn = 4;
+#elif defined(__SANITIZE_ADDRESS__)
+  constexpr size_t kPlainOneIn = 2;
 #else
   constexpr size_t kPlainOneIn = 1;
 #endif
