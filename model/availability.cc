@@ -312,23 +312,23 @@ absl::Status CheckWalk(const ModelConfig& config, size_t l) {
 }
 
 absl::Status Refuse(absl::string_view kind, int64_t byte, absl::string_view verb,
-                    int64_t position) {
+                    int64_t position, absl::string_view end = "") {
   return absl::InvalidArgumentError(absl::StrCat(
-      kind, ": byte ", byte, verb, " the prediction of byte ", position));
+      kind, ": byte ", byte, verb, " the prediction of byte ", position, end));
 }
 
 absl::Status CheckContexts(const ModelConfig& config,
                            const ItemSets& contexts) {
-  const int64_t bytes = static_cast<int64_t>(contexts.size()) - 1;
+  const auto bytes = static_cast<int64_t>(contexts.size()) - 1;
   for (int64_t t = 0; t < bytes; ++t) {
     for (int64_t j = t; j < bytes; ++j) {
       if (Has(contexts[t], j)) return Refuse("leak", j, " reaches", t);
     }
-    const int64_t oldest =
-        config.reach < 0 ? 0 : std::max<int64_t>(0, t - config.reach);
+    const int64_t oldest = config.reach < 0 ? 0 : std::max<int64_t>(0, t - config.reach);
     for (int64_t j = oldest; j < t; ++j) {
       if (!Has(contexts[t], j)) {
-        return Refuse("blind spot", j, " does not reach", t);
+        return Refuse("blind spot", j, " does not reach", t,
+                      absl::StrCat("; reach is ", config.reach));
       }
     }
   }

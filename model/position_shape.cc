@@ -73,7 +73,8 @@ int64_t LeastSight(const ModelConfig& config, int l) {
         spec.scope == Scope::kBlock || spec.scope == Scope::kBidirBlock;
     int64_t back = ItemsHeld(config, l);
     if (own_block) back = spec.block;
-    if (rule.span != nullptr && rule.keeps == nullptr) back = rule.span(spec);
+    const bool ends = rule.keeps == nullptr || rule.pooled != nullptr;
+    if (rule.span != nullptr && ends) back = rule.span(spec);
     sight = std::max(sight, back);
   };
   look(level.enc_layers, SpecOf(level, level.enc_scope));

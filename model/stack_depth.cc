@@ -28,6 +28,11 @@ absl::Status CheckExits(const LevelConfig& level, const std::string& at,
                                  "; must be 0 where repeats is not 1: ponder is their "
                                  "way to stop early"));
   }
+  if (level.dec_layers < 2) {
+    return BadField(at + "exits",
+                    absl::StrCat("is ", level.exits, "; must be 0 where dec_layers is ",
+                                 level.dec_layers, ": there is no layer to leave before"));
+  }
   return InRange(at + "exits", level.exits, 1, level.dec_layers - 1);
 }
 

@@ -145,9 +145,13 @@ absl::Status LanguageTask::OpenExits(TrainObserver* observer) {
   if (found.threshold >= kNoExit) {
     observer->OnWarning(
         "NO_EARLY_EXIT",
-        absl::StrFormat("no item of this model leaves early: on %d held-out rows no "
-                        "threshold kept its cost below %g nats an item",
-                        found.rows, model_->config.levels[0].exit_tolerance));
+        found.rows < kLeastExitRows
+            ? absl::StrFormat("no item of this model leaves early: %d rows of text were "
+                              "held out to find a threshold by, of at least %d",
+                              found.rows, kLeastExitRows)
+            : absl::StrFormat("no item of this model leaves early: on %d held-out rows "
+                              "no threshold kept its cost below %g nats an item",
+                              found.rows, model_->config.levels[0].exit_tolerance));
     return absl::OkStatus();
   }
   Log(Severity::kInfo, absl::StrFormat(

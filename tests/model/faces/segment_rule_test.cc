@@ -96,9 +96,15 @@ TEST(Memory, WantsWindowsThatHoldARun) {
       {[](ModelConfig* c) { c->levels[2].memory_rate = 5; },
        "levels[2].memory_rate: is 5; must be in [2, 4]"},
       {[](ModelConfig* c) { c->levels[1].memory_items = 0; },
-       "levels[1].memory_items: is 0; must be in [1, 4096]"},
+       "levels[1].memory_items: is 0; must be in [1, 1024]"},
+      {[](ModelConfig* c) {
+         c->levels[0].memory_rate = 8;
+         c->levels[0].memory_items = 300;
+       },
+       "levels[0].memory_items: is 300; times memory_rate it is 2400 items, of at most "
+       "2048"},
       {[](ModelConfig* c) { c->levels[1].memory = MemoryKind::kSegment; },
-       "levels[1].memory_rate: is 2; must be in [0, 0]"},
+       "levels[1].memory_rate: is 2; must be 0 where memory is not compressive"},
       {[](ModelConfig* c) {
          c->levels[1].dec_scope = Scope::kDilated;
          c->levels[1].dilation = 2;

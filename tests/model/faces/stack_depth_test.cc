@@ -29,7 +29,7 @@ TEST(CheckDepth, NamesTheField) {
       {[](ModelConfig* c) { c->levels[1].ponder = std::nan(""); },
        "levels[1].ponder: is nan; must be in [0, 1]"},
       {[](ModelConfig* c) { c->levels[0].exits = 1; },
-       "levels[0].exits: is 1; must be in [1, 0]"},
+       "levels[0].exits: is 1; must be 0 where dec_layers is 1"},
       {[](ModelConfig* c) { c->levels[1].exits = 1; },
        "levels[1].exits: is 1; must be 0 above the byte level"},
       {[](ModelConfig* c) {
