@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/sampling.h"
 
 namespace strata {
 namespace {
@@ -14,14 +15,6 @@ absl::Status Range(absl::string_view field, double value, double low, double hig
   if (value >= low && value <= high) return absl::OkStatus();  // NaN is in none
   return absl::InvalidArgumentError(absl::StrCat(
       field, " is ", value, "; must be in [", low, ", ", high, "]"));
-}
-
-// The logarithm of the sum of exp(logits).
-double LogSum(absl::Span<const float> logits) {
-  const double top = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(logit - top);
-  return top + std::log(sum);
 }
 
 }  // namespace
@@ -35,7 +28,8 @@ absl::Status ValidateNeighbours(const NeighbourParams& params, int max_k) {
 void MixNeighbours(absl::Span<const Neighbour> nearest,
                    const NeighbourParams& params, absl::Span<float> logits) {
   if (params.weight == 0 || nearest.empty()) return;
-  const double log_sum = LogSum(logits);
+  const LogNormaliser of = NormaliserOf(logits);
+  const double log_sum = of.top + of.log_sum;
   // The item and its share; the nearest first, so that a sum has one order.
   std::vector<std::pair<Item, double>> shares;
   double total = 0;

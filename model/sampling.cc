@@ -239,12 +239,16 @@ absl::StatusOr<Item> SampleItem(absl::Span<const float> logits,
   return item;
 }
 
-double LogProb(absl::Span<const float> logits, Item item) {
+LogNormaliser NormaliserOf(absl::Span<const float> logits) {
   const double top = *std::max_element(logits.begin(), logits.end());
-  if (top == kMinusInf) return kMinusInf;
   double sum = 0;
   for (const float logit : logits) sum += std::exp(logit - top);
-  return logits[item] - top - std::log(sum);
+  return {top, std::log(sum)};
+}
+
+double LogProb(absl::Span<const float> logits, Item item) {
+  const LogNormaliser of = NormaliserOf(logits);
+  return of.top == kMinusInf ? kMinusInf : logits[item] - of.top - of.log_sum;
 }
 
 }  // namespace strata

@@ -40,6 +40,13 @@ absl::StatusOr<Item> SampleItem(absl::Span<const float> logits,
                                 absl::Span<const Item> recent,
                                 float* log_prob = nullptr);
 
+// ln sum exp(logits) = top + log_sum, accumulated in double. REQUIRES: not empty.
+struct LogNormaliser {
+  double top = 0;
+  double log_sum = 0;
+};
+LogNormaliser NormaliserOf(absl::Span<const float> logits);
+
 // ln softmax(logits)[item], accumulated in double.
 double LogProb(absl::Span<const float> logits, Item item);
 

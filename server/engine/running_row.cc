@@ -88,7 +88,7 @@ StepRow RunningRow::Prepare(int64_t items) {
   const size_t wanted = scoring_ || row.drafts > 0 ? items : 1;
   logits_.resize(vocab * wanted);
   row.logits = absl::MakeSpan(logits_);
-  if (live_->request.neighbours.weight > 0) {
+  if (asks_neighbours()) {
     hidden_.resize(live_->request.version->weights->config().levels[0].dim * wanted);
     row.hidden = absl::MakeSpan(hidden_);
   }
@@ -105,7 +105,7 @@ absl::Status RunningRow::ConsultNeighbours() {
 absl::Status RunningRow::ConsultAt(absl::Span<const float> hidden,
                                    absl::Span<float> logits) const {
   const EngineRequest& request = live_->request;
-  if (request.neighbours.weight == 0) return absl::OkStatus();
+  if (!asks_neighbours()) return absl::OkStatus();
   return strata::ConsultNeighbours(
       *request.version->neighbours, request.neighbours, hidden,
       request.version->weights->config().levels[0].dim, logits);

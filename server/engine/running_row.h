@@ -2,8 +2,8 @@
 // RunningRow: one sequence that a worker steps. It knows what to feed next and
 // what the logits that come back mean; the worker knows when. A row is in
 // prefill until its prompt is read (a scored text is nothing but prompt), then
-// it decodes an item a step, or several where guesses hold. Of a request of several samples one row reads the
-// prompt, then splits off a row for each of the others.
+// it decodes an item a step, or several where guesses hold. Of a request of several
+// samples one row reads the prompt, then splits off a row for each of the others.
 // Single owner thread (the worker).
 
 #include <algorithm>
@@ -36,7 +36,7 @@ class RunningRow {
   int64_t prefill_wanted() const {
     // Each scored place asks neighbours, one after another.
     constexpr int64_t kAskingPlaces = 64;
-    const bool asks = scoring_ && live_->request.neighbours.weight > 0;
+    const bool asks = scoring_ && asks_neighbours();
     const int64_t left = prefill_remaining();
     return reuse_.UntilKeep(read_, asks ? std::min(left, kAskingPlaces) : left);
   }
@@ -44,6 +44,7 @@ class RunningRow {
   int64_t CountStep() { return steps_++; }
   RequestPhase phase() const;
   int64_t generated() const { return generated_; }
+  bool asks_neighbours() const { return live_->request.neighbours.weight > 0; }
   // REQUIRES: its prompt is read.
   PhasedRow phased() const {
     return {generator_, sequence_->size(), phase_period_, joined_};

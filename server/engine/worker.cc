@@ -170,7 +170,8 @@ void Worker::StepVersion(Generator* generator, const std::vector<size_t>& rows,
     return;
   }
   for (const size_t i : rows) {
-    core_->queue().Beat(index_);  // neighbours of many places take their time
+    // Neighbours of many places take their time.
+    if (rows_[i]->asks_neighbours()) core_->queue().Beat(index_);
     AdvanceRow(i, now);
   }
   if (!drafting || prefill_items > 0) return;
