@@ -143,6 +143,19 @@ HierarchicalTransformer Unrolled(HierarchicalTransformer model) {
   return unrolled;
 }
 
+HierarchicalTransformer WeightsIn(const ModelConfig& config,
+                                  HierarchicalTransformer model) {
+  torch::NoGradGuard no_grad;
+  HierarchicalTransformer other(config);
+  other->to(torch::kDouble);
+  other->eval();
+  const auto from = model->named_parameters();
+  for (const auto& entry : other->named_parameters()) {
+    entry.value().copy_(from[entry.key()]);
+  }
+  return other;
+}
+
 torch::Tensor RandomBytes(int64_t batch, int64_t n, uint64_t seed) {
   auto generator = at::detail::createCPUGenerator(seed);
   return torch::randint(0, 256, {batch, n}, generator, torch::kInt64);

@@ -27,6 +27,10 @@ HierarchicalTransformer SharpModel(const ModelConfig& config,
 // out of `model`, which it also leaves without.
 HierarchicalTransformer Unrolled(HierarchicalTransformer model);
 
+// A model of another config, in double, with weights of `model`, which has them all.
+HierarchicalTransformer WeightsIn(const ModelConfig& config,
+                                  HierarchicalTransformer model);
+
 // [batch, n] bytes, a function of the seed.
 torch::Tensor RandomBytes(int64_t batch, int64_t n, uint64_t seed);
 

@@ -30,15 +30,7 @@ class HaltingTest : public ::testing::TestWithParam<std::string> {
 
   // The same layers in a model of another config.
   torch::Tensor ForwardAs(const ModelConfig& config) {
-    torch::NoGradGuard no_grad;
-    HierarchicalTransformer other(config);
-    other->to(torch::kDouble);
-    other->eval();
-    const auto from = model_->named_parameters();
-    for (const auto& entry : other->named_parameters()) {
-      entry.value().copy_(from[entry.key()]);
-    }
-    return other->forward(items_);
+    return WeightsIn(config, model_)->forward(items_).detach();
   }
 
   // Of all stacks that have items.
