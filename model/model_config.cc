@@ -32,7 +32,9 @@ auto Fields(const LevelConfig& l) {
                   l.position, l.position_span, l.dilation, l.stride, l.global_items,
                   l.leaf, l.summaries, l.tree_height, l.repeats, l.ponder,
                   l.exits, l.exit_tolerance, l.gate, l.piece_classes, l.memory,
-                  l.memory_rate, l.memory_items);
+                  l.memory_rate, l.memory_items, l.trained_attention, l.buckets,
+                  l.hash_rounds, l.knn_layer, l.knn_items, l.knn_neighbours,
+                  l.knn_gate, l.streams);
 }
 
 auto Fields(const ModelConfig& c) {
@@ -240,6 +242,11 @@ absl::Status ValidateScalars(const ModelConfig& config) {
 }
 
 }  // namespace
+
+bool StreamConfig::operator==(const StreamConfig& other) const {
+  return rate == other.rate && stride == other.stride && dim == other.dim &&
+         heads == other.heads && window == other.window;
+}
 
 bool ModelConfig::operator==(const ModelConfig& other) const {
   if (Fields(*this) != Fields(other)) return false;

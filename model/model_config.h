@@ -59,6 +59,32 @@ enum class BlockRule {
 enum class GateKind {
   kResidual,  // it is added
   kGru,       // gates of a recurrent unit choose, by channel
+  kReversible,  // two streams take turns: model/nn/reversible_stack.h
+};
+
+// Which keys training attends to, of those that a full scope shows. Decoding, and all
+// that measures a model, attends to all of them.
+enum class TrainedAttention {
+  kExact,
+  kLsh,      // of the same bucket of a random rotation: model/nn/lsh_attention.h
+  kRouting,  // of the same learned cluster: model/nn/routing_attention.h
+};
+
+// What opens the gate of a nearest-neighbour memory: model/nn/knn_memory.h.
+enum class KnnGate {
+  kHead,     // one learned number a head
+  kContext,  // the item at hand, head by head
+};
+
+// One of the slower streams beside a decoder: model/nn/multirate_stack.h.
+struct StreamConfig {
+  int rate = 0;    // items of the level that one of its items sees when it is made
+  int stride = 0;  // one of its items begins every so many; divides `rate`
+  int dim = 0;
+  int heads = 0;
+  int window = 0;  // of its own items; 0: all
+
+  bool operator==(const StreamConfig& other) const;
 };
 
 // What of a text's earlier segments its later ones see in training, and what a
@@ -97,6 +123,16 @@ struct LevelConfig {
   int exits = 0;
   double exit_tolerance = 0.01;  // nats an item that leaving may cost
   GateKind gate = GateKind::kResidual;
+  TrainedAttention trained_attention = TrainedAttention::kExact;
+  int buckets = 0;      // or clusters, of an attention that is not exact; else 0
+  int hash_rounds = 0;  // rotations, where it is by hashes; else 0
+  // Layer of the decoder, from 1, that also attends to the nearest keys behind its
+  // window; 0: none.
+  int knn_layer = 0;
+  int knn_items = 0;       // keys behind the window that it looks among
+  int knn_neighbours = 0;  // of which it attends to so many
+  KnnGate knn_gate = KnnGate::kHead;
+  std::vector<StreamConfig> streams;  // slower ones beside the decoder
   MemoryKind memory = MemoryKind::kNone;  // of all levels or of none
   // Of a memory that is compressive; else 0.
   int memory_rate = 0;   // items of a mean

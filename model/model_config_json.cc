@@ -33,7 +33,16 @@ constexpr Name<BridgeKind> kBridges[] = {{BridgeKind::kLinear, "linear"},
                                          {BridgeKind::kAttention, "attention"}};
 
 constexpr Name<GateKind> kGates[] = {{GateKind::kResidual, "residual"},
-                                     {GateKind::kGru, "gru"}};
+                                     {GateKind::kGru, "gru"},
+                                     {GateKind::kReversible, "reversible"}};
+
+constexpr Name<TrainedAttention> kTrainedAttentions[] = {
+    {TrainedAttention::kExact, "exact"},
+    {TrainedAttention::kLsh, "lsh"},
+    {TrainedAttention::kRouting, "routing"}};
+
+constexpr Name<KnnGate> kKnnGates[] = {{KnnGate::kHead, "head"},
+                                       {KnnGate::kContext, "context"}};
 
 constexpr Name<MemoryKind> kMemories[] = {{MemoryKind::kNone, "none"},
                                           {MemoryKind::kSegment, "segment"},
@@ -103,6 +112,34 @@ void GetOptional(JsonObject* object, absl::string_view member,
                                      PositionSchemeNames()));
 }
 
+std::vector<StreamConfig> ReadStreams(JsonObject* object) {
+  std::vector<JsonObject> objects;
+  object->Get("streams", &objects);
+  std::vector<StreamConfig> streams;
+  for (JsonObject& from : objects) {
+    StreamConfig& stream = streams.emplace_back();
+    from.Get("rate", &stream.rate);
+    from.Get("stride", &stream.stride);
+    from.Get("dim", &stream.dim);
+    from.Get("heads", &stream.heads);
+    from.Get("window", &stream.window);
+    from.Finish().IgnoreError();  // the level's own Finish tells
+  }
+  return streams;
+}
+
+nlohmann::ordered_json WrittenStreams(const std::vector<StreamConfig>& streams) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const StreamConfig& stream : streams) {
+    list.push_back({{"rate", stream.rate},
+                    {"stride", stream.stride},
+                    {"dim", stream.dim},
+                    {"heads", stream.heads},
+                    {"window", stream.window}});
+  }
+  return list;
+}
+
 LevelConfig ReadLevel(JsonObject* object) {
   LevelConfig level;
   object->Get("dim", &level.dim);
@@ -119,6 +156,15 @@ LevelConfig ReadLevel(JsonObject* object) {
   GetOptional(object, "exits", &level.exits);
   GetOptional(object, "exit_tolerance", &level.exit_tolerance);
   GetOptional(object, "gate", kGates, &level.gate);
+  GetOptional(object, "trained_attention", kTrainedAttentions,
+              &level.trained_attention);
+  GetOptional(object, "buckets", &level.buckets);
+  GetOptional(object, "hash_rounds", &level.hash_rounds);
+  GetOptional(object, "knn_layer", &level.knn_layer);
+  GetOptional(object, "knn_items", &level.knn_items);
+  GetOptional(object, "knn_neighbours", &level.knn_neighbours);
+  GetOptional(object, "knn_gate", kKnnGates, &level.knn_gate);
+  if (object->Has("streams")) level.streams = ReadStreams(object);
   GetOptional(object, "memory", kMemories, &level.memory);
   GetOptional(object, "memory_rate", &level.memory_rate);
   GetOptional(object, "memory_items", &level.memory_items);
@@ -197,6 +243,19 @@ std::string ModelConfigToJson(const ModelConfig& config) {
       out["exit_tolerance"] = level.exit_tolerance;
     }
     if (level.gate != defaults.gate) out["gate"] = NameOf(kGates, level.gate);
+    if (level.trained_attention != defaults.trained_attention) {
+      out["trained_attention"] =
+          NameOf(kTrainedAttentions, level.trained_attention);
+    }
+    add("buckets", level.buckets, defaults.buckets);
+    add("hash_rounds", level.hash_rounds, defaults.hash_rounds);
+    add("knn_layer", level.knn_layer, defaults.knn_layer);
+    add("knn_items", level.knn_items, defaults.knn_items);
+    add("knn_neighbours", level.knn_neighbours, defaults.knn_neighbours);
+    if (level.knn_gate != defaults.knn_gate) {
+      out["knn_gate"] = NameOf(kKnnGates, level.knn_gate);
+    }
+    if (!level.streams.empty()) out["streams"] = WrittenStreams(level.streams);
     if (level.memory != defaults.memory) out["memory"] = MemoryName(level.memory);
     add("memory_rate", level.memory_rate, defaults.memory_rate);
     add("memory_items", level.memory_items, defaults.memory_items);
