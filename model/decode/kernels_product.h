@@ -12,7 +12,7 @@ namespace STRATA_ISA {
 namespace {
 
 template <typename T>
-STRATA_INLINE void Finish(T* y, Vec<T> acc, Epilogue epilogue) {
+STRATA_INLINE void StoreResult(T* y, Vec<T> acc, Epilogue epilogue) {
   if (epilogue == Epilogue::kAdd) {
     acc = Load<Vec<T>>(y) + acc;
   } else if (epilogue == Epilogue::kGelu) {
@@ -23,67 +23,136 @@ STRATA_INLINE void Finish(T* y, Vec<T> acc, Epilogue epilogue) {
   Store(y, acc);
 }
 
+inline constexpr int64_t kLine = 64;  // bytes of the caches
+
 // R rows times NV vectors of columns, one chain of sums per element. The first vector
 // begins `column` bytes into a step of the panel; vectors v and v + 1 may lie in
 // different panels.
 template <typename W, int R, int NV, int kVectorsPerPanel>
-STRATA_INLINE void Tile(const uint8_t* __restrict x, int64_t x_stride,
-                        const uint8_t* __restrict panel, int64_t column, int64_t k,
-                        typename W::Scalar* __restrict y, int64_t y_stride,
-                        Epilogue epilogue) {
+struct Tile {
   using T = typename W::Scalar;
-  constexpr int L = kLanes<T>;
-  const int64_t panel_bytes = PanelBytes(W::kType, k, sizeof(T));
-  const auto at = [&](int64_t step, int v) __attribute__((always_inline)) {
+  using Sums = typename W::Sum[R][NV];
+
+  const uint8_t* __restrict x;
+  int64_t x_stride;
+  const uint8_t* __restrict panel;
+  int64_t column;
+  int64_t panel_bytes;
+
+  [[gnu::always_inline]] const uint8_t* At(int64_t step, int v) const {
     return panel + step * kPanel * W::kWordBytes + column +
            (v / kVectorsPerPanel) * panel_bytes +
            (v % kVectorsPerPanel) * STRATA_VECTOR_BYTES;
-  };
-  typename W::Sum acc[R][NV] = {};
-  const int64_t steps = k / W::kDepth;
-  for (int64_t i = 0; i < steps; ++i) {
-    typename W::Words b[NV];
-#pragma GCC unroll 16
-    for (int v = 0; v < NV; ++v) b[v] = W::Read(at(i, v));
+  }
+
+  // Goes on with `sums` over the steps [begin, end); each fetches the next kLines lines
+  // from `ahead` on.
+  template <int kLines = 0>
+  [[gnu::always_inline]] void Add(int64_t begin, int64_t end, Sums& sums,
+                                  const uint8_t* ahead = nullptr) const {
+    typename W::Sum acc[R][NV];
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      const auto a = W::Values(x + r * x_stride, i);
 #pragma GCC unroll 16
-      for (int v = 0; v < NV; ++v) W::Add(&acc[r][v], a, b[v]);
+      for (int v = 0; v < NV; ++v) acc[r][v] = sums[r][v];
     }
-  }
-  if (W::kDepth > 1 && k % W::kDepth != 0) {
+    for (int64_t i = begin; i < end; ++i) {
+#pragma GCC unroll 8
+      for (int line = 0; line < kLines; ++line, ahead += kLine) {
+        __builtin_prefetch(ahead);
+      }
+      typename W::Words b[NV];
+#pragma GCC unroll 16
+      for (int v = 0; v < NV; ++v) b[v] = W::Read(At(i, v));
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) {
+        const auto a = W::Values(x + r * x_stride, i);
+#pragma GCC unroll 16
+        for (int v = 0; v < NV; ++v) W::Add(&acc[r][v], a, b[v]);
+      }
+    }
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      const auto a = W::LastValues(x + r * x_stride, steps);
 #pragma GCC unroll 16
-      for (int v = 0; v < NV; ++v) W::Add(&acc[r][v], a, W::Read(at(steps, v)));
+      for (int v = 0; v < NV; ++v) sums[r][v] = acc[r][v];
     }
   }
-  const int64_t end = (k + W::kDepth - 1) / W::kDepth;
+
+  // What is left of k behind its whole steps, and out with the sums.
+  [[gnu::always_inline]] void Finish(int64_t k, Sums& sums, T* __restrict y,
+                                     int64_t y_stride, Epilogue epilogue) const {
+    const int64_t steps = k / W::kDepth;
+    if (W::kDepth > 1 && k % W::kDepth != 0) {
 #pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
+      for (int r = 0; r < R; ++r) {
+        const auto a = W::LastValues(x + r * x_stride, steps);
 #pragma GCC unroll 16
-    for (int v = 0; v < NV; ++v) {
-      Finish<T>(y + r * y_stride + v * L,
-                W::Result(acc[r][v], x + r * x_stride, at(end, v)), epilogue);
+        for (int v = 0; v < NV; ++v) W::Add(&sums[r][v], a, W::Read(At(steps, v)));
+      }
+    }
+    const int64_t end = (k + W::kDepth - 1) / W::kDepth;
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+      for (int v = 0; v < NV; ++v) {
+        StoreResult<T>(y + r * y_stride + v * kLanes<T>,
+                       W::Result(sums[r][v], x + r * x_stride, At(end, v)), epilogue);
+      }
     }
   }
+};
+
+template <typename W, int R, int NV, int kVectorsPerPanel>
+STRATA_INLINE void WholeTile(const uint8_t* x, int64_t x_stride, const uint8_t* panel,
+                             int64_t column, int64_t k, typename W::Scalar* y,
+                             int64_t y_stride, Epilogue epilogue) {
+  using T = typename W::Scalar;
+  const Tile<W, R, NV, kVectorsPerPanel> tile = {
+      x, x_stride, panel, column, PanelBytes(W::kType, k, sizeof(T))};
+  typename W::Sum sums[R][NV] = {};
+  tile.Add(0, k / W::kDepth, sums);
+  tile.Finish(k, sums, y, y_stride, epilogue);
 }
 
-// Register tile: rows by vectors, as many as the machine has registers for.
+// Register tile: rows by vectors, as many as the machine has registers for. Where these
+// do not hold a panel's columns, several tiles read the same steps, kNearSteps at a time,
+// which stay in the first cache. Each tile alone would read pieces of lines far apart,
+// which memory is slow at; so all of them fetch, line after line as they lie there and
+// evenly in time, the steps that come next.
 inline constexpr int kTileRows = 6;
+inline constexpr int64_t kNearSteps = 32;  // 8 kB
 
 template <typename W, int R>
 __attribute__((noinline)) void RowTile(const uint8_t* x, int64_t x_stride,
                                        const uint8_t* panel, int64_t k,
                                        typename W::Scalar* y, int64_t y_stride,
                                        Epilogue epilogue) {
-  constexpr int L = kLanes<typename W::Scalar>;
+  using T = typename W::Scalar;
+  constexpr int L = kLanes<T>;
   constexpr int NV = R <= 2 && L * 4 <= kPanel ? 4 : W::kTileVectors;
-  for (int64_t c = 0; c < kPanel; c += NV * L) {
-    Tile<W, R, NV, NV>(x, x_stride, panel, c * W::kWordBytes, k, y + c, y_stride,
-                       epilogue);
+  if constexpr (NV * L == kPanel) {
+    WholeTile<W, R, NV, NV>(x, x_stride, panel, 0, k, y, y_stride, epilogue);
+  } else {
+    using Columns = Tile<W, R, NV, NV>;
+    constexpr int kTiles = int(kPanel) / (NV * L);
+    constexpr int64_t kStepBytes = kPanel * W::kWordBytes;
+    constexpr int kLines = kStepBytes / kLine / kTiles;
+    const auto tile = [&](int t) __attribute__((always_inline)) {
+      return Columns{x, x_stride, panel, t * NV * L * W::kWordBytes,
+                     PanelBytes(W::kType, k, sizeof(T))};
+    };
+    typename W::Sum sums[kTiles][R][NV] = {};
+    const int64_t steps = k / W::kDepth;
+    for (int64_t i = 0; i < steps; i += kNearSteps) {
+      const int64_t end = i + kNearSteps < steps ? i + kNearSteps : steps;
+      const uint8_t* ahead = panel + end * kStepBytes;
+      for (int t = 0; t < kTiles; ++t, ahead += (end - i) * kLines * kLine) {
+        tile(t).template Add<kLines>(i, end, sums[t], ahead);
+      }
+    }
+    for (int t = 0; t < kTiles; ++t) {
+      tile(t).Finish(k, sums[t], y + t * NV * L, y_stride, epilogue);
+    }
   }
 }
 
@@ -98,15 +167,15 @@ __attribute__((noinline)) void OneRow(const uint8_t* x, const uint8_t* weights,
   int64_t p = 0;
   if constexpr (kPerPanel == 4) {
     for (; p + 2 <= panels; p += 2) {
-      Tile<W, 1, 8, 4>(x, 0, weights + p * bytes, 0, k, y + p * kPanel, 0,
-                       epilogue);
+      WholeTile<W, 1, 8, 4>(x, 0, weights + p * bytes, 0, k, y + p * kPanel, 0,
+                            epilogue);
     }
   }
   constexpr int NV = kPerPanel < 8 ? kPerPanel : 8;
   for (; p < panels; ++p) {
     for (int64_t c = 0; c < kPanel; c += NV * L) {
-      Tile<W, 1, NV, NV>(x, 0, weights + p * bytes, c * W::kWordBytes, k,
-                         y + p * kPanel + c, 0, epilogue);
+      WholeTile<W, 1, NV, NV>(x, 0, weights + p * bytes, c * W::kWordBytes, k,
+                              y + p * kPanel + c, 0, epilogue);
     }
   }
 }
