@@ -6,7 +6,7 @@
 //
 //   decode_bench [FLAGS]
 //                [decode/PRESET/CONTEXT/STREAMS | prefill/PRESET/CONTEXT |
-//                 engine/PRESET/STREAMS | kernel_peak]…
+//                 engine/PRESET/STREAMS | read/BYTES | kernel_peak]…
 //
 // Without rows to measure: those of block-10m and flat-10m, and the engine's.
 
@@ -30,6 +30,7 @@
 #include "model/decode/thread_pool.h"
 #include "model/generator.h"
 #include "server/engine/engine.h"
+#include "tests/bench/read_rows.h"
 
 namespace strata {
 namespace {
@@ -267,6 +268,7 @@ void RegisterPrefill(const std::string& preset, int64_t context) {
 
 // False where `row` names none.
 bool RegisterRow(const std::string& row) {
+  if (RegisterReadRow(row, Threads())) return true;
   if (row == "kernel_peak") {
     benchmark::RegisterBenchmark("kernel_peak", BM_KernelPeak)->UseRealTime();
     return true;

@@ -59,8 +59,7 @@ def reading_weights(benchmark, binaries, environment, quick):
     read = f"read_alone/{4 * known['parameters'] // 64 * 64}"
     row = targets.decode_name("block-1m", 64, 1)
     speed = benchmark(binaries / "decode_bench", ["decode/block-1m/64/1"], one, quick)[row]
-    bandwidth = benchmark(binaries / "train_bench",
-                          [f"--benchmark_filter=^{read}", read], one, quick)[read]
+    bandwidth = benchmark(binaries / "decode_bench", [read], one, quick)[read]
     ratio = bandwidth / (4 * known["weights_per_byte"]) / speed
     print(f"one thread reads {bandwidth / 1e9:.0f} GB/s of {read.split('/')[1]} bytes")
     return [("block-1m, one thread: a byte over reading its weights", ratio, 2, True)]

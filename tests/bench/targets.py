@@ -67,7 +67,10 @@ def share_of_roof(binaries, figures, peak, preset, context, streams):
 
 def measure(benchmark, binaries, environment, quick, roofs):
     """(what, value, target, whether a smaller value is better) of each row."""
-    names = ["kernel_peak"] + rows(DECODE) + [f"prefill/{preset}/{context}" for preset, context in PREFILL]
+    names = ["kernel_peak"] + rows(DECODE)
+    names += [f"prefill/{preset}/{context}" for preset, context in PREFILL]
+    # Among the rows that it is a roof of: the same process has the same kind of memory.
+    names += sorted({f"read/{flat_step(binaries, *row)[0]}" for *row, _ in SHARES})
     figures = benchmark(binaries / "decode_bench", names, environment, quick)
     # LibTorch's product is not the best there is on every machine.
     library = roofs["matrix_multiply_peak"]
@@ -77,9 +80,7 @@ def measure(benchmark, binaries, environment, quick, roofs):
           f"{figures['kernel_peak'] / 1e9:.0f}")
     figures.update(benchmark(binaries / "train_bench",
                              [f"{kind}/{preset}" for kind in ("train", "train_bf16")
-                              for preset in TRAIN] +
-                             [f"read/{flat_step(binaries, *row)[0]}"
-                              for *row, _ in SHARES],
+                              for preset in TRAIN],
                              environment, quick))
 
     def ratio(above, below):

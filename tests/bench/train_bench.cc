@@ -3,11 +3,10 @@
 // it: fp32 matrix-multiply peak and read bandwidth. Google Benchmark; run.sh
 // drives it.
 //
-//   train_bench [FLAGS]
-//               [train/PRESET | train_bf16/PRESET | read/BYTES | read_alone/BYTES]…
+//   train_bench [FLAGS] [train/PRESET | train_bf16/PRESET | read/BYTES]…
 //
-// read: so many bytes again and again, by all threads; read_alone: by one. Without rows: train/ of block-10m and flat-10m. train_bf16: matrix products in
-// bfloat16, whose own peak is matrix_multiply_peak_bf16.
+// Without rows: train/ of block-10m and flat-10m. train_bf16: matrix products in
+// bfloat16, whose own peak is matrix_multiply_peak_bf16. read: read_rows.h.
 
 #include <benchmark/benchmark.h>
 #include <torch/torch.h>
@@ -25,7 +24,7 @@
 #include "model/dataset.h"
 #include "model/trainer.h"
 #include "model/version_dir.h"
-#include "tests/bench/read_speed.h"
+#include "tests/bench/read_rows.h"
 
 namespace strata {
 namespace {
@@ -108,15 +107,6 @@ void BM_MatrixMultiplyPeak(benchmark::State& state, torch::ScalarType type) {
       2.0 * n * n * n * state.iterations(), benchmark::Counter::kIsRate);
 }
 
-// `bytes` are read again and again: a step's weights and states are, and what of them
-// a cache keeps it need not wait for.
-void BM_Read(benchmark::State& state, int threads, int64_t bytes) {
-  const int64_t times = std::max<int64_t>(1, (int64_t{64} << 20) / bytes);
-  ReadSpeed memory(bytes, threads);
-  for (auto _ : state) memory.Read(times);
-  state.SetBytesProcessed(state.iterations() * times * memory.bytes());
-}
-
 }  // namespace
 }  // namespace strata
 
@@ -130,9 +120,6 @@ int main(int argc, char** argv) {
   benchmark::RegisterBenchmark("matrix_multiply_peak_bf16",
                                strata::BM_MatrixMultiplyPeak, torch::kBFloat16)
       ->UseRealTime();
-  benchmark::RegisterBenchmark("read_bandwidth", strata::BM_Read,
-                               strata::Threads(), int64_t{1} << 30)
-      ->UseRealTime();
   benchmark::Initialize(&argc, argv);
   std::vector<std::string> rows(argv + 1, argv + argc);
   if (rows.empty()) rows = {"train/block-10m", "train/flat-10m"};
@@ -140,12 +127,8 @@ int main(int argc, char** argv) {
     const size_t slash = row.find('/');
     const std::string kind = row.substr(0, slash);
     const std::string what = slash == std::string::npos ? "" : row.substr(slash + 1);
-    if (kind == "read" || kind == "read_alone") {
-      benchmark::RegisterBenchmark(row.c_str(), strata::BM_Read,
-                                   kind == "read" ? strata::Threads() : 1,
-                                   std::atoll(what.c_str()))
-          ->UseRealTime();
-    } else if (kind == "train" || kind == "train_bf16") {
+    if (strata::RegisterReadRow(row, strata::Threads())) continue;
+    if (kind == "train" || kind == "train_bf16") {
       benchmark::RegisterBenchmark(row.c_str(), BM_Training, what, kind != "train", steps)
           ->UseManualTime()
           ->Iterations(1)
