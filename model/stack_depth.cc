@@ -15,7 +15,13 @@ absl::Status CheckExits(const LevelConfig& level, const std::string& at,
     return BadField(at + "exit_tolerance",
                     absl::StrCat("is ", level.exit_tolerance, "; must be in (0, 1]"));
   }
-  if (level.exits == 0) return absl::OkStatus();
+  if (level.exits == 0) {
+    const double otherwise = LevelConfig().exit_tolerance;
+    if (level.exit_tolerance == otherwise) return absl::OkStatus();
+    return BadField(at + "exit_tolerance",
+                    absl::StrCat("is ", level.exit_tolerance, "; must be ", otherwise,
+                                 " or left out where exits is 0: nobody leaves"));
+  }
   if (!byte_level) {
     return BadField(at + "exits",
                     absl::StrCat("is ", level.exits,

@@ -39,6 +39,12 @@ TEST(CheckDepth, NamesTheField) {
        "levels[0].exits: is 1; must be 0 where repeats is not 1"},
       {[](ModelConfig* c) { c->levels[0].exit_tolerance = 0; },
        "levels[0].exit_tolerance: is 0; must be in (0, 1]"},
+      {[](ModelConfig* c) {
+         c->levels[0].exits = 0;
+         c->levels[0].exit_tolerance = 0.02;
+       },
+       "levels[0].exit_tolerance: is 0.02; must be 0.01 or left out where exits is 0: "
+       "nobody leaves"},
   };
   ExpectRefused("block", cases);
 }
