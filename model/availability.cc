@@ -8,6 +8,7 @@
 #include "model/base/status_macros.h"
 #include "model/decoder_places.h"
 #include "model/key_unions.h"
+#include "model/knn_rule.h"
 #include "model/scope_rule.h"
 #include "model/stack_depth.h"
 #include "model/tree_availability.h"
@@ -92,14 +93,6 @@ class ShadowModel {
     return out;
   }
 
-  ItemSets Stack(ItemSets items, int layers, const ScopeSpec& spec,
-                 const LevelConfig& level) const {
-    for (int layer = 0; layer < layers; ++layer) {
-      items = Attend(items, spec, level);
-    }
-    return items;
-  }
-
   // A unit joins what its pool reads of its block; the incomplete tail is never
   // pooled.
   ItemSets Pool(const ItemSets& h, const LevelConfig& level,
@@ -151,8 +144,10 @@ class ShadowModel {
   ItemSets Level(size_t l, const ItemSets& z) const {
     const LevelConfig& level = config_.levels[l];
     const int64_t n = static_cast<int64_t>(z.size());
-    const ItemSets h = Stack(z, EncoderRuns(level),
-                             SpecOf(level, level.enc_scope), level);
+    ItemSets h = z;
+    for (int run = 0; run < EncoderRuns(level); ++run) {
+      h = Attend(h, SpecOf(level, level.enc_scope), level);
+    }
     const bool ahead = level.enc_scope == Scope::kBidirBlock;
     const ItemSets& skip = ahead && !faults_.skip_bidirectional ? z : h;
     ItemSets u(n + 1, Empty());
@@ -172,7 +167,9 @@ class ShadowModel {
         }
       }
     }
-    u = Stack(std::move(u), DecoderRuns(level), DecoderSpec(level), level);
+    for (int run = 0; run < DecoderRuns(level); ++run) {
+      u = Attend(u, DecoderRunSpec(level, run), level);
+    }
     ItemSets c;
     for (int64_t i = 0; i <= n; ++i) {
       c.push_back(std::move(u[DecoderPlace(level, i)]));
@@ -386,7 +383,8 @@ absl::Status CheckOneDepth(const ModelConfig& config, ShadowFaults faults) {
 
 }  // namespace
 
-// An item that stops early sees less than others: it may be no more blind than they.
+// An item that stops early, or chooses no neighbour, sees less than others: it may be no
+// more blind than they.
 absl::Status CheckAvailability(const ModelConfig& config, ShadowFaults faults) {
   STRATA_RETURN_IF_ERROR(CheckOneDepth(config, faults));
   const ModelConfig shallowest = Shallowest(config);
@@ -394,7 +392,8 @@ absl::Status CheckAvailability(const ModelConfig& config, ShadowFaults faults) {
   const auto status = CheckOneDepth(shallowest, faults);
   if (status.ok()) return status;
   return absl::InvalidArgumentError(
-      absl::StrCat(status.message(), ", where items stop as early as they may"));
+      absl::StrCat(status.message(), ", where items stop as early as they may, "
+                                     "and no neighbour is chosen"));
 }
 
 }  // namespace strata

@@ -14,6 +14,7 @@ strata_library(strata_model
     json_object.cc
     json_place.cc
     key_unions.cc
+    knn_rule.cc
     line_reader.cc
     logit_weights.cc
     manifest.cc

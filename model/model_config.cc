@@ -10,6 +10,7 @@
 #include "model/base/status_macros.h"
 #include "model/field_check.h"
 #include "model/items.h"
+#include "model/knn_rule.h"
 #include "model/position_shape.h"
 #include "model/segment_rule.h"
 #include "model/stack_depth.h"
@@ -289,6 +290,7 @@ absl::Status ValidateModelConfig(const ModelConfig& config) {
     STRATA_RETURN_IF_ERROR(
         ValidatePosition(config, l, absl::StrCat("levels[", l, "].")));
   }
+  STRATA_RETURN_IF_ERROR(ValidateKnn(config));
   STRATA_RETURN_IF_ERROR(ValidateMemory(config));
   return CheckAvailability(config);
 }

@@ -1,5 +1,6 @@
 // What a model of a config has to learn: the numbers of all its tensors.
 
+#include "model/knn_rule.h"
 #include "model/model_config.h"
 #include "model/position_shape.h"
 #include "model/stack_depth.h"
@@ -63,7 +64,7 @@ int64_t ParameterCount(const ModelConfig& config) {
     const int64_t d = level.dim;
     total += 2 * d;  // start, norm
     total += (level.enc_layers + level.dec_layers) * LayerParameters(level);
-    total += level.dec_layers * TreeParameters(level);
+    total += level.dec_layers * TreeParameters(level) + KnnParameters(level);
     total += RepeatRows(level, level.enc_layers) * d;
     total += RepeatRows(level, level.dec_layers) * d;
     total += HaltingParameters(level, level.enc_layers);

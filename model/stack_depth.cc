@@ -68,6 +68,8 @@ ModelConfig Shallowest(ModelConfig config) {
     level.ponder = 0;
     if (level.exits > 0) level.dec_layers = level.exits;
     level.exits = 0;
+    level.knn_layer = level.knn_items = level.knn_neighbours = 0;
+    level.knn_gate = KnnGate::kHead;
   }
   return config;
 }

@@ -22,8 +22,9 @@ inline constexpr double kNoExit = 1.0;
 absl::Status CheckDepth(const LevelConfig& level, const std::string& at,
                         bool byte_level);
 
-// The model as an item passes it that stops as early as it may: what every prediction
-// is sure to see is what it sees there. The same where no item stops early.
+// The model as an item passes it that stops as early as it may, and that no memory of
+// neighbours has chosen anything for: what every prediction is sure to see is what it
+// sees there. The same where no item stops early and nothing is chosen.
 ModelConfig Shallowest(ModelConfig config);
 
 }  // namespace strata

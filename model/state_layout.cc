@@ -1,6 +1,7 @@
 #include "model/state_layout.h"
 
 #include "model/decoder_places.h"
+#include "model/knn_rule.h"
 
 namespace strata {
 
@@ -47,8 +48,11 @@ StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
     out.enc_offset = offset;
     const int64_t encoder =
         EncoderRuns(level) * LayerRows(level, level.enc_scope, out.enc_slots) * dim;
+    // Behind the others' caches, those of a layer with a memory of neighbours.
     const int64_t decoder =
-        DecoderRuns(level) * LayerRows(level, level.dec_scope, out.dec_slots) * dim;
+        (ScopedRuns(level) * LayerRows(level, level.dec_scope, out.dec_slots) +
+         2 * KnnSlots(level, out.dec_items)) *
+        dim;
     out.dec_offset = out.enc_offset + encoder;
     out.pool_offset = out.dec_offset + decoder;
     out.cached_before = layout.cached;

@@ -6,12 +6,19 @@
 #include <vector>
 
 #include "model/decode/level_step.h"
+#include "model/knn_rule.h"
 
 namespace strata {
 namespace {
 
 // Values of a vector that are turned or copied at a time.
 constexpr int64_t kVectorBlock = 64;
+
+// How far back a head looks.
+template <typename T>
+int64_t SightOf(const ScoreTerm<T>* term, int head) {
+  return term == nullptr ? std::numeric_limits<int64_t>::max() : term->sight(head);
+}
 
 template <typename T>
 void ShiftQuery(const ScoreTerm<T>& term, int head, int64_t width, T* q) {
@@ -153,6 +160,7 @@ void LevelStep<T>::Attend(const Job& job, int layer, bool wanted_only) {
   const bool summed = RuleOf(job.stack == Stack::kEncoder ? level.enc_scope
                                                           : level.dec_scope)
                           .summed;
+  const bool knn = job.stack == Stack::kDecoder && layer == KnnRun(level);
   if (tree) MakeNodes(job.level, layer);
   pool_->ParallelFor(tasks, [&](int thread, int64_t task) {
     const StackRow<CpuSequence<T>>& row = s.stack_rows[task / heads];
@@ -161,6 +169,8 @@ void LevelStep<T>::Attend(const Job& job, int layer, bool wanted_only) {
     if (tree) {
       AttendTreeHead(job.level, layer, task / heads, head, first_query,
                      ThreadScratch(thread));
+    } else if (knn) {
+      AttendKnnHead(job.level, row, layer, head, first_query, ThreadScratch(thread));
     } else if (summed) {
       AttendSumsHead(job, row, layer, head, first_query, ThreadScratch(thread));
     } else {
@@ -194,14 +204,10 @@ void LevelStep<T>::AttendHead(const Job& job,
       RotateInto(l, item, head, cache, slots.slot(item), term);
     }
   };
-  thread_local std::vector<SlotRun> near;
-  thread_local std::vector<SlotRange> near_ranges;
-  const int64_t sight =
-      term == nullptr ? std::numeric_limits<int64_t>::max() : term->sight(head);
+  const int64_t sight = SightOf(term, head);
   for (int64_t j = first_query; j < row.count;) {
-    const bool narrowed = row.begin + j + kQueryTile > sight;
-    const bool tile =
-        scope == Scope::kFull && !narrowed && j + kQueryTile <= row.count;
+    const bool tile = scope == Scope::kFull && row.begin + j + kQueryTile <= sight &&
+                      j + kQueryTile <= row.count;
     const int64_t queries = tile ? kQueryTile : 1;
     write_until(j + queries);
     const int64_t item = row.offset + j;
@@ -210,14 +216,7 @@ void LevelStep<T>::AttendHead(const Job& job,
       continue;
     }
     SetQuery(l, item, head, &args);
-    absl::Span<const SlotRun> runs = slots.runs(item);
-    absl::Span<const SlotRange> ranges = slots.ranges(item);
-    if (narrowed) {
-      SlotSight::KeepNear(runs, row.begin + j, sight, &near, &near_ranges);
-      runs = near;
-      ranges = near_ranges;
-    }
-    SetSeen(ranges, &args);
+    const auto runs = See(slots, item, row.begin + j, term, head, &args);
     if (term != nullptr) FillTerms(*term, head, row.begin + j, runs, queries, &args);
     if (tile) {
       model_->kernels().attend_tile(args);
@@ -227,6 +226,22 @@ void LevelStep<T>::AttendHead(const Job& job,
     j += queries;
   }
   write_until(row.count);
+}
+
+template <typename T>
+absl::Span<const SlotRun> LevelStep<T>::See(const SlotSight& slots, int64_t row,
+                                            int64_t place, const ScoreTerm<T>* term,
+                                            int head, AttendArgs<T>* args) {
+  const int64_t sight = SightOf(term, head);
+  if (place < sight) {
+    SetSeen(slots.ranges(row), args);
+    return slots.runs(row);
+  }
+  thread_local std::vector<SlotRun> near;
+  thread_local std::vector<SlotRange> near_ranges;
+  SlotSight::KeepNear(slots.runs(row), place, sight, &near, &near_ranges);
+  SetSeen(near_ranges, args);
+  return near;
 }
 
 template <typename T>

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/decode/kernels.h"
 #include "model/decoder_places.h"
+#include "model/knn_rule.h"
 
 namespace strata {
 namespace {
@@ -21,11 +22,11 @@ void CopyCache(const CacheView& from, const CacheView& to, int64_t used) {
   std::copy_n(from.values, bytes, to.values);
 }
 
-// When so many items have been fed; a tree has its leaf, then the nodes.
-int64_t SlotsInUse(const LevelConfig& level, Stack stack, int64_t items) {
-  return stack == Stack::kEncoder
-             ? EncoderSlots(level, items)
-             : DecoderSlots(level, DecoderPlaces(level, items + 1));
+// Of run `run` when so many items have been fed; a tree has its leaf, then the nodes.
+int64_t SlotsInUse(const LevelConfig& level, Stack stack, int run, int64_t items) {
+  if (stack == Stack::kEncoder) return EncoderSlots(level, items);
+  const int64_t places = DecoderPlaces(level, items + 1);
+  return run == KnnRun(level) ? KnnSlots(level, places) : DecoderSlots(level, places);
 }
 
 }  // namespace
@@ -68,11 +69,17 @@ CacheView CpuSequence<T>::Cache(int level, Stack stack, int layer) const {
   CacheView view;
   view.type = TypeOf(config_->levels[level], type_);
   view.value_bytes = ValueBytesOf(type_).cached;
-  view.slots = encoder ? at.enc_slots : at.dec_slots;
-  const int64_t part = view.slots * config_->levels[level].dim;
-  view.chunk_stride = kChunk * config_->levels[level].dim;
+  const LevelConfig& config = config_->levels[level];
+  const bool knn = !encoder && layer == KnnRun(config);
+  const int64_t scoped = encoder ? at.enc_slots : at.dec_slots;
+  view.slots = knn ? KnnSlots(config, at.dec_items) : scoped;
+  const int64_t part = view.slots * config.dim;
+  view.chunk_stride = kChunk * config.dim;
+  const int before = encoder ? layer
+                     : knn   ? ScopedRuns(config)
+                             : ScopedRunsBefore(config, layer);
   const int64_t offset =
-      (encoder ? at.enc_offset : at.dec_offset) + 2 * layer * part;
+      (encoder ? at.enc_offset : at.dec_offset) + 2 * before * scoped * config.dim;
   view.keys = AtCache(level, offset);
   view.values = AtCache(level, offset + part);
   return view;
@@ -150,7 +157,7 @@ void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
           continue;
         }
         const CacheView from = other.Cache(l, stack, i);
-        CopyCache(from, Cache(l, stack, i), SlotsInUse(level, stack, items));
+        CopyCache(from, Cache(l, stack, i), SlotsInUse(level, stack, i, items));
       }
     }
     const int64_t context = ContextRows(level) * level.dim;

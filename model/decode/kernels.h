@@ -141,6 +141,12 @@ struct Kernels {
   void (*attend)(const AttendArgs<T>& args);
   // The same for kQueryTile queries in one pass over keys and values.
   void (*attend_tile)(const AttendArgs<T>& args);
+  // The two halves of `attend`, without terms. Scores of all slots of the chunks from
+  // that of first.begin on, at `scores`, visible or not; and what the visible slots make
+  // of them, which may be fewer than were scored: `scores` is then that of the first slot
+  // of the chunk of first.begin.
+  void (*score)(const AttendArgs<T>& args);
+  void (*mix)(const AttendArgs<T>& args);
   // to[i * step] = from[i], rounded to the type; from[i * step] back, exactly.
   void (*put)(const T* from, int64_t n, CacheType type, void* to, int64_t step);
   void (*take)(const void* from, int64_t step, CacheType type, int64_t n, T* to);

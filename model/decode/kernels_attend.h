@@ -152,24 +152,36 @@ STRATA_INLINE void ValueGroup(const AttendArgs<T>& a, const T* p, T inverse,
   }
 }
 
-template <typename T, typename S>
-STRATA_INLINE void AttendAs(const AttendArgs<T>& a) {
-  constexpr int L = kLanes<T>;
+// The chunks of what one query sees.
+struct SeenChunks {
+  int64_t end = 0;  // one more than the last slot that is visible
+  int64_t begin_chunk = 0;
+  int64_t end_chunk = 0;
+
+  int64_t base() const { return begin_chunk * kChunk; }
+  int64_t slots() const { return (end_chunk - begin_chunk) * kChunk; }
+};
+
+template <typename T>
+STRATA_INLINE SeenChunks ChunksOf(const AttendArgs<T>& a) {
   const int64_t end =
       a.further_count > 0 ? a.further[a.further_count - 1].end : a.first.end;
-  const int64_t begin_chunk = a.first.begin / kChunk;
-  const int64_t end_chunk = (end + kChunk - 1) / kChunk;
-  const int64_t base = begin_chunk * kChunk;
-  const int64_t n = end_chunk * kChunk - base;
-  Scores<T, S, 1>(a, begin_chunk, end_chunk);
-  if (a.terms != nullptr) ApplyTerms<T, 1>(a, base, n);
+  return {end, a.first.begin / kChunk, (end + kChunk - 1) / kChunk};
+}
+
+// From the scores of the chunks on.
+template <typename T, typename S>
+STRATA_INLINE void MixAs(const AttendArgs<T>& a, const SeenChunks& chunks) {
+  constexpr int L = kLanes<T>;
+  const int64_t base = chunks.base();
+  const int64_t n = chunks.slots();
   Hide(a.scores, 0, a.first.begin - base);
   int64_t seen = a.first.end;
   for (int64_t i = 0; i < a.further_count; ++i) {
     Hide(a.scores, seen - base, a.further[i].begin - base);
     seen = a.further[i].end;
   }
-  Hide(a.scores, end - base, n);
+  Hide(a.scores, chunks.end - base, n);
   const T inverse = Softmax(a.scores, n);
   const T* p = a.scores - base;
   int64_t d = 0;
@@ -185,6 +197,14 @@ STRATA_INLINE void AttendAs(const AttendArgs<T>& a) {
     d += L;
   }
   for (; d < a.head_dim; ++d) ValueGroup<T, S, T, 1>(a, p, inverse, d);
+}
+
+template <typename T, typename S>
+STRATA_INLINE void AttendAs(const AttendArgs<T>& a) {
+  const SeenChunks chunks = ChunksOf(a);
+  Scores<T, S, 1>(a, chunks.begin_chunk, chunks.end_chunk);
+  if (a.terms != nullptr) ApplyTerms<T, 1>(a, chunks.base(), chunks.slots());
+  MixAs<T, S>(a, chunks);
 }
 
 // Query q sees the slots [0, first.end + q).
@@ -263,6 +283,17 @@ STRATA_INLINE void AttendTileAs(const AttendArgs<T>& a) {
 template <typename T>
 void Attend(const AttendArgs<T>& a) {
   WithCacheType<T>(a.type, [&]<typename S>() { AttendAs<T, S>(a); });
+}
+template <typename T>
+void Score(const AttendArgs<T>& a) {
+  const SeenChunks chunks = ChunksOf(a);
+  WithCacheType<T>(a.type, [&]<typename S>() {
+    Scores<T, S, 1>(a, chunks.begin_chunk, chunks.end_chunk);
+  });
+}
+template <typename T>
+void Mix(const AttendArgs<T>& a) {
+  WithCacheType<T>(a.type, [&]<typename S>() { MixAs<T, S>(a, ChunksOf(a)); });
 }
 template <typename T>
 void AttendTile(const AttendArgs<T>& a) {

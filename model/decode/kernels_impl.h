@@ -76,7 +76,7 @@ constexpr Kernels<T> MakeTable() {
   }
   return {STRATA_STRING(STRATA_ISA), {MakeProduct<FullWeights<T>>(), bf16, int8},
           RmsNorm<T>,
-          Attend<T>, AttendTile<T>, Put<T>, Take<T>, AttendSums<T>, GateReset<T>,
+          Attend<T>, AttendTile<T>, Score<T>, Mix<T>, Put<T>, Take<T>, AttendSums<T>, GateReset<T>,
           GateUpdate<T>};
 }
 

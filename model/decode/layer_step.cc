@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "model/decode/level_step.h"
+#include "model/knn_rule.h"
 
 namespace strata {
 namespace {
@@ -148,6 +149,7 @@ void LevelStep<T>::RunStack(const Job& job) {
       if (slotted) s.slots.Add(spec, item);
     }
   }
+  if (decoder && HasKnn(level)) PlanKnn(job.level);
   RunLayers(job, s.x.data(), s.stack_count,
             [&](int run, bool last) { Attend(job, run, last); });
 }

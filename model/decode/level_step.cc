@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "model/base/status_macros.h"
 #include "model/decode/step_check.h"
+#include "model/knn_rule.h"
 
 namespace strata {
 
@@ -88,6 +89,7 @@ absl::Status LevelStep<T>::Reserve() {
          s.att.Reserve(n * dim) &&
          s.ff.Reserve(n * PaddedWidth(level.ff_mult * level.dim)) &&
          s.rope.Reserve(n * model_->rope(l).width()) &&
+         s.knn_rope.Reserve(HasKnn(level) ? n * model_->rope(l).width() : 0) &&
          s.units_x.Reserve(unit_rows * dim) &&
          s.bridge.Reserve(s.units() * PaddedWidth(BridgeRows(level) * level.dim)) &&
          s.depth.Reserve(level.ponder > 0 || level.exits > 0 ? n : 0, dim);
@@ -95,6 +97,9 @@ absl::Status LevelStep<T>::Reserve() {
       for (const Stack stack : {Stack::kEncoder, Stack::kDecoder}) {
         longest = std::max(longest, row.sequence->Cache(l, stack, 0).slots);
       }
+      if (!HasKnn(level)) continue;
+      longest = std::max(
+          longest, row.sequence->Cache(l, Stack::kDecoder, KnnRun(level)).slots);
     }
     if (HasTree(l)) {
       PlanTree(l);

@@ -53,6 +53,10 @@ struct LevelScratch : LevelBatch<CpuSequence<T>> {
   int64_t stack_count = 0;
   SlotSight slots;          // of its places, where the scope has slots; or, of items,
                             // the contexts that a bridge attends to
+  // Of a layer with a memory of neighbours, in its ring: the window and what has left it;
+  // and how the items that leave it were turned.
+  SlotSight knn_window, knn_memory;
+  AlignedBuffer<T> knn_rope;  // as rope
   GoingRows<T> depth;       // of the stack that runs
   AlignedBuffer<T> units_x;  // [units * PoolItems][dim]
   AlignedBuffer<T> bridge;  // [units][BridgeRows * dim]
@@ -170,6 +174,13 @@ class LevelStep {
   void Attend(const Job& job, int layer, bool wanted_only);
   void AttendHead(const Job& job, const StackRow<CpuSequence<T>>& row, int layer,
                   int head, int64_t first_query, T* scores);
+  // knn_step.cc: of a layer with a memory of neighbours.
+  void PlanKnn(int l);
+  void AttendKnnHead(int l, const StackRow<CpuSequence<T>>& row, int layer, int head,
+                     int64_t first_query, T* scores);
+  void LeaveWindow(int l, int64_t row, const CacheView& cache, int64_t slot, T* key);
+  T KnnShare(int l, const KnnWeights<T>& w, int64_t row, int head) const;
+  void LookUp(int l, int64_t row, T share, const T* query, T* near, AttendArgs<T> args);
   // mean_step.cc: of a scope with means of items. Puts into its slot the mean that is
   // seen from `item` on, if there is one, before the item takes a slot of its items.
   void PutMean(int l, const ScopeSpec& spec, int64_t item, const CacheView& cache);
@@ -183,6 +194,10 @@ class LevelStep {
   AttendArgs<T> CacheArgs(int l, const CacheView& cache, T* scores) const;
   void SetQuery(int l, int64_t row, int head, AttendArgs<T>* args);
   static void SetSeen(absl::Span<const SlotRange> seen, AttendArgs<T>* args);
+  // Of the item in row `row`, at `place`: what its scope shows, as far as the head looks.
+  static absl::Span<const SlotRun> See(const SlotSight& slots, int64_t row,
+                                       int64_t place, const ScoreTerm<T>* term, int head,
+                                       AttendArgs<T>* args);
 
   // tree_step.cc
   bool HasTree(int l) const {

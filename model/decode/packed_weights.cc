@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "model/base/status_macros.h"
 #include "model/decode/weight_panels.h"
+#include "model/knn_rule.h"
 #include "model/position_shape.h"
 
 namespace strata {
@@ -215,6 +216,18 @@ ExitWeights<T> TakeExits(Taker<T>* take, const LevelConfig& level,
 }
 
 template <typename T>
+KnnWeights<T> TakeKnn(Taker<T>* take, const LevelConfig& level, const std::string& at) {
+  KnnWeights<T> out;
+  out.scale = take->Take(at + "scale", {level.heads});
+  for (T& scale : out.scale) scale = std::exp(scale);
+  out.bias = take->Take(at + "bias", {level.heads});
+  if (level.knn_gate == KnnGate::kContext) {
+    out.gate = take->Take(at + "gate", {level.heads, level.dim});
+  }
+  return out;
+}
+
+template <typename T>
 std::vector<LayerWeights<T>> TakeLayers(Taker<T>* take, const LevelConfig& level,
                                         const std::string& at, int layers,
                                         Scope scope) {
@@ -279,6 +292,10 @@ LevelWeights<T> TakeLevel(Taker<T>* take, const ModelConfig& config, int l) {
                        level.enc_scope);
   out.dec = TakeLayers(take, level, p + "dec.", level.dec_layers,
                        level.dec_scope);
+  if (HasKnn(level)) {
+    const int run = KnnRun(level);
+    out.dec[run].knn = TakeKnn(take, level, absl::StrCat(p, "dec.", run, ".attn.knn."));
+  }
   out.enc_repeat = TakeRepeat(take, level, p + "enc.", level.enc_layers);
   out.dec_repeat = TakeRepeat(take, level, p + "dec.", level.dec_layers);
   out.enc_halt = TakeHalting(take, level, p + "enc.", level.enc_layers);

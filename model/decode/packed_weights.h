@@ -37,6 +37,14 @@ struct GateWeights {
   std::vector<T> bias;
 };
 
+// Of a memory of neighbours (model/nn/knn_memory.h); else empty.
+template <typename T>
+struct KnnWeights {
+  std::vector<T> scale;  // [heads]: e^scale
+  std::vector<T> bias;   // [heads]
+  std::vector<T> gate;   // [heads][dim], where the context opens it
+};
+
 template <typename T>
 struct LayerWeights {
   std::vector<T> attn_norm, ff_norm;
@@ -47,6 +55,7 @@ struct LayerWeights {
   std::vector<T> tree_height;  // [TreeHeightRows][dim]
   std::vector<T> tree_norm;
   std::vector<std::vector<T>> position;  // LayerPositionTensors
+  KnnWeights<T> knn;
 };
 
 // Of a stack whose items halt (model/nn/halting_unit.h); else empty.

@@ -5,6 +5,7 @@
 
 #include "model/decode/cpu_sequence.h"
 #include "model/decoder_places.h"
+#include "model/knn_rule.h"
 #include "model/scope_rule.h"
 #include "model/unit_rule.h"
 
@@ -50,6 +51,8 @@ bool Undoes(const LevelConfig& level, Stack stack) {
   if (RunsOf(level, stack) == 0) return true;
   const ScopeRule& rule = RuleOf(SpecOfStack(level, stack).scope);
   if (rule.pooled != nullptr) return false;  // means stand in place of items
+  // What leaves a window is made anew in its place.
+  if (stack == Stack::kDecoder && HasKnn(level)) return false;
   // Nothing is cached by item: recomputed for a whole unit, or sums, or a tree.
   const bool whole_units = stack == Stack::kEncoder && !rule.summed;
   return rule.slot != nullptr || whole_units;

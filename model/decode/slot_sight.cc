@@ -10,15 +10,15 @@ void SlotSight::Clear() {
   ranges_.clear();
 }
 
-void SlotSight::Add(const ScopeSpec& spec, int64_t item) {
+void SlotSight::AddKeys(const ScopeSpec& spec, const VisibleKeys& keys) {
   Seen seen;
   seen.first_run = static_cast<int32_t>(runs_.size());
-  const VisibleKeys keys = KeysSeen(spec, item, item + 1);
   AddSlotRuns(spec, keys.kept, &runs_);
   AddSlotRuns(spec, keys.recent, &runs_);
   seen.runs = static_cast<int32_t>(runs_.size()) - seen.first_run;
-  // A causal scope: the item itself is the last of the recent ones.
-  seen.slot = static_cast<int32_t>(runs_.back().slot + runs_.back().count - 1);
+  if (seen.runs > 0) {
+    seen.slot = static_cast<int32_t>(runs_.back().slot + runs_.back().count - 1);
+  }
   const auto first = runs_.begin() + seen.first_run;
   const auto by_slot = [](const SlotRun& a, const SlotRun& b) {
     return a.slot < b.slot;

@@ -16,8 +16,13 @@ class SlotSight {
  public:
   void Clear();
   // The next item of the batch.
-  void Add(const ScopeSpec& spec, int64_t item);
+  void Add(const ScopeSpec& spec, int64_t item) {
+    AddKeys(spec, KeysSeen(spec, item, item + 1));
+  }
+  // The same with what it sees, which may be nothing, in the slots of `spec`.
+  void AddKeys(const ScopeSpec& spec, const VisibleKeys& keys);
 
+  // The slot of the newest item that it sees, which is itself by a scope.
   int64_t slot(int64_t row) const { return seen_[row].slot; }
   // What the item sees, in ascending order of slots: the runs, each of
   // items in ascending order; and the ranges that they fill, none next to another.

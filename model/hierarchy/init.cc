@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "model/knn_rule.h"
 #include "model/nn/gru_gate.h"
 #include "model/nn/halting_unit.h"
 #include "model/stack_depth.h"
@@ -58,6 +59,11 @@ void InitParameters(uint64_t seed,
       entry.value().zero_();  // a span grows where it helps
     } else if (absl::EndsWith(entry.key(), "gate.bias")) {
       entry.value().fill_(kGateBias);
+    } else if (absl::EndsWith(entry.key(), "knn.scale")) {
+      entry.value().fill_(kKnnScale);
+    } else if (absl::EndsWith(entry.key(), "knn.bias") ||
+               absl::EndsWith(entry.key(), "knn.gate")) {
+      entry.value().zero_();  // half open, whatever the context
     } else if (absl::EndsWith(entry.key(), "halt.bias")) {
       entry.value().fill_(kHaltingBias);
     } else if (absl::EndsWith(entry.key(), "exit.threshold")) {

@@ -7,7 +7,7 @@
 namespace strata {
 
 LayerStackImpl::LayerStackImpl(const ModelConfig& config, int l, int layers,
-                               Scope scope, int exits)
+                               Scope scope, int exits, int knn_run)
     : layers_(layers), runs_(config.levels[l].repeats * layers) {
   const LevelConfig& level = config.levels[l];
   for (int i = 0; i < layers; ++i) {
@@ -18,6 +18,7 @@ LayerStackImpl::LayerStackImpl(const ModelConfig& config, int l, int layers,
                          MakeScoreTermModule(level, scope, config.rope_theta),
                          level.gate)));
   }
+  if (knn_run >= 0) layer(knn_run).attention().AddMemory(KnnMemory(level));
   if (exits > 0) {
     exit_ = register_module("exit", ExitHeads(level.dim, layers, exits));
   }

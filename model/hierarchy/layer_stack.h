@@ -25,9 +25,10 @@ namespace strata {
 
 class LayerStackImpl : public torch::nn::Module {
  public:
-  // Of level l, with so many `layers` of its own. `exits`: as of LevelConfig.
+  // Of level l, with so many `layers` of its own. `exits`: as of LevelConfig. `knn_run`:
+  // the one with a memory of neighbours, or -1.
   LayerStackImpl(const ModelConfig& config, int l, int layers, Scope scope,
-                 int exits = 0);
+                 int exits = 0, int knn_run = -1);
 
   int runs() const { return runs_; }
   TransformerLayerImpl& layer(int run);

@@ -1,7 +1,10 @@
 #include "model/hierarchy/level.h"
 
+#include <map>
+
 #include "model/decoder_places.h"
 #include "model/hierarchy/prefix_items.h"
+#include "model/knn_rule.h"
 #include "model/nn/document_index.h"
 #include "model/position_shape.h"
 #include "model/segment_rule.h"
@@ -30,7 +33,8 @@ LevelImpl::LevelImpl(const ModelConfig& config, int l, ShadowFaults faults)
       enc_(register_module("enc", LayerStack(config, l, config_.enc_layers,
                                              config_.enc_scope))),
       dec_(register_module("dec", LayerStack(config, l, config_.dec_layers,
-                                             config_.dec_scope, config_.exits))),
+                                             config_.dec_scope, config_.exits,
+                                             KnnRun(config_)))),
       norm_(register_module("norm", RmsNorm(config_.dim))) {
   if (!LevelPositionTensors(config_).empty()) {
     position_ = register_module("position",
@@ -167,20 +171,23 @@ torch::Tensor LevelImpl::RunSegment(LayerStackImpl& stack, const ScopeSpec& spec
                                     StackDepth* depth) {
   if (stack.runs() == 0) return x;
   const auto options = x.options().requires_grad(false);
-  const int64_t carried = CarriedItems(spec);
-  const int64_t items = carried + x.size(1);
-  const AttentionPlan plan =
-      MakeAttentionPlan(spec, x.size(0), items,
-                        WithPastSegments(level, carried, segments),
-                        turns_.Get(items, options), options,
-                        (level.past - carried).clamp_min(0));
+  std::map<int64_t, AttentionPlan> plans;  // by the items that a run carries
+  for (const torch::Tensor& memory : *memories) {
+    const int64_t carried = memory.size(1);
+    const int64_t items = carried + x.size(1);
+    if (plans.count(carried) > 0) continue;
+    plans[carried] = MakeAttentionPlan(spec, x.size(0), items,
+                                       WithPastSegments(level, carried, segments),
+                                       turns_.Get(items, options), options,
+                                       (level.past - carried).clamp_min(0));
+  }
   return stack.Run(
       x,
       [&](int run, TransformerLayerImpl& layer, const torch::Tensor& y,
           const ItemDepth&) {
         const torch::Tensor past = (*memories)[run];
         (*memories)[run] = Carried(past, y);
-        return layer.forward(y, plan, past);
+        return layer.forward(y, plans.at(past.size(1)), past);
       },
       depth);
 }

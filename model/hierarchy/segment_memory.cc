@@ -1,23 +1,11 @@
 #include "model/hierarchy/segment_memory.h"
 
 #include "absl/strings/str_cat.h"
-#include "model/decoder_places.h"
+#include "model/knn_rule.h"
 #include "model/nn/document_index.h"
 #include "model/segment_rule.h"
 
 namespace strata {
-namespace {
-
-std::vector<torch::Tensor> RunMemories(const ScopeSpec& spec, int runs, int64_t rows,
-                                       int64_t dim, const torch::TensorOptions& like) {
-  std::vector<torch::Tensor> memories;
-  for (int run = 0; run < runs; ++run) {
-    memories.push_back(torch::zeros({rows, CarriedItems(spec), dim}, like));
-  }
-  return memories;
-}
-
-}  // namespace
 
 SegmentMemory::SegmentMemory(const ModelConfig& config, int64_t rows,
                              const torch::TensorOptions& like) {
@@ -26,10 +14,15 @@ SegmentMemory::SegmentMemory(const ModelConfig& config, int64_t rows,
     const LevelConfig& level = config.levels[l];
     const bool top = l + 1 == config.levels.size();
     LevelMemory& memory = levels_.emplace_back();
-    memory.enc = RunMemories(SpecOf(level, level.enc_scope), EncoderRuns(level), rows,
-                             level.dim, options);
-    memory.dec = RunMemories(DecoderSpec(level), DecoderRuns(level), rows, level.dim,
-                             options);
+    const auto empty = [&](const ScopeSpec& spec) {
+      return torch::zeros({rows, CarriedItems(spec), level.dim}, options);
+    };
+    for (int run = 0; run < EncoderRuns(level); ++run) {
+      memory.enc.push_back(empty(SpecOf(level, level.enc_scope)));
+    }
+    for (int run = 0; run < DecoderRuns(level); ++run) {
+      memory.dec.push_back(empty(DecoderRunSpec(level, run)));
+    }
     memory.last = torch::zeros({rows, level.dim}, options);
     memory.contexts = torch::zeros(
         {rows, CarriedContexts(level), top ? 0 : config.levels[l + 1].dim}, options);

@@ -91,6 +91,26 @@ void AttentionRecorder::OnTreeWeights(const TreePlan& plan, int64_t first,
   }
 }
 
+void AttentionRecorder::OnNeighbourWeights(int64_t query, int64_t key,
+                                           const torch::Tensor& weights) {
+  const auto host = OnHost(weights, heads_);
+  const double* row = host.const_data_ptr<double>();
+  std::vector<AttentionLink> keys;
+  for (size_t slot = 0; slot < heads_.size(); ++slot) {
+    const auto positions = static_cast<int64_t>(maps_[slot].size());
+    for (int64_t r = 0; r < host.size(2); ++r, row += host.size(3)) {
+      AttentionRow& told = maps_[slot][static_cast<size_t>(query + r)];
+      const float rest = told.rest;
+      keys = std::move(told.links);
+      for (int64_t s = 0; s < host.size(3); ++s) {
+        keys.push_back({static_cast<int32_t>(key + s), static_cast<float>(row[s])});
+      }
+      Keep(slot, query + r, positions, &keys);
+      told.rest += rest;
+    }
+  }
+}
+
 void AttentionRecorder::Keep(size_t slot, int64_t query, int64_t positions,
                              std::vector<AttentionLink>* keys) {
   keys->erase(std::remove_if(keys->begin(), keys->end(),

@@ -24,6 +24,8 @@ class AttentionRecorder final : public AttentionWatcher {
                  const torch::Tensor& weights) override;
   void OnTreeWeights(const TreePlan& plan, int64_t first,
                      const torch::Tensor& weights) override;
+  void OnNeighbourWeights(int64_t query, int64_t key,
+                          const torch::Tensor& weights) override;
 
   // Of `layer`, by head; as many rows as there were positions.
   std::vector<AttentionMap> Take(int layer);

@@ -42,6 +42,12 @@ class Watch final : public AttentionWatcher {
       recorder->OnTreeWeights(plan, first, weights);
     }
   }
+  void OnNeighbourWeights(int64_t query, int64_t key,
+                          const torch::Tensor& weights) override {
+    const auto found = recorders_.find(repeat_);
+    if (found == recorders_.end()) return;
+    found->second.second.OnNeighbourWeights(query, key, weights);
+  }
   void TakeInto(std::vector<AttentionMap>* maps) {
     for (auto& [repeat, of] : recorders_) {
       for (AttentionMap& map : of.second.Take(of.first)) {

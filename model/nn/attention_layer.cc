@@ -6,6 +6,7 @@
 #include "model/nn/full_attention.h"
 #include "model/nn/linear_attention.h"
 #include "model/nn/scored_attention.h"
+#include "model/nn/shared_watcher.h"
 #include "model/nn/tree_attention.h"
 
 namespace strata {
@@ -24,31 +25,55 @@ AttentionLayerImpl::AttentionLayerImpl(int64_t dim, int64_t heads,
 torch::Tensor AttentionLayerImpl::forward(const torch::Tensor& x,
                                           const AttentionPlan& plan,
                                           const torch::Tensor& past) {
-  const bool follows = past.defined() && past.size(1) > 0;
-  return Apply(follows ? at::cat({past, x}, 1) : x, [&](const torch::Tensor& qkv) {
-    const auto mixed = Attend(qkv, plan);
-    return follows ? mixed.narrow(1, past.size(1), x.size(1)) : mixed;
-  });
+  const int64_t before = past.defined() ? past.size(1) : 0;
+  return Apply(before > 0 ? at::cat({past, x}, 1) : x,
+               [&](const torch::Tensor& qkv, const torch::Tensor& normed) {
+                 const auto mixed = memory_.is_empty()
+                                        ? Attend(qkv, plan, watcher_)
+                                        : AttendAndLookUp(qkv, normed, plan, before);
+                 return before > 0 ? mixed.narrow(1, before, x.size(1)) : mixed;
+               });
+}
+
+void AttentionLayerImpl::AddMemory(KnnMemory memory) {
+  memory_ = register_module("knn", std::move(memory));
+}
+
+torch::Tensor AttentionLayerImpl::AttendAndLookUp(const torch::Tensor& qkv,
+                                                  const torch::Tensor& normed,
+                                                  const AttentionPlan& plan,
+                                                  int64_t first) {
+  const auto share = memory_->Share(
+      normed, memory_->Reaches(plan.items, plan.documents, normed));
+  torch::Tensor local;
+  if (watcher_ == nullptr) {
+    local = Attend(qkv, plan, nullptr);
+  } else {
+    SharedWatcher rest((1 - share).expand({plan.batch, plan.items, heads_}), watcher_);
+    local = Attend(qkv, plan, &rest);
+  }
+  return memory_->forward(local, qkv, share, plan.documents, first, watcher_);
 }
 
 torch::Tensor AttentionLayerImpl::Attend(const torch::Tensor& qkv,
-                                         const AttentionPlan& plan) {
+                                         const AttentionPlan& plan,
+                                         AttentionWatcher* watcher) {
   const FoldedHeads heads = FoldHeads(qkv, heads_, plan);
   if (plan.summed) {
     return UnfoldQueries(
-        LinearAttention::Attend(heads.q, heads.k, heads.v, plan, watcher_), plan);
+        LinearAttention::Attend(heads.q, heads.k, heads.v, plan, watcher), plan);
   }
   return UnfoldQueries(
       term_ == nullptr ? FullAttention::Attend(heads.q, heads.k, heads.v, plan,
-                                               watcher_)
+                                               watcher)
                        : ScoredAttention::Attend(heads.q, heads.k, heads.v, plan,
-                                                 *term_, watcher_),
+                                                 *term_, watcher),
       plan);
 }
 
 torch::Tensor AttentionLayerImpl::forward(const torch::Tensor& x,
                                           const TreePlan& plan) {
-  return Apply(x, [&](const torch::Tensor& qkv) {
+  return Apply(x, [&](const torch::Tensor& qkv, const torch::Tensor&) {
     return TreeAttention::Attend(qkv, heads_, plan, *tree_, node_matrices(),
                                  watcher_);
   });
@@ -61,7 +86,8 @@ NodeMatrices AttentionLayerImpl::node_matrices() const {
 
 torch::Tensor AttentionLayerImpl::Apply(const torch::Tensor& x,
                                         AttendFunction attend) {
-  return out_->forward(attend(qkv_->forward(norm_->forward(x))));
+  const auto normed = norm_->forward(x);
+  return out_->forward(attend(qkv_->forward(normed), normed));
 }
 
 }  // namespace strata

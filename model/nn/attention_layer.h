@@ -3,7 +3,8 @@
 // without its residual. q, k and v come from one matrix, as rows in that order.
 // How they attend is the caller's: over whole texts by a plan, or over the cache
 // of a decoder. With a tree, nodes are made by the layer's own matrices
-// (model/nn/tree_summary.h). Thread-compatible.
+// (model/nn/tree_summary.h). A memory of neighbours (model/nn/knn_memory.h) joins what
+// a plan's window gave. Thread-compatible.
 
 #include <torch/torch.h>
 
@@ -12,6 +13,7 @@
 #include "absl/functional/function_ref.h"
 #include "model/nn/attention_plan.h"
 #include "model/nn/attention_watcher.h"
+#include "model/nn/knn_memory.h"
 #include "model/nn/linear.h"
 #include "model/nn/rms_norm.h"
 #include "model/nn/score_term.h"
@@ -20,9 +22,10 @@
 
 namespace strata {
 
-// From the joint projection [.., 3 D] to the mixed values [.., D].
-using AttendFunction =
-    absl::FunctionRef<torch::Tensor(const torch::Tensor& qkv)>;
+// From the joint projection [.., 3 D], of the normed items [.., D], to the mixed values
+// [.., D].
+using AttendFunction = absl::FunctionRef<torch::Tensor(const torch::Tensor& qkv,
+                                                       const torch::Tensor& normed)>;
 
 class AttentionLayerImpl : public torch::nn::Module {
  public:
@@ -36,7 +39,11 @@ class AttentionLayerImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x, const TreePlan& plan);
   torch::Tensor Apply(const torch::Tensor& x, AttendFunction attend);
 
+  // Gives the layer a memory of neighbours. REQUIRES: no tree.
+  void AddMemory(KnnMemory memory);
+
   ScoreTermImpl* term() { return term_.get(); }
+  KnnMemory& memory() { return memory_; }  // empty where there is none
   // REQUIRES: a tree.
   TreeSummaryImpl& tree() { return *tree_; }
   NodeMatrices node_matrices() const;
@@ -46,7 +53,11 @@ class AttentionLayerImpl : public torch::nn::Module {
   void Watch(AttentionWatcher* watcher) { watcher_ = watcher; }
 
  private:
-  torch::Tensor Attend(const torch::Tensor& qkv, const AttentionPlan& plan);
+  torch::Tensor Attend(const torch::Tensor& qkv, const AttentionPlan& plan,
+                       AttentionWatcher* watcher);
+  // The same with what the items from `first` on look up.
+  torch::Tensor AttendAndLookUp(const torch::Tensor& qkv, const torch::Tensor& normed,
+                                const AttentionPlan& plan, int64_t first);
 
   int64_t heads_;
   RmsNorm norm_;
@@ -54,6 +65,7 @@ class AttentionLayerImpl : public torch::nn::Module {
   Linear out_;
   TreeSummary tree_{nullptr};
   std::shared_ptr<ScoreTermImpl> term_;
+  KnnMemory memory_{nullptr};
   AttentionWatcher* watcher_ = nullptr;
 };
 TORCH_MODULE(AttentionLayer);

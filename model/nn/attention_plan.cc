@@ -42,11 +42,11 @@ AttentionPlan MakeAttentionPlan(const ScopeSpec& spec, int64_t batch, int64_t n,
   plan.batch = batch;
   plan.items = n;
   plan.turns = turns;
+  plan.documents = segments;
   ChooseFold(spec, segments.defined(), &plan);
   plan.pooled = PooledItems(spec);
   plan.summed = RuleOf(spec.scope).summed;
   if (plan.summed) {
-    plan.documents = segments;
     // What is turned before the features knows its place, not its distance alone.
     if (segments.defined()) {
       plan.turns = RowsOf(turns, IndexInDocument(n, segments, like).expand({batch, n}));

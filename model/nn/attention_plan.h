@@ -35,7 +35,7 @@ struct AttentionPlan {
   int64_t phases = 1;     // items i of a chunk have one i % phases
   bool causal = false;    // lower triangle of a chunk, without a mask
   bool summed = false;    // keys are summed: their weights are no softmax
-  torch::Tensor documents;  // [batch, n] of each item, where they are; or undefined
+  torch::Tensor documents;  // [batch, n] of each item, where rows hold several; or not
   // Items of each row that stand before the keys of every chunk, [batch][kept];
   // 0: padding. `kept_index` is the same as a tensor of int64, [batch, kept]. Where
   // `pooled` is more than 1, each stands for the mean of so many, itself the last.

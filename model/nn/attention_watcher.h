@@ -24,6 +24,11 @@ class AttentionWatcher {
   // `weights` [leaves, H, q, seen * summaries + leaf], likewise of every leaf.
   virtual void OnTreeWeights(const TreePlan& plan, int64_t first,
                              const torch::Tensor& weights) = 0;
+  // `weights` [batch, H, q, keys]: what the items from `query` on gave to those from `key`
+  // on in a memory of neighbours, after OnWeights of the same pass, which then told what
+  // is left of each query's weight. Layers without one never call it.
+  virtual void OnNeighbourWeights(int64_t /*query*/, int64_t /*key*/,
+                                  const torch::Tensor& /*weights*/) {}
 };
 
 }  // namespace strata

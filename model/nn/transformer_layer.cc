@@ -35,9 +35,10 @@ torch::Tensor TransformerLayerImpl::Apply(const torch::Tensor& x,
                                           AttendFunction attend,
                                           const torch::Tensor& rows) {
   if (!rows.defined()) return AddHalves(x, attn_->Apply(x, attend));
-  const auto mixed = attn_->Apply(x, [&](const torch::Tensor& qkv) {
-    return attend(qkv).index_select(0, rows);
-  });
+  const auto mixed = attn_->Apply(
+      x, [&](const torch::Tensor& qkv, const torch::Tensor& normed) {
+        return attend(qkv, normed).index_select(0, rows);
+      });
   return x.index_copy(0, rows, AddHalves(x.index_select(0, rows), mixed));
 }
 

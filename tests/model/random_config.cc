@@ -122,6 +122,19 @@ void CarryMemory(Draws* draw, ModelConfig* config) {
   }
 }
 
+// Neighbours behind windows, where they may be.
+void LookBehindWindows(Draws* draw, ModelConfig* config) {
+  for (LevelConfig& level : config->levels) {
+    const bool may = level.dec_layers > 0 && level.dec_scope == Scope::kWindow &&
+                     level.repeats == 1 && level.memory != MemoryKind::kCompressive;
+    if (!may || draw->In(0, 1) == 1) continue;
+    level.knn_layer = draw->In(1, level.dec_layers);
+    level.knn_items = draw->In(1, 40);
+    level.knn_neighbours = draw->In(1, std::min(level.knn_items, 6));
+    level.knn_gate = draw->Of({KnnGate::kHead, KnnGate::kContext});
+  }
+}
+
 }  // namespace
 
 int64_t WidestReach(const ModelConfig& config) {
@@ -169,6 +182,7 @@ ModelConfig RandomConfig(uint64_t seed) {
     if (bytes.repeats == 1 && bytes.dec_layers == 2) bytes.exits = draw.In(0, 1);
     const bool fixed = config.levels[0].block_rule == BlockRule::kFixed;
     if (draw.In(0, 3) == 0 && fixed) CarryMemory(&draw, &config);
+    LookBehindWindows(&draw, &config);
     if (ValidateModelConfig(config).ok()) return config;
     // Which bytes a finite reach covers depends on where units end.
     if (config.levels[0].block_rule != BlockRule::kFixed) continue;

@@ -20,6 +20,8 @@ import numpy as np
 from reference_configs import (CONFIGS, NGRAM_HEADS, NGRAM_WEIGHT, VOCAB, items, mix,
                                trained, weights)
 from reference_depth import Exits, Halting, exit_loss
+from reference_gates import enter
+from reference_knn import has_neighbours, with_neighbours
 from reference_means import run_means, visible_items_and_means
 from reference_positions import entrance, positioned_scores, rotate
 from reference_segments import segment_loss
@@ -129,21 +131,11 @@ def tree_mixed(w, prefix, c, q, k, v):
     return jnp.concatenate(rows, 1)
 
 
-def enter(w, c, prefix, x, y):
-    """What a sublayer made of x, into x."""
-    if c.get("gate", "residual") == "residual":
-        return x + y
-    wr, wz, wg = jnp.split(jax.nn.relu(y) @ w[prefix + "input.weight"].T, 3, axis=-1)
-    ur, uz = jnp.split(x @ w[prefix + "state.weight"].T, 2, axis=-1)
-    z = jax.nn.sigmoid(wz + uz - w[prefix + "bias"])
-    reset = jax.nn.sigmoid(wr + ur) * x
-    return (1 - z) * x + z * jnp.tanh(wg + reset @ w[prefix + "candidate.weight"].T)
-
-
 def layer(w, prefix, x, c, scope):
     batch, n, d = x.shape
     heads = c["heads"]
-    qkv = norm(x, w[prefix + "attn.norm.weight"]) @ w[prefix + "attn.qkv.weight"].T
+    normed = norm(x, w[prefix + "attn.norm.weight"])
+    qkv = normed @ w[prefix + "attn.qkv.weight"].T
     q, k, v = (part.reshape(batch, n, heads, d // heads)
                for part in jnp.split(qkv, 3, axis=-1))
     if scope == "tree":
@@ -154,6 +146,8 @@ def layer(w, prefix, x, c, scope):
         mask = visible(c, scope, n)
         mixed = summed(q, k, v, mask) if scope == "linear" else mixed_by(
             positioned_scores(w, prefix + "attn.", c, scope, q, k), v, mask)
+    if has_neighbours(c, prefix):
+        mixed = with_neighbours(w, prefix + "attn.", c, normed, q, k, v, mixed)
     x = enter(w, c, prefix + "attn_gate.", x,
               mixed.reshape(batch, n, d) @ w[prefix + "attn.out.weight"].T)
     y = gelu(norm(x, w[prefix + "ff.norm.weight"]) @ w[prefix + "ff.up.weight"].T)

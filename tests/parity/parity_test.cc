@@ -142,8 +142,8 @@ TEST_P(ParityTest, WeightsAfterOneAndTenOptimizerSteps) {
 }
 
 // Presets, a model with n-gram heads, one whose levels repeat, one whose items halt, one
-// that items leave early, one with gates, one whose bridges attend, two with a memory, one of
-// every position scheme but the default, and one of every scope
+// that items leave early, one with gates, one whose bridges attend, two with a memory, two
+// that look up neighbours behind their windows, one of every position scheme but the default, and one of every scope
 // with parameters or sums.
 std::vector<std::string> Models() {
   std::vector<std::string> names(std::begin(kSmallPresets),
@@ -156,6 +156,8 @@ std::vector<std::string> Models() {
   names.push_back("bridge-attention");
   names.push_back("memory");
   names.push_back("memory-means");
+  names.push_back("knn");
+  names.push_back("knn-memory");
   for (const PositionScheme* scheme : OtherPositionSchemes()) {
     names.push_back(std::string("position-") + scheme->name);
   }

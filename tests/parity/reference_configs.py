@@ -12,6 +12,12 @@ def level(dim, **keys):
     return {**base, **keys}
 
 
+KNN = [
+    level(16, enc_layers=1, dec_layers=2, dec_scope="window", window=3, block=3,
+          knn_layer=2, knn_items=7, knn_neighbours=2),
+    level(12, dec_scope="window", window=2, knn_layer=1, knn_items=3,
+          knn_neighbours=2, knn_gate="context", gate="gru", position="alibi")]
+
 CONFIGS = {
     "block": [
         level(16, enc_layers=1, dec_scope="window", window=6, block=4),
@@ -54,6 +60,8 @@ CONFIGS = {
               repeats=3, ponder=0.2),
         level(12, dec_scope="tree", leaf=2, summaries=2, tree_height=0, repeats=4,
               ponder=0.1)],
+    "knn": KNN,
+    "knn-memory": [c | {"memory": "segment"} for c in KNN],
     "exits": [
         level(16, enc_layers=1, dec_layers=4, dec_scope="window", window=6, block=3,
               exits=2),
@@ -189,6 +197,11 @@ def shapes(levels, vocab, ngram_heads=0):
                 found |= {q + "attn.position." + name: shape
                           for name, shape in position_shapes(
                               c, c[stack + "_scope"]).items()}
+                if stack == "dec" and i + 1 == c.get("knn_layer"):
+                    found[q + "attn.knn.scale"] = (c["heads"],)
+                    found[q + "attn.knn.bias"] = (c["heads"],)
+                    if c.get("knn_gate") == "context":
+                        found[q + "attn.knn.gate"] = (c["heads"], d)
                 if c[stack + "_scope"] == "tree":
                     found[q + "attn.tree.leaf_query"] = (c["summaries"], d)
                     found[q + "attn.tree.merge_query"] = (c["summaries"], d)

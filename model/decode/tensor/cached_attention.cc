@@ -48,18 +48,15 @@ CachedAttention::CachedAttention(const ScopeSpec& spec, int64_t heads,
                                  const TurnTables& turns)
     : heads_(heads) {
   const torch::Device device = turns.q.cos.device();
-  std::vector<int64_t> positions;
   std::map<int64_t, std::vector<CachedRow>> members;
-  for (const CachedRow& row : rows) {
-    members[GroupKey(spec, row)].push_back(row);
-    for (int64_t j = 0; j < row.count; ++j) positions.push_back(row.begin + j);
-  }
+  for (const CachedRow& row : rows) members[GroupKey(spec, row)].push_back(row);
+  const std::vector<int64_t> positions = NewItemsOf(rows).positions;
   items_ = static_cast<int64_t>(positions.size());
   turns_ = RowsOf(turns, Upload(positions, device));
   for (const auto& [key, group] : members) {
     groups_.push_back(MakeGroup(spec, group, turns));
   }
-  PlanWrites(spec, rows, device);
+  writes_ = PlanSlotWrites(spec, rows, device);
 }
 
 CachedAttention::Group CachedAttention::MakeGroup(
@@ -71,7 +68,7 @@ CachedAttention::Group CachedAttention::MakeGroup(
   group.batch = static_cast<int64_t>(rows.size());
   group.count = rows[0].count;
   group.all = group.batch * group.count == items_;
-  std::vector<int64_t> items, queries;
+  const NewItems items = NewItemsOf(rows);
   PastKeys past;
   for (const CachedRow& row : rows) {
     if (means) {
@@ -79,22 +76,18 @@ CachedAttention::Group CachedAttention::MakeGroup(
     } else {
       past.AddRow(spec, row.begin, row.count, row.cache, row.slots);
     }
-    for (int64_t j = 0; j < row.count; ++j) {
-      items.push_back(row.offset + j);
-      queries.push_back(row.begin + j);
-    }
   }
   group.past = past.longest();
-  group.items = Upload(items, device);
+  group.items = Upload(items.rows, device);
   const PastKeys::Tensors cached = past.Make(device);
   group.gather = cached.key_row;
   group.stride = cached.slots;
-  group.query = Upload(queries, device).view({group.batch, -1});
+  group.query = Upload(items.positions, device).view({group.batch, -1});
   group.key = at::cat({cached.position, group.query}, 1).unsqueeze(1);
   if (means) {
     AddMeans(spec, rows, turns, &group);
   } else {
-    group.mask = QueryMask(spec, queries, group.key);
+    group.mask = QueryMask(spec, items.positions, group.key);
   }
   return group;
 }
@@ -104,12 +97,11 @@ void CachedAttention::AddMeans(const ScopeSpec& spec,
                                const TurnTables& turns, Group* group) const {
   const torch::Device device = turns.q.cos.device();
   std::vector<CachedMeans::Row> members;
-  std::vector<int64_t> items, queries;
+  std::vector<int64_t> items;
   for (const CachedRow& row : rows) {
     const KeyRun raw = CachedRuns(spec, row.begin)[0];
     members.push_back({row.begin, row.count, raw.begin, 0});
     items.push_back(raw.count());
-    for (int64_t j = 0; j < row.count; ++j) queries.push_back(row.begin + j);
   }
   const auto means =
       std::make_shared<CachedMeans>(spec, group->past, members, turns);
@@ -126,10 +118,10 @@ void CachedAttention::AddMeans(const ScopeSpec& spec,
     is_mean = at::cat({is_mean, at::ones_like(places, torch::kBool)}, 2);
     PlanMeanWrites(spec, rows, group);
   }
-  group->mask = QueryMask(spec, queries, group->key, is_mean);
+  group->mask = QueryMask(spec, NewItemsOf(rows).positions, group->key, is_mean);
 }
 
-// As in PlanWrites: of means that share a slot, the last one stays.
+// As in PlanSlotWrites: of means that share a slot, the last one stays.
 void CachedAttention::PlanMeanWrites(const ScopeSpec& spec,
                                      const std::vector<CachedRow>& rows,
                                      Group* group) const {
@@ -153,31 +145,6 @@ void CachedAttention::PlanMeanWrites(const ScopeSpec& spec,
   group->mean_written = Upload(written, device);
   group->mean_write = Upload(targets, device);
   group->mean_stride = Upload(strides, device);
-}
-
-// Of new items that share a slot, the last one stays.
-void CachedAttention::PlanWrites(const ScopeSpec& spec,
-                                 const std::vector<CachedRow>& rows,
-                                 const torch::Device& device) {
-  const auto slot_of = RuleOf(spec.scope).slot;
-  std::vector<int64_t> items, targets, strides;
-  std::vector<bool> taken;
-  for (const CachedRow& row : rows) {
-    taken.assign(row.count > 1 ? row.slots : 0, false);
-    for (int64_t j = row.count - 1; j >= 0; --j) {
-      const int64_t slot = slot_of(spec, row.begin + j, 1).slot;
-      if (row.count > 1) {
-        if (taken[slot]) continue;
-        taken[slot] = true;
-      }
-      items.push_back(row.offset + j);
-      targets.push_back(row.cache + slot);
-      strides.push_back(row.slots);
-    }
-  }
-  written_ = Upload(items, device);
-  write_ = Upload(targets, device);
-  write_stride_ = Upload(strides, device);
 }
 
 torch::Tensor CachedAttention::AttendGroup(const Group& group,
@@ -247,10 +214,10 @@ torch::Tensor CachedAttention::Attend(const torch::Tensor& qkv, int layer,
     if (!mixed.defined()) mixed = at::empty({items_, dim}, qkv.options());
     mixed.index_copy_(0, group.items, part);
   }
-  const auto to = write_ + 2 * layer * write_stride_;
-  kept.rows.insert(kept.rows.end(), {to, to + write_stride_});
+  const auto to = writes_.rows + 2 * layer * writes_.stride;
+  kept.rows.insert(kept.rows.end(), {to, to + writes_.stride});
   for (const auto& x : {k, v}) {
-    kept.values.push_back(x.index_select(0, written_).view({-1, dim}));
+    kept.values.push_back(x.index_select(0, writes_.items).view({-1, dim}));
   }
   pool->index_copy_(0, at::cat(kept.rows), at::cat(kept.values));
   return mixed;

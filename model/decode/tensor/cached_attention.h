@@ -16,20 +16,12 @@
 #include <vector>
 
 #include "model/decode/tensor/cached_means.h"
+#include "model/decode/tensor/cached_row.h"
 #include "model/nn/score_term.h"
 #include "model/nn/turn_tables.h"
 #include "model/scope_rule.h"
 
 namespace strata {
-
-// One sequence's share of the batch.
-struct CachedRow {
-  int64_t cache = 0;  // first pool row of the stack: [layers][K, V][slots]
-  int64_t slots = 0;
-  int64_t begin = 0;   // position of the first new item
-  int64_t count = 0;   // new items
-  int64_t offset = 0;  // rows [offset, offset + count) of the batch
-};
 
 class CachedAttention {
  public:
@@ -72,8 +64,6 @@ class CachedAttention {
                 const TurnTables& turns, Group* group) const;
   void PlanMeanWrites(const ScopeSpec& spec, const std::vector<CachedRow>& rows,
                       Group* group) const;
-  void PlanWrites(const ScopeSpec& spec, const std::vector<CachedRow>& rows,
-                  const torch::Device& device);
   torch::Tensor AttendGroup(const Group& group, const torch::Tensor& q,
                             const torch::Tensor& k, const torch::Tensor& v,
                             int layer, ScoreTermImpl* term,
@@ -83,9 +73,7 @@ class CachedAttention {
   int64_t items_ = 0;  // N
   std::vector<Group> groups_;
   TurnTables turns_;             // [N, K / 2]
-  torch::Tensor written_;        // rows of the batch that stay in the caches
-  torch::Tensor write_;          // their pool rows in layer 0's keys
-  torch::Tensor write_stride_;
+  SlotWrites writes_;
 };
 
 }  // namespace strata

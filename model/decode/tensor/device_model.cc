@@ -6,6 +6,7 @@
 #include "model/decode/tensor/tensor_step.h"
 #include "model/decode/tensor/upload.h"
 #include "model/decoder_places.h"
+#include "model/knn_rule.h"
 #include "model/nn/torch_guard.h"
 #include "model/nn/tree_plan.h"
 #include "model/position_shape.h"
@@ -29,10 +30,14 @@ std::vector<int64_t> OriginRows(const LevelConfig& level,
   std::vector<int64_t> rows;
   const int64_t sums = DecoderRuns(level) * SumRows(level, level.dec_scope);
   for (int64_t row = 0; row < sums; ++row) rows.push_back(place.decoder + row);
-  for (int part = 0; sums == 0 && part < 2 * DecoderRuns(level); ++part) {
+  for (int part = 0; sums == 0 && part < 2 * ScopedRuns(level); ++part) {
     for (int64_t at = 0; at < DecoderPlaces(level, 1); ++at) {
       rows.push_back(place.decoder + part * place.dec_slots + at);
     }
+  }
+  if (HasKnn(level)) {
+    rows.push_back(place.knn);
+    rows.push_back(place.knn + place.knn_slots);
   }
   for (int64_t r = 0; r < ContextRows(level); ++r) {
     rows.push_back(place.context + r);
@@ -66,8 +71,10 @@ void CopyLevel(const LevelConfig& level, const TensorSequence::Place& from,
                const TensorSequence::Place& to, torch::Tensor* rows) {
   CopyCaches(EncoderRuns(level), SumRows(level, level.enc_scope), from.encoder,
              from.enc_slots, to.encoder, to.enc_slots, rows);
-  CopyCaches(DecoderRuns(level), SumRows(level, level.dec_scope), from.decoder,
+  CopyCaches(ScopedRuns(level), SumRows(level, level.dec_scope), from.decoder,
              from.dec_slots, to.decoder, to.dec_slots, rows);
+  CopyCaches(HasKnn(level) ? 1 : 0, 0, from.knn, from.knn_slots, to.knn, to.knn_slots,
+             rows);
   // The pool buffer, and behind it the contexts, the router's query and what a bridge
   // attends to.
   const int64_t rest = BufferedItems(level) + ContextRows(level) +

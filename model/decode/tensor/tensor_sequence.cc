@@ -1,6 +1,7 @@
 #include "model/decode/tensor/tensor_sequence.h"
 
 #include "model/decode/tensor/device_model.h"
+#include "model/knn_rule.h"
 
 namespace strata {
 
@@ -14,14 +15,17 @@ TensorSequence::TensorSequence(DeviceModel* model, int64_t capacity)
   }
   first_ = model->pool().Take(rows_);
   for (size_t l = 0; l < layout.levels.size(); ++l) {
+    const LevelConfig& level = config.levels[l];
     const LevelLayout& at = layout.levels[l];
     const auto row = [&](int64_t offset) {
-      return first_[l] + (offset - at.enc_offset) / config.levels[l].dim;
+      return first_[l] + (offset - at.enc_offset) / level.dim;
     };
     places_.push_back({row(at.enc_offset), row(at.dec_offset),
                        row(at.pool_offset), row(at.context_offset),
                        row(at.router_offset), row(at.bridge_offset),
-                       at.enc_slots, at.dec_slots});
+                       at.enc_slots, at.dec_slots,
+                       row(at.dec_offset) + 2 * ScopedRuns(level) * at.dec_slots,
+                       KnnSlots(level, at.dec_items)});
   }
 }
 

@@ -26,6 +26,8 @@ class TensorSequence final : public Sequence {
     int64_t bridge = 0;   // [K, V][BridgeSlots]
     int64_t enc_slots = 0;
     int64_t dec_slots = 0;
+    int64_t knn = 0;  // [K, V][knn_slots], the ring of a memory of neighbours
+    int64_t knn_slots = 0;
   };
 
   // Takes rows of `model`, whose lock is held; they hold nothing yet.

@@ -1,23 +1,27 @@
 #include "model/decode/tensor/tensor_step.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "model/decode/tensor/cached_attention.h"
+#include "model/decode/tensor/cached_knn.h"
 #include "model/decode/tensor/cached_sums.h"
 #include "model/decode/tensor/cached_tree.h"
 #include "model/decode/tensor/row_choice.h"
+#include "model/knn_rule.h"
 
 namespace strata {
 namespace {
 
 // Through all runs of a stack; an item that has stopped attends, which leaves its keys
-// and values, and passes no layer. `attend`: of the joint projection, in run i.
+// and values, and passes no layer. `attend`: of the joint projection and the normed items,
+// in run i.
 template <typename Attend>
 torch::Tensor RunLayers(LayerStackImpl& layers, const torch::Tensor& x, Attend attend) {
   return layers.Run(x, [&](int i, TransformerLayerImpl& layer, const torch::Tensor& y,
                            const ItemDepth& depth) {
-    const auto attended = [&](const torch::Tensor& qkv) {
-      return attend(qkv, i, layer.attention());
+    const auto attended = [&](const torch::Tensor& qkv, const torch::Tensor& normed) {
+      return attend(qkv, normed, i, layer.attention());
     };
     return layer.Apply(y, attended, depth.Going());
   });
@@ -95,11 +99,29 @@ torch::Tensor TensorStep::RunStack(int l, Stack stack, const torch::Tensor& z) {
       encodes ? SpecOf(config, config.enc_scope) : DecoderSpec(config);
   if (RuleOf(spec.scope).summed) return RunSums(l, layers, z, rows);
   const CachedAttention attention(spec, config.heads, rows, model_->turns(l));
+  std::optional<CachedKnn> knn;
+  if (!encodes && HasKnn(config)) {
+    knn.emplace(config, KnnRows(l, rows), model_->turns(l));
+  }
   return RunLayers(layers, Enter(l, rows, z),
-                   [&](const torch::Tensor& qkv, int i, AttentionLayerImpl& layer) {
-                     return attention.Attend(qkv, i, layer.term(),
-                                             &model_->pool().level(l));
+                   [&](const torch::Tensor& qkv, const torch::Tensor& normed, int i,
+                       AttentionLayerImpl& layer) {
+                     torch::Tensor* const pool = &model_->pool().level(l);
+                     if (!layer.memory().is_empty()) {
+                       return knn->Attend(qkv, normed, layer, pool);
+                     }
+                     const int before = encodes ? i : ScopedRunsBefore(config, i);
+                     return attention.Attend(qkv, before, layer.term(), pool);
                    });
+}
+
+std::vector<CachedRow> TensorStep::KnnRows(int l, std::vector<CachedRow> rows) const {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const TensorSequence::Place& place = batches_[l].rows[i].sequence->place(l);
+    rows[i].cache = place.knn;
+    rows[i].slots = place.knn_slots;
+  }
+  return rows;
 }
 
 torch::Tensor TensorStep::Enter(int l, const std::vector<CachedRow>& rows,
@@ -128,7 +150,8 @@ torch::Tensor TensorStep::RunTree(int l, const torch::Tensor& z,
   const CachedTree tree(TreeOf(level(l)), level(l).heads, rows,
                         model_->turns(l).q);
   return RunLayers(net(l).decoder(), z,
-                   [&](const torch::Tensor& qkv, int i, AttentionLayerImpl& layer) {
+                   [&](const torch::Tensor& qkv, const torch::Tensor&, int i,
+                       AttentionLayerImpl& layer) {
                      return tree.Attend(qkv, i, layer, &model_->pool().level(l));
                    });
 }
@@ -138,7 +161,8 @@ torch::Tensor TensorStep::RunSums(int l, LayerStackImpl& layers,
                                   const std::vector<CachedRow>& rows) {
   const CachedSums sums(level(l), rows, model_->turns(l));
   return RunLayers(layers, Enter(l, rows, z),
-                   [&](const torch::Tensor& qkv, int i, AttentionLayerImpl&) {
+                   [&](const torch::Tensor& qkv, const torch::Tensor&, int i,
+                       AttentionLayerImpl&) {
                      return sums.Attend(qkv, i, &model_->pool().level(l));
                    });
 }

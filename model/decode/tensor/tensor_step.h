@@ -48,6 +48,8 @@ class TensorStep {
   // z [items, D] -> the wanted contexts [wanted, D].
   torch::Tensor Advance(int l, const torch::Tensor& z);
   torch::Tensor RunStack(int l, Stack stack, const torch::Tensor& z);
+  // The same rows of a decoder, in the ring of its memory of neighbours.
+  std::vector<CachedRow> KnnRows(int l, std::vector<CachedRow> rows) const;
   // What the position scheme adds to the items z of the rows.
   torch::Tensor Enter(int l, const std::vector<CachedRow>& rows,
                       const torch::Tensor& z) const;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tests/model/bridge_config.h"
+#include "tests/model/knn_config.h"
 #include "tests/model/memory_config.h"
 #include "tests/model/piece_config.h"
 #include "tests/model/position_config.h"
@@ -234,6 +235,11 @@ std::vector<NamedConfig> SmallConfigs() {
     std::string name = memory;
     std::replace(name.begin(), name.end(), '-', '_');
     configs.push_back({name, testing::MemoryConfig(memory)});
+  }
+  for (const std::string& knn : testing::KnnConfigNames()) {
+    std::string name = knn;
+    std::replace(name.begin(), name.end(), '-', '_');
+    configs.push_back({name, testing::KnnConfig(knn)});
   }
   for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {
     configs.push_back(

@@ -9,6 +9,7 @@
 #include "tests/model/decode/naive_bridge.h"
 #include "tests/model/decode/naive_depth.h"
 #include "tests/model/decode/naive_gate.h"
+#include "tests/model/decode/naive_knn.h"
 #include "tests/model/decode/naive_linear.h"
 #include "tests/model/decode/naive_math.h"
 #include "tests/model/decode/naive_position.h"
@@ -151,6 +152,10 @@ class Naive {
             }
             out = RuleOf(scope).summed ? naive::Shared(scores, values)
                                        : naive::Mixed(scores, values);
+            if (run + 1 == level.knn_layer && at.find(".dec.") != std::string::npos) {
+              out = naive::WithNeighbours(level, w_, p + "attn.", qkv, (*x)[i],
+                                          static_cast<int>(i), h, out);
+            }
           }
           joined.insert(joined.end(), out.begin(), out.end());
         }

@@ -99,6 +99,13 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
       }
       AddLayerPosition(level, enc ? level.enc_scope : level.dec_scope,
                        under(p + "attn."));
+      if (!enc && i - level.enc_layers + 1 == level.knn_layer) {
+        Add(p + "attn.knn.scale", {level.heads}, 1, 0.5);
+        Add(p + "attn.knn.bias", {level.heads}, 0, 0.5);
+        if (level.knn_gate == KnnGate::kContext) {
+          Add(p + "attn.knn.gate", {level.heads, d}, 0, s);
+        }
+      }
       if (enc || level.dec_scope != Scope::kTree) continue;
       Add(p + "attn.tree.leaf_query", {level.summaries, d}, 0, 1);
       Add(p + "attn.tree.merge_query", {level.summaries, d}, 0, 1);

@@ -5,6 +5,7 @@
 
 #include "model/presets.h"
 #include "tests/model/naive_scope.h"
+#include "tests/model/knn_config.h"
 #include "tests/model/random_config.h"
 #include "tests/model/scope_config.h"
 
@@ -137,7 +138,9 @@ Sets SlowLevel(const ModelConfig& config, size_t l, const Sets& z, size_t bytes)
     if (level.prefix > 1) sees.block += level.prefix - 1;
   }
   for (int i = 0; i < level.repeats * level.dec_layers; ++i) {
-    u = SlowAttend(u, sees, level);
+    ScopeSpec of_layer = sees;
+    if (i + 1 == level.knn_layer) of_layer.window += level.knn_items;
+    u = SlowAttend(u, of_layer, level);
   }
   Sets c;
   for (const size_t i : contexts) c.push_back(u[i]);
@@ -151,7 +154,7 @@ TEST(Availability, AgreesWithTheWalkWithoutShortcuts) {
       Config({Top(Scope::kWindow, 3, 5)}),
       Config({Bytes(8), Top(Scope::kWindow, 2, 2)}),
       PresetConfig("tree").value(), Config({Bytes(4), Leafy(3, 0)}),
-      PresetConfig("block-transformer").value()};
+      PresetConfig("block-transformer").value(), testing::KnnConfig("knn")};
   configs[0].levels[0].window = 3;
   configs.push_back(configs[1]);
   configs.back().levels[0].enc_scope = Scope::kBlock;

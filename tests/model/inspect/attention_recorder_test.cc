@@ -88,7 +88,7 @@ TEST_P(AttentionRecorderTest, EachWeightIsThatOfItsKey) {
   EXPECT_LE((watched - layer->forward(x, plan)).abs().max().item<double>(), 1e-12);
 
   torch::Tensor qkv;
-  layer->Apply(x, [&](const torch::Tensor& joint) {
+  layer->Apply(x, [&](const torch::Tensor& joint, const torch::Tensor&) {
     qkv = joint[0];
     return joint.narrow(2, 0, kDim);
   });

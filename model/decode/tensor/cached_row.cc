@@ -1,0 +1,39 @@
+#include "model/decode/tensor/cached_row.h"
+
+#include "model/decode/tensor/upload.h"
+
+namespace strata {
+
+NewItems NewItemsOf(const std::vector<CachedRow>& rows) {
+  NewItems items;
+  for (const CachedRow& row : rows) {
+    for (int64_t j = 0; j < row.count; ++j) {
+      items.rows.push_back(row.offset + j);
+      items.positions.push_back(row.begin + j);
+    }
+  }
+  return items;
+}
+
+SlotWrites PlanSlotWrites(const ScopeSpec& spec, const std::vector<CachedRow>& rows,
+                          const torch::Device& device) {
+  const auto slot_of = RuleOf(spec.scope).slot;
+  std::vector<int64_t> items, targets, strides;
+  std::vector<bool> taken;
+  for (const CachedRow& row : rows) {
+    taken.assign(row.count > 1 ? row.slots : 0, false);
+    for (int64_t j = row.count - 1; j >= 0; --j) {
+      const int64_t slot = slot_of(spec, row.begin + j, 1).slot;
+      if (row.count > 1) {
+        if (taken[slot]) continue;
+        taken[slot] = true;
+      }
+      items.push_back(row.offset + j);
+      targets.push_back(row.cache + slot);
+      strides.push_back(row.slots);
+    }
+  }
+  return {Upload(items, device), Upload(targets, device), Upload(strides, device)};
+}
+
+}  // namespace strata
