@@ -18,6 +18,7 @@
 #include "tests/model/scope_config.h"
 #include "tests/model/small_presets.h"
 #include "tests/model/stack_config.h"
+#include "tests/model/stream_config.h"
 
 namespace strata::testing {
 namespace {
@@ -72,6 +73,7 @@ std::vector<std::string> TestedModels() {
   for (const std::string& stack : StackConfigNames()) names.push_back(stack);
   for (const std::string& bridge : BridgeConfigNames()) names.push_back(bridge);
   for (const std::string& memory : MemoryConfigNames()) names.push_back(memory);
+  for (const std::string& streams : StreamConfigNames()) names.push_back(streams);
   for (uint64_t seed = 1; seed <= kRandomConfigs; ++seed) {
     names.push_back(absl::StrCat(kRandom, seed));
   }
@@ -98,6 +100,9 @@ ModelConfig TestedConfig(const std::string& name) {
   }
   for (const std::string& memory : MemoryConfigNames()) {
     if (name == memory) return MemoryConfig(memory);
+  }
+  for (const std::string& streams : StreamConfigNames()) {
+    if (name == streams) return StreamTestConfig(streams);
   }
   return name == "three-levels" ? ThreeLevels() : PresetConfig(name).value();
 }
