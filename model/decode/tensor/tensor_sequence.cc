@@ -6,22 +6,23 @@ namespace strata {
 
 TensorSequence::TensorSequence(DeviceModel* model, int64_t capacity)
     : model_(model), capacity_(capacity), progress_(model->config()) {
-  const ModelConfig& config = model->config();
-  const StateLayout layout = MakeStateLayout(config, capacity);
+  const StateLayout layout = MakeStateLayout(model->config(), capacity);
   values_ = layout.values;
   for (size_t l = 0; l < layout.levels.size(); ++l) {
-    rows_.push_back(layout.levels[l].values / config.levels[l].dim);
+    rows_.push_back(layout.levels[l].values / model->level(static_cast<int>(l)).dim);
   }
   first_ = model->pool().Take(rows_);
   for (size_t l = 0; l < layout.levels.size(); ++l) {
     const LevelLayout& at = layout.levels[l];
+    const int64_t dim = model->level(static_cast<int>(l)).dim;
     const auto row = [&](int64_t offset) {
-      return first_[l] + (offset - at.enc_offset) / config.levels[l].dim;
+      return first_[l] + (offset - at.enc_offset) / dim;
     };
     places_.push_back({row(at.enc_offset), row(at.dec_offset),
                        row(at.pool_offset), row(at.context_offset),
                        row(at.router_offset), row(at.bridge_offset),
-                       at.enc_slots, at.dec_slots});
+                       at.enc_slots, at.dec_slots,
+                       (at.enc_offset + at.values - at.pool_offset) / dim});
   }
 }
 

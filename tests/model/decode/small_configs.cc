@@ -10,6 +10,7 @@
 #include "tests/model/random_config.h"
 #include "tests/model/scope_config.h"
 #include "tests/model/stack_config.h"
+#include "tests/model/stream_config.h"
 
 namespace strata {
 namespace {
@@ -234,6 +235,11 @@ std::vector<NamedConfig> SmallConfigs() {
     std::string name = memory;
     std::replace(name.begin(), name.end(), '-', '_');
     configs.push_back({name, testing::MemoryConfig(memory)});
+  }
+  for (const std::string& streams : testing::StreamConfigNames()) {
+    std::string name = streams;
+    std::replace(name.begin(), name.end(), '-', '_');
+    configs.push_back({name, testing::StreamTestConfig(streams)});
   }
   for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {
     configs.push_back(
