@@ -11,7 +11,10 @@
 #include "model/knn_rule.h"
 #include "model/scope_rule.h"
 #include "model/stack_depth.h"
+#include "model/stream_availability.h"
+#include "model/stream_levels.h"
 #include "model/tree_availability.h"
+#include "model/unit_ends.h"
 
 namespace strata {
 namespace {
@@ -23,38 +26,11 @@ constexpr int64_t kMaxExaminedBytes = 1 << 12;
 constexpr int64_t kMaxWalkedBytes = 1 << 13;
 constexpr int kExaminedLeaves = 9;  // carries over three heights
 
-// Per item whether a unit ends with it.
-using Ends = std::vector<uint8_t>;
-
-// Units of `length(k)` items each.
-template <typename Length>
-Ends EndsOf(int64_t items, Length length) {
-  Ends ends(items, 0);
-  int64_t end = 0;
-  for (int64_t k = 0; (end += length(k)) <= items; ++k) ends[end - 1] = 1;
-  return ends;
-}
-
-// Where the byte level's units may end: one way where blocks are fixed; where the
-// bytes decide, the longest units, the shortest, both in turn, and a mixture.
-std::vector<Ends> WaysToEnd(const LevelConfig& level, int64_t bytes) {
-  const int64_t longest = level.block;
-  if (longest == 0) return {Ends(bytes, 0)};
-  const auto all = EndsOf(bytes, [=](int64_t) { return longest; });
-  if (level.block_rule == BlockRule::kFixed) return {all};
-  const int64_t shortest = level.block_min;
-  return {all, EndsOf(bytes, [=](int64_t) { return shortest; }),
-          EndsOf(bytes, [=](int64_t k) { return k % 2 ? longest : shortest; }),
-          EndsOf(bytes, [=](int64_t k) {
-            return shortest + k * k * 7 % (longest - shortest + 1);
-          })};
-}
-
 class ShadowModel {
  public:
   // `ends`: of the byte level's units.
   ShadowModel(const ModelConfig& config, int64_t bytes, ShadowFaults faults,
-              Ends ends)
+              UnitEnds ends)
       : config_(config),
         faults_(faults),
         words_((bytes + 63) / 64),
@@ -96,7 +72,7 @@ class ShadowModel {
   // A unit joins what its pool reads of its block; the incomplete tail is never
   // pooled.
   ItemSets Pool(const ItemSets& h, const LevelConfig& level,
-                const Ends& ends) const {
+                const UnitEnds& ends) const {
     ItemSets units;
     ByteSet unit = Empty();
     for (size_t i = 0; i < h.size(); ++i) {
@@ -107,7 +83,7 @@ class ShadowModel {
     return units;
   }
 
-  Ends EndsOfLevel(size_t l, int64_t items) const {
+  UnitEnds EndsOfLevel(size_t l, int64_t items) const {
     if (l == 0) return ends_;
     return WaysToEnd(config_.levels[l], items).front();
   }
@@ -153,7 +129,7 @@ class ShadowModel {
     ItemSets u(n + 1, Empty());
     for (int64_t i = 1; i <= n; ++i) Join(skip[i - 1], &u[i]);
     if (l + 1 < config_.levels.size()) {
-      const Ends ends = EndsOfLevel(l, n);
+      const UnitEnds ends = EndsOfLevel(l, n);
       const ItemSets o = Level(l + 1, Pool(h, level, ends));
       if (level.bridge == BridgeKind::kPrefix) {
         u = WithPrefixes(u, o, level);
@@ -167,8 +143,10 @@ class ShadowModel {
         }
       }
     }
+    StreamUnions streams(level, u, faults_.stream_item_early);
     for (int run = 0; run < DecoderRuns(level); ++run) {
       u = Attend(u, DecoderRunSpec(level, run), level);
+      streams.AfterLayer(&u);
     }
     ItemSets c;
     for (int64_t i = 0; i <= n; ++i) {
@@ -180,7 +158,7 @@ class ShadowModel {
   const ModelConfig& config_;
   const ShadowFaults faults_;
   const int64_t words_;
-  const Ends ends_;
+  const UnitEnds ends_;
 };
 
 bool Has(const ByteSet& set, int64_t byte) {
@@ -213,7 +191,7 @@ bool LooksBackForever(const ModelConfig& config) {
     const LevelConfig& level = config.levels[l];
     const int64_t items =
         MaxItems(config, static_cast<int>(l), config.max_context) + 1;
-    if (FillsGaps(level)) return true;
+    if (FillsGaps(level) || StreamsSeeAll(level)) return true;
     for (const ScopeSpec& spec : LayerScopes(level)) {
       const ScopeRule& rule = RuleOf(spec.scope);
       if (rule.endless) return true;
@@ -233,14 +211,19 @@ int64_t WindowReach(const ModelConfig& config, size_t l) {
   return items * ItemBytes(config, static_cast<int>(l));
 }
 
+// Bytes after which units, and the items of streams, meet the bytes as before.
+int64_t PatternBytes(const ModelConfig& config) {
+  return ItemBytes(config, static_cast<int>(config.levels.size()) - 1) *
+         StreamPeriod(config.levels[0]);
+}
+
 // Bytes until which what a level keeps for ever may hide a blind spot: its first
 // items, or, where nothing fills the gaps, the time in which they meet the units in
 // every way.
 int64_t KeptPattern(const ModelConfig& config, size_t l) {
   const LevelConfig& level = config.levels[l];
   const int64_t item = ItemBytes(config, static_cast<int>(l));
-  const int64_t unit =
-      ItemBytes(config, static_cast<int>(config.levels.size()) - 1);
+  const int64_t unit = PatternBytes(config);
   int64_t bytes = 0;
   for (const ScopeSpec& spec : LayerScopes(level)) {
     const ScopeRule& rule = RuleOf(spec.scope);
@@ -266,8 +249,7 @@ int64_t KeptPattern(const ModelConfig& config, size_t l) {
 // long as the level's own windows reach (WindowReach); where items are kept for
 // ever, until their pattern repeats (KeptPattern).
 int64_t BytesToExamine(const ModelConfig& config, bool unbounded) {
-  const int64_t unit =
-      ItemBytes(config, static_cast<int>(config.levels.size()) - 1);
+  const int64_t unit = PatternBytes(config);
   int64_t bytes = 2 * unit + 3;
   for (size_t l = 0; l < config.levels.size(); ++l) {
     const LevelConfig& level = config.levels[l];
@@ -368,7 +350,7 @@ absl::Status CheckOneDepth(const ModelConfig& config, ShadowFaults faults) {
         " bytes, for their units, trees, pools and windows together; at most ",
         kMaxWalkedBytes, " are examined"));
   }
-  for (Ends& ends : WaysToEnd(config.levels[0], bytes)) {
+  for (UnitEnds& ends : WaysToEnd(config.levels[0], bytes)) {
     STRATA_RETURN_IF_ERROR(CheckContexts(
         config, ShadowModel(config, bytes, faults, std::move(ends))
                     .Contexts(bytes)));

@@ -18,6 +18,7 @@ struct ShadowFaults {
   bool no_block_shift = false;      // o[i / block + 1] instead of o[i / block]
   bool skip_bidirectional = false;  // skip = h although the encoder looks ahead
   bool tree_node_early = false;     // a leaf's nodes already inside the leaf
+  bool stream_item_early = false;   // item i / s + 1 of a stream, but at its own place
 };
 
 // reach[t][j] != 0: byte j can influence the prediction of byte t, for

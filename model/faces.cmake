@@ -43,6 +43,8 @@ strata_library(strata_model
     sha256.cc
     stack_depth.cc
     state_layout.cc
+    stream_availability.cc
+    stream_levels.cc
     text_scan.cc
     tokenizer.cc
     tokenizer_training.cc
@@ -51,6 +53,7 @@ strata_library(strata_model
     trainer_wire.cc
     tree_availability.cc
     tree_nodes.cc
+    unit_ends.cc
     unit_rule.cc
     version_dir.cc
   DEPS strata_base absl::status absl::statusor absl::strings absl::span

@@ -14,6 +14,7 @@
 #include "model/position_shape.h"
 #include "model/segment_rule.h"
 #include "model/stack_depth.h"
+#include "model/stream_levels.h"
 #include "model/unit_rule.h"
 
 namespace strata {
@@ -292,6 +293,7 @@ absl::Status ValidateModelConfig(const ModelConfig& config) {
   }
   STRATA_RETURN_IF_ERROR(ValidateKnn(config));
   STRATA_RETURN_IF_ERROR(ValidateMemory(config));
+  STRATA_RETURN_IF_ERROR(ValidateStreams(config));
   return CheckAvailability(config);
 }
 
@@ -331,7 +333,8 @@ int64_t MaxItems(const ModelConfig& config, int level, int64_t bytes) {
 
 int64_t DocumentAlignment(const ModelConfig& config) {
   if (config.levels[0].block_rule != BlockRule::kFixed) return 1;
-  return ItemBytes(config, static_cast<int>(config.levels.size()) - 1);
+  return ItemBytes(config, static_cast<int>(config.levels.size()) - 1) *
+         StreamPeriod(config.levels[0]);
 }
 
 }  // namespace strata

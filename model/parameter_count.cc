@@ -4,6 +4,7 @@
 #include "model/model_config.h"
 #include "model/position_shape.h"
 #include "model/stack_depth.h"
+#include "model/stream_levels.h"
 
 namespace strata {
 namespace {
@@ -56,6 +57,21 @@ int64_t TreeParameters(const LevelConfig& level) {
 
 }  // namespace
 
+// A matrix of the items that one is made of, a norm, the layers.
+int64_t StreamParameters(const LevelConfig& base, const StreamConfig& stream) {
+  const int64_t d = stream.dim;
+  return stream.rate * base.dim * d + d +
+         base.dec_layers * LayerParameters(StreamLevel(base, stream));
+}
+
+// After each layer a norm, up and down.
+int64_t MergeParameters(const LevelConfig& base) {
+  if (base.streams.empty()) return 0;
+  const int64_t width = MergeWidth(base);
+  return base.dec_layers *
+         (width + width * MergeHidden(base) + MergeHidden(base) * base.dim);
+}
+
 int64_t ParameterCount(const ModelConfig& config) {
   int64_t total = 2 * int64_t{config.vocab} * config.levels[0].dim;
   total += config.ngram_heads * NgramHeadParameters(config.levels[0]);
@@ -71,6 +87,10 @@ int64_t ParameterCount(const ModelConfig& config) {
     total += HaltingParameters(level, level.dec_layers);
     // A row and a bias each, and the threshold.
     if (level.exits > 0) total += ExitRows(level) * (d + 1) + 1;
+    for (const StreamConfig& stream : level.streams) {
+      total += StreamParameters(level, stream);
+    }
+    total += MergeParameters(level);
     total += PositionParameters(LevelPositionTensors(level));
     total += level.enc_layers *
              PositionParameters(LayerPositionTensors(level, level.enc_scope));

@@ -125,6 +125,17 @@ ModelConfig Dynamic(LevelConfig bytes, LevelConfig global) {
   return Model("dynamic", {bytes, global});
 }
 
+// lucidrains' simple-hierarchical-transformer: parallel streams at several rates, merged
+// after every layer. The base is windowed, and so are all streams but the slowest, as in
+// its examples; there items overlap, here one begins where the last one ends, so that a
+// stream is as cheap as it is slow.
+ModelConfig Multirate(LevelConfig base, std::vector<StreamConfig> streams) {
+  base.enc_layers = 0;
+  base.block = 0;
+  base.streams = std::move(streams);
+  return Model("multirate", {base});
+}
+
 // The flat model with a tree for its past: leaves of 16 bytes, two vectors a
 // node.
 ModelConfig Tree(LevelConfig level) {
@@ -181,6 +192,11 @@ const std::vector<Preset>& Presets() {
       {"megabyte-1m", Megabyte(ByteLevel(96, 3, 2, 0), GlobalLevel(128, 4, 3))},
       {"megabyte-10m",
        Megabyte(ByteLevel(192, 6, 3, 0), GlobalLevel(384, 6, 5))},
+      {"multirate-1m", Multirate(WithFeedForward(3, ByteLevel(96, 3, 3, 32)),
+                                 {{2, 2, 64, 2, 64}, {8, 8, 96, 3, 0}})},
+      {"multirate-10m",
+       Multirate(ByteLevel(256, 8, 4, 64),
+                 {{2, 2, 128, 4, 64}, {4, 4, 160, 5, 64}, {8, 8, 256, 8, 0}})},
       {"spacebyte-1m",
        SpaceByte(ByteLevel(128, 4, 1, 32), GlobalLevel(128, 4, 3))},
       {"spacebyte-10m",
@@ -202,8 +218,8 @@ const std::vector<Preset>& Presets() {
 
 // A family's name alone means its smallest size.
 constexpr const char* kFamilies[] = {
-    "block",    "block-transformer", "dynamic",     "flat", "hourglass",
-    "megabyte", "spacebyte",         "three-level", "tree"};
+    "block",    "block-transformer", "dynamic",   "flat",        "hourglass",
+    "megabyte", "multirate",         "spacebyte", "three-level", "tree"};
 
 std::string FullName(absl::string_view name) {
   for (const char* family : kFamilies) {

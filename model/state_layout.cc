@@ -2,6 +2,7 @@
 
 #include "model/decoder_places.h"
 #include "model/knn_rule.h"
+#include "model/stream_levels.h"
 
 namespace strata {
 
@@ -34,40 +35,56 @@ int64_t LayerRows(const LevelConfig& level, Scope scope, int64_t slots) {
   return sums > 0 ? sums : 2 * slots;
 }
 
+namespace {
+
+// Adds a level, or a stream as one (model/stream_levels.h). `entered`: vectors of what
+// entered the base of streams last, which lie where a level below the top has its pool's
+// buffer; `said`: those that the layers of a stream made last, where it has contexts.
+void AddLevel(const LevelConfig& level, int64_t items, int64_t entered, int64_t said,
+              StateLayout* layout) {
+  const int64_t dim = level.dim;
+  LevelLayout out;
+  out.enc_items = items;
+  out.dec_items = DecoderPlaces(level, items + 1);
+  if (level.enc_layers > 0) out.enc_slots = EncoderSlots(level, out.enc_items);
+  if (level.dec_layers > 0) out.dec_slots = DecoderSlots(level, out.dec_items);
+  out.enc_offset = layout->values;
+  const int64_t encoder =
+      EncoderRuns(level) * LayerRows(level, level.enc_scope, out.enc_slots) * dim;
+  // Behind the others' caches, those of a layer with a memory of neighbours.
+  const int64_t decoder =
+      (ScopedRuns(level) * LayerRows(level, level.dec_scope, out.dec_slots) +
+       2 * KnnSlots(level, out.dec_items)) *
+      dim;
+  out.dec_offset = out.enc_offset + encoder;
+  out.pool_offset = out.dec_offset + decoder;
+  out.cached_before = layout->cached;
+  out.enc_cached = SumRows(level, level.enc_scope) > 0 ? 0 : encoder;
+  out.dec_cached = SumRows(level, level.dec_scope) > 0 ? 0 : decoder;
+  out.context_offset = out.pool_offset + (BufferedItems(level) + entered) * dim;
+  out.router_offset = out.context_offset + (ContextRows(level) + said) * dim;
+  out.bridge_offset = out.router_offset + RouterItems(level) * dim;
+  const int64_t end = out.bridge_offset + 2 * BridgeSlots(level) * dim;
+  out.values = end - layout->values;
+  layout->cached += out.enc_cached + out.dec_cached;
+  layout->values = end;
+  layout->levels.push_back(out);
+}
+
+}  // namespace
+
 StateLayout MakeStateLayout(const ModelConfig& config, int64_t capacity) {
   StateLayout layout;
-  int64_t offset = 0;
   for (size_t l = 0; l < config.levels.size(); ++l) {
     const LevelConfig& level = config.levels[l];
-    const int64_t dim = level.dim;
-    LevelLayout out;
-    out.enc_items = MaxItems(config, static_cast<int>(l), capacity);
-    out.dec_items = DecoderPlaces(level, out.enc_items + 1);
-    if (level.enc_layers > 0) out.enc_slots = EncoderSlots(level, out.enc_items);
-    if (level.dec_layers > 0) out.dec_slots = DecoderSlots(level, out.dec_items);
-    out.enc_offset = offset;
-    const int64_t encoder =
-        EncoderRuns(level) * LayerRows(level, level.enc_scope, out.enc_slots) * dim;
-    // Behind the others' caches, those of a layer with a memory of neighbours.
-    const int64_t decoder =
-        (ScopedRuns(level) * LayerRows(level, level.dec_scope, out.dec_slots) +
-         2 * KnnSlots(level, out.dec_items)) *
-        dim;
-    out.dec_offset = out.enc_offset + encoder;
-    out.pool_offset = out.dec_offset + decoder;
-    out.cached_before = layout.cached;
-    out.enc_cached = SumRows(level, level.enc_scope) > 0 ? 0 : encoder;
-    out.dec_cached = SumRows(level, level.dec_scope) > 0 ? 0 : decoder;
-    out.context_offset = out.pool_offset + BufferedItems(level) * dim;
-    out.router_offset = out.context_offset + ContextRows(level) * dim;
-    out.bridge_offset = out.router_offset + RouterItems(level) * dim;
-    const int64_t end = out.bridge_offset + 2 * BridgeSlots(level) * dim;
-    out.values = end - offset;
-    layout.cached += out.enc_cached + out.dec_cached;
-    offset = end;
-    layout.levels.push_back(out);
+    AddLevel(level, MaxItems(config, static_cast<int>(l), capacity), StreamTail(level),
+             0, &layout);
   }
-  layout.values = offset;
+  const LevelConfig& base = config.levels[0];
+  for (const StreamConfig& stream : base.streams) {
+    AddLevel(StreamLevel(base, stream), StreamItems(stream, capacity + 1) - 1, 0,
+             base.dec_layers, &layout);
+  }
   return layout;
 }
 

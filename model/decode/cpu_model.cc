@@ -8,6 +8,7 @@
 #include "model/decode/level_step.h"
 #include "model/decode/step_check.h"
 #include "model/decode/thread_pool.h"
+#include "model/stream_levels.h"
 
 namespace strata {
 
@@ -15,27 +16,32 @@ template <typename T>
 CpuModel<T>::CpuModel(const ModelConfig& config, ModelWeights<T> weights,
                       const CpuModelOptions& options)
     : config_(config),
+      levels_(StackLevels(config)),
       options_(options),
       weights_(std::move(weights)),
       kernels_(&SelectKernels<T>()) {
-  for (int l = 0; l < static_cast<int>(config_.levels.size()); ++l) {
-    positions_.push_back(MakePositions(l));
+  const int own = static_cast<int>(config_.levels.size());
+  for (int l = 0; l < own; ++l) positions_.push_back(MakePositions(l, config_, l));
+  for (int l = own; l < stacks(); ++l) {
+    const StreamConfig& stream = config_.levels[0].streams[l - own];
+    positions_.push_back(MakePositions(l, StreamModel(config_, stream), 0));
   }
 }
 
 template <typename T>
-auto CpuModel<T>::MakePositions(int l) const -> LevelPositions {
-  const LevelConfig& level = config_.levels[l];
+auto CpuModel<T>::MakePositions(int l, const ModelConfig& config, int of) const
+    -> LevelPositions {
+  const LevelConfig& level = levels_[l];
   const LevelWeights<T>& w = weights_.levels[l];
-  LevelPositions made = {TurnTable(config_, l),
-                         MakeEntranceTable<T>(config_, l, w), {}, {}};
+  LevelPositions made = {TurnTable(config, of),
+                         MakeEntranceTable<T>(config, of, w), {}, {}};
   for (const LayerWeights<T>& layer : w.enc) {
     made.enc.push_back(
-        MakeScoreTerm<T>(config_, l, level.enc_scope, layer, *kernels_));
+        MakeScoreTerm<T>(config, of, level.enc_scope, layer, *kernels_));
   }
   for (const LayerWeights<T>& layer : w.dec) {
     made.dec.push_back(
-        MakeScoreTerm<T>(config_, l, level.dec_scope, layer, *kernels_));
+        MakeScoreTerm<T>(config, of, level.dec_scope, layer, *kernels_));
   }
   return made;
 }

@@ -33,6 +33,9 @@ class CpuModel final : public LoadedModel {
       const CpuModelOptions& options = {});
 
   const ModelConfig& config() const override { return config_; }
+  // Of the stacks by number: levels, then streams (model/stream_levels.h).
+  const LevelConfig& level(int l) const { return levels_[l]; }
+  int stacks() const { return static_cast<int>(levels_.size()); }
   int64_t weight_bytes() const override { return weights_.bytes; }
   int64_t StateBytes(int64_t capacity) const override {
     const ValueBytes bytes = CpuSequence<T>::ValueBytesOf(options_.cache);
@@ -48,7 +51,7 @@ class CpuModel final : public LoadedModel {
   // Of keys and values.
   CacheType cache_type() const { return options_.cache; }
   CacheType cache_type(int level) const {
-    return CpuSequence<T>::TypeOf(config_.levels[level], options_.cache);
+    return CpuSequence<T>::TypeOf(levels_[level], options_.cache);
   }
   const ModelWeights<T>& weights() const { return weights_; }
   const Kernels<T>& kernels() const { return *kernels_; }
@@ -77,9 +80,11 @@ class CpuModel final : public LoadedModel {
 
   CpuModel(const ModelConfig& config, ModelWeights<T> weights,
            const CpuModelOptions& options);
-  LevelPositions MakePositions(int level) const;
+  // Of stack l, which `config` has as its level `of`.
+  LevelPositions MakePositions(int l, const ModelConfig& config, int of) const;
 
   const ModelConfig config_;
+  const std::vector<LevelConfig> levels_;
   const CpuModelOptions options_;
   const ModelWeights<T> weights_;
   const Kernels<T>* const kernels_;

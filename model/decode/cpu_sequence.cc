@@ -8,6 +8,7 @@
 #include "model/decode/kernels.h"
 #include "model/decoder_places.h"
 #include "model/knn_rule.h"
+#include "model/stream_levels.h"
 
 namespace strata {
 namespace {
@@ -30,6 +31,15 @@ int64_t SlotsInUse(const LevelConfig& level, Stack stack, int run, int64_t items
 }
 
 }  // namespace
+
+template <typename T>
+CpuSequence<T>::CpuSequence(const ModelConfig* config, int64_t capacity,
+                            CacheType type)
+    : config_(config),
+      streams_(StreamLevels(*config)),
+      type_(type),
+      progress_(*config),
+      capacity_(capacity) {}
 
 template <typename T>
 absl::StatusOr<std::unique_ptr<CpuSequence<T>>> CpuSequence<T>::Allocate(
@@ -67,9 +77,9 @@ CacheView CpuSequence<T>::Cache(int level, Stack stack, int layer) const {
   const LevelLayout& at = layout_.levels[level];
   const bool encoder = stack == Stack::kEncoder;
   CacheView view;
-  view.type = TypeOf(config_->levels[level], type_);
+  view.type = TypeOf(Level(level), type_);
   view.value_bytes = ValueBytesOf(type_).cached;
-  const LevelConfig& config = config_->levels[level];
+  const LevelConfig& config = Level(level);
   const bool knn = !encoder && layer == KnnRun(config);
   const int64_t scoped = encoder ? at.enc_slots : at.dec_slots;
   view.slots = knn ? KnnSlots(config, at.dec_items) : scoped;
@@ -89,7 +99,7 @@ template <typename T>
 CacheView CpuSequence<T>::HeadCache(int level, Stack stack, int layer,
                                     int head) const {
   CacheView view = Cache(level, stack, layer);
-  const LevelConfig& config = config_->levels[level];
+  const LevelConfig& config = Level(level);
   const int64_t before =
       view.value_bytes * head * (config.dim / config.heads) * kChunk;
   view.keys += before;
@@ -99,7 +109,7 @@ CacheView CpuSequence<T>::HeadCache(int level, Stack stack, int layer,
 
 template <typename T>
 T* CpuSequence<T>::Sums(int level, Stack stack, int layer) const {
-  const LevelConfig& config = config_->levels[level];
+  const LevelConfig& config = Level(level);
   const LevelLayout& at = layout_.levels[level];
   const bool encoder = stack == Stack::kEncoder;
   const Scope scope = encoder ? config.enc_scope : config.dec_scope;
@@ -125,7 +135,7 @@ T* CpuSequence<T>::RouterQuery(int level) const {
 
 template <typename T>
 CacheView CpuSequence<T>::BridgeCache(int level, int head) const {
-  const LevelConfig& config = config_->levels[level];
+  const LevelConfig& config = Level(level);
   CacheView view;
   view.value_bytes = sizeof(T);
   view.slots = BridgeSlots(config);
@@ -138,42 +148,81 @@ CacheView CpuSequence<T>::BridgeCache(int level, int head) const {
 }
 
 template <typename T>
+T* CpuSequence<T>::Entered(int level, int64_t place) const {
+  const LevelConfig& config = Level(level);
+  return AtPart(level, layout_.levels[level].pool_offset) +
+         place % StreamTail(config) * config.dim;
+}
+
+template <typename T>
+T* CpuSequence<T>::Said(int stream, int layer) const {
+  return AtPart(stream, layout_.levels[stream].context_offset) +
+         layer * Level(stream).dim;
+}
+
+template <typename T>
+int64_t CpuSequence<T>::ItemsFed(int level) const {
+  const auto own = static_cast<int>(config_->levels.size());
+  if (level < own) return progress_.levels[level].items;
+  const StreamConfig& stream = config_->levels[0].streams[level - own];
+  return StreamItems(stream, progress_.levels[0].items + 1) - 1;
+}
+
+template <typename T>
 void CpuSequence<T>::CopyFrom(const CpuSequence& other) {
   progress_ = other.progress_;
   damaged_ = other.damaged_;
   rewind_.Follow(other.rewind_);
-  for (int l = 0; l < static_cast<int>(config_->levels.size()); ++l) {
-    const LevelConfig& level = config_->levels[l];
-    const int64_t items = progress_.levels[l].items;
-    for (const Stack stack : {Stack::kEncoder, Stack::kDecoder}) {
-      const bool encoder = stack == Stack::kEncoder;
-      const int layers = encoder ? EncoderRuns(level) : DecoderRuns(level);
-      const int64_t sums =
-          SumRows(level, encoder ? level.enc_scope : level.dec_scope) * level.dim;
-      for (int i = 0; i < layers; ++i) {
-        if (sums > 0) {
-          if (encoder && items == 0) continue;  // none yet
-          std::copy_n(other.Sums(l, stack, i), sums, Sums(l, stack, i));
-          continue;
-        }
-        const CacheView from = other.Cache(l, stack, i);
-        CopyCache(from, Cache(l, stack, i), SlotsInUse(level, stack, i, items));
+  for (int l = 0; l < static_cast<int>(layout_.levels.size()); ++l) {
+    CopyLevel(l, other);
+  }
+  CopyStreams(other);
+}
+
+template <typename T>
+void CpuSequence<T>::CopyLevel(int l, const CpuSequence& other) {
+  const LevelConfig& level = Level(l);
+  const int64_t items = ItemsFed(l);
+  for (const Stack stack : {Stack::kEncoder, Stack::kDecoder}) {
+    const bool encoder = stack == Stack::kEncoder;
+    const int layers = encoder ? EncoderRuns(level) : DecoderRuns(level);
+    const int64_t sums =
+        SumRows(level, encoder ? level.enc_scope : level.dec_scope) * level.dim;
+    for (int i = 0; i < layers; ++i) {
+      if (sums > 0) {
+        if (encoder && items == 0) continue;  // none yet
+        std::copy_n(other.Sums(l, stack, i), sums, Sums(l, stack, i));
+        continue;
       }
+      const CacheView from = other.Cache(l, stack, i);
+      CopyCache(from, Cache(l, stack, i), SlotsInUse(level, stack, i, items));
     }
-    const int64_t context = ContextRows(level) * level.dim;
-    const int64_t pending =
-        std::min(progress_.levels[l].open.items, BufferedItems(level));
-    std::copy_n(other.PoolBuffer(l), pending * level.dim, PoolBuffer(l));
-    std::copy_n(other.Context(l), context, Context(l));
-    if (BridgeSlots(level) > 0) {
-      const int64_t contexts = progress_.levels[l + 1].items + 1;
-      CopyCache(other.BridgeCache(l, 0), BridgeCache(l, 0),
-                std::min(contexts, BridgeSlots(level)));
-    }
-    if (items > 0) {
-      std::copy_n(other.RouterQuery(l), RouterItems(level) * level.dim,
-                  RouterQuery(l));
-    }
+  }
+  if (l >= static_cast<int>(config_->levels.size())) return;
+  const int64_t pending =
+      std::min(progress_.levels[l].open.items, BufferedItems(level));
+  std::copy_n(other.PoolBuffer(l), pending * level.dim, PoolBuffer(l));
+  std::copy_n(other.Context(l), ContextRows(level) * level.dim, Context(l));
+  if (BridgeSlots(level) > 0) {
+    const int64_t contexts = progress_.levels[l + 1].items + 1;
+    CopyCache(other.BridgeCache(l, 0), BridgeCache(l, 0),
+              std::min(contexts, BridgeSlots(level)));
+  }
+  if (items > 0) {
+    std::copy_n(other.RouterQuery(l), RouterItems(level) * level.dim, RouterQuery(l));
+  }
+}
+
+template <typename T>
+void CpuSequence<T>::CopyStreams(const CpuSequence& other) {
+  if (streams_.empty()) return;
+  const int64_t places = progress_.levels[0].items + 1;
+  for (int64_t i = 0; i < std::min(places, StreamTail(Level(0))); ++i) {
+    std::copy_n(other.Entered(0, i), Level(0).dim, Entered(0, i));
+  }
+  const auto own = static_cast<int>(config_->levels.size());
+  for (int l = own; l < own + static_cast<int>(streams_.size()); ++l) {
+    std::copy_n(other.Said(l, 0), Level(l).dec_layers * Level(l).dim, Said(l, 0));
   }
 }
 

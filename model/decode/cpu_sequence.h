@@ -5,11 +5,14 @@
 //   keys    [slots / kChunk][heads][head_dim][kChunk]
 //   values  [slots / kChunk][heads][kChunk][head_dim]
 // model/scope_rule.h says in which slot an item lives. Besides the allocation there
-// are a few hundred bytes of counters and offsets.
+// are a few hundred bytes of counters and offsets, and of each stream beside a decoder
+// as many that say what it is. Levels are numbered with streams behind them
+// (model/stream_levels.h).
 // Nothing is read before it was written, so memory is not cleared.
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "model/decode/aligned_buffer.h"
@@ -85,6 +88,10 @@ class CpuSequence final : public Sequence {
   T* Context(int level) const;
   // One head of the keys and values of the newest contexts, where the bridge attends.
   CacheView BridgeCache(int level, int head) const;
+  // Of the base of streams, the [dim] of a place among the last StreamTail ones.
+  T* Entered(int level, int64_t place) const;
+  // [dim]: the item that a stream made last, as `layer` left it.
+  T* Said(int stream, int layer) const;
   // [dim]: the router's query of the last item, where the level has one.
   T* RouterQuery(int level) const;
 
@@ -94,8 +101,17 @@ class CpuSequence final : public Sequence {
   void CopyFrom(const CpuSequence& other);
 
  private:
-  CpuSequence(const ModelConfig* config, int64_t capacity, CacheType type)
-      : config_(config), type_(type), progress_(*config), capacity_(capacity) {}
+  CpuSequence(const ModelConfig* config, int64_t capacity, CacheType type);
+
+  const LevelConfig& Level(int level) const {
+    const int own = static_cast<int>(config_->levels.size());
+    return level < own ? config_->levels[level] : streams_[level - own];
+  }
+  void CopyLevel(int level, const CpuSequence& other);
+  // What streams, and their base, have beside caches.
+  void CopyStreams(const CpuSequence& other);
+  // That a level, or a stream, has been fed: a stream's item 0 is there before.
+  int64_t ItemsFed(int level) const;
 
   // Of a place of the layout: `offset` in the caches of the level, `part` in what
   // lies behind them.
@@ -103,6 +119,7 @@ class CpuSequence final : public Sequence {
   T* AtPart(int level, int64_t part) const;
 
   const ModelConfig* const config_;
+  const std::vector<LevelConfig> streams_;
   const CacheType type_;
   Progress progress_;
   const int64_t capacity_;

@@ -46,6 +46,7 @@ void LevelStep<T>::RunLayers(const Job& job, T* x, int64_t m, AttendRun attend) 
     if (!halts && !leaves) {
       if (last) KeepWanted(l);
       ProjectOut(l, layer, x, last ? s.wanted : m);
+      AfterLayer(job, i, x, last ? s.wanted : m);
       continue;
     }
     if (last) StopUnwanted(l);

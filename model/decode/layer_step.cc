@@ -73,8 +73,8 @@ int64_t LevelStep<T>::PreparedBytes() const {
   const Product<T>& product =
       model_->kernels().products[static_cast<int>(model_->weight_type())];
   if (product.prepare == nullptr) return 0;
-  int64_t most = 0;
-  for (int l = 0; l <= top(); ++l) {
+  int64_t most = StreamPreparedBytes(product);
+  for (int l = 0; l < model_->stacks(); ++l) {
     const LevelScratch<T>& s = scratch_[l];
     const LevelConfig& level = level_config(l);
     const int64_t nodes = HasTree(l) ? s.growth.count() * level.summaries : 0;
@@ -119,6 +119,14 @@ void LevelStep<T>::ProjectOut(int l, const LayerWeights<T>& w, T* x,
   Norm(l, x, m, w.ff_norm, s.norm.data());
   MatMul(s.norm.data(), width, m, w.up, s.ff.data(), hidden, Epilogue::kGelu);
   AddSublayer(l, w.ff_gate, s.ff.data(), hidden, w.down, x, m);
+}
+
+template <typename T>
+void LevelStep<T>::RunDecoder(int l) {
+  const bool streamed = !level_config(l).streams.empty();
+  if (streamed) RunStreams();
+  RunStack({l, Stack::kDecoder});
+  if (streamed) KeepSaid();
 }
 
 template <typename T>

@@ -12,6 +12,7 @@
 #include "model/decoder_places.h"
 #include "model/items.h"
 #include "model/model_config.h"
+#include "model/stream_levels.h"
 #include "model/unit_rule.h"
 
 namespace strata {
@@ -155,6 +156,25 @@ void AddLevels(const ModelConfig& config, S* sequence, int64_t count,
     at.wanted += row.wanted;
     at.rows.push_back(row);
     count = row.units;
+  }
+}
+
+// Of a stream beside the byte level's decoder, in place of what `batch` held: the rows
+// whose items of bytes make items of the stream. As of a level: its item j stands at the
+// place behind item j - 1.
+template <typename S>
+void SetStreamRows(const StreamConfig& stream, const LevelBatch<S>& bytes,
+                   LevelBatch<S>* batch) {
+  batch->Clear();
+  for (const LevelRow<S>& row : bytes.rows) {
+    // Item i of bytes is at place i + 1.
+    const int64_t before = StreamItems(stream, row.begin + 1);
+    const int64_t made = StreamItems(stream, row.begin + 1 + row.count) - before;
+    if (made == 0) continue;
+    batch->rows.push_back(
+        {row.sequence, before - 1, made, batch->items, {}, {}, 0, 0, made});
+    batch->items += made;
+    batch->wanted += made;
   }
 }
 

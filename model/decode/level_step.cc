@@ -11,7 +11,7 @@ namespace strata {
 
 template <typename T>
 LevelStep<T>::LevelStep(const CpuModel<T>* model, ThreadPool* pool)
-    : model_(model), pool_(pool), scratch_(model->config().levels.size()) {
+    : model_(model), pool_(pool), scratch_(model->stacks()) {
   for (int l = 0; l <= top(); ++l) mean_turns_.push_back(MeanTurns(*model, l));
 }
 
@@ -38,6 +38,7 @@ absl::Status LevelStep<T>::Prime(CpuSequence<T>* sequence) {
   for (LevelScratch<T>& s : scratch_) {
     s.SetOrigin(sequence);
   }
+  PlanStreams();
   STRATA_RETURN_IF_ERROR(Reserve());
   for (int l = top(); l >= 0; --l) {
     LevelScratch<T>& s = scratch_[l];
@@ -55,7 +56,7 @@ absl::Status LevelStep<T>::Prime(CpuSequence<T>* sequence) {
         AddContexts(l);
       }
     }
-    RunStack({l, Stack::kDecoder});
+    RunDecoder(l);
     Norm(l, s.x.data(), 1, w.norm, s.norm.data());
   }
   *sequence->mutable_progress() = Progress(model_->config());
@@ -70,6 +71,7 @@ void LevelStep<T>::Plan(absl::Span<const FeedRow<T>> rows) {
            WantedItems(row.logits.size(), row.hidden.size(), model_->config()),
            [this](int l) -> LevelBatch<CpuSequence<T>>& { return scratch_[l]; });
   }
+  PlanStreams();
 }
 
 template <typename T>
@@ -77,7 +79,7 @@ absl::Status LevelStep<T>::Reserve() {
   bool ok = true;
   int64_t longest = kChunk;
   int64_t unit_values = 0;
-  for (int l = 0; l <= top(); ++l) {
+  for (int l = 0; l < model_->stacks(); ++l) {
     LevelScratch<T>& s = scratch_[l];
     const LevelConfig& level = level_config(l);
     const int64_t dim = PaddedWidth(level.dim);
@@ -115,7 +117,7 @@ absl::Status LevelStep<T>::Reserve() {
   score_stride_ = longest;
   terms_offset_ = kQueryTile * longest + unit_values;
   thread_stride_ = PaddedWidth(terms_offset_ + TermValues(longest));
-  ok = ok &&
+  ok = ok && ReserveStreams() &&
        logits_.Reserve(scratch_[0].wanted *
                        PaddedWidth(model_->config().vocab)) &&
        thread_scratch_.Reserve(pool_->threads() * thread_stride_) &&
@@ -163,7 +165,7 @@ void LevelStep<T>::Advance(int l) {
       AddContexts(l);
     }
   }
-  RunStack({l, Stack::kDecoder});
+  RunDecoder(l);
   Norm(l, s.x.data(), s.wanted, model_->weights().levels[l].norm,
        s.norm.data());
 }

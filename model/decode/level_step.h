@@ -67,6 +67,13 @@ struct LevelScratch : LevelBatch<CpuSequence<T>> {
   std::vector<TreeGrowth::Row> tree_rows;
   TreeGrowth growth;
   TreeSight sight;
+  // Of a stream: what its new items are made of, [items][rate * base's dim], and what
+  // each layer made of them, [layers][items][dim].
+  AlignedBuffer<T> entered;
+  AlignedBuffer<T> said;
+  // Of the base of streams: [items][MergeWidth], [items][MergeHidden].
+  AlignedBuffer<T> merge_in;
+  AlignedBuffer<T> merge_hidden;
   AlignedBuffer<T> node_x;    // [nodes * m][dim]: drawn, then normed
   AlignedBuffer<T> node_y;    // [nodes * m][dim]: projected
   AlignedBuffer<T> node_qkv;  // [nodes * m][3 dim]; queries are not used
@@ -95,10 +102,9 @@ class LevelStep {
     Stack stack = Stack::kDecoder;
   };
 
-  int top() const { return static_cast<int>(scratch_.size()) - 1; }
-  const LevelConfig& level_config(int l) const {
-    return model_->config().levels[l];
-  }
+  // The last level; behind it are streams (model/stream_levels.h).
+  int top() const { return static_cast<int>(model_->config().levels.size()) - 1; }
+  const LevelConfig& level_config(int l) const { return model_->level(l); }
   // Who feeds what at each level; sizes of all buffers.
   void Plan(absl::Span<const FeedRow<T>> rows);
   absl::Status Reserve();
@@ -128,8 +134,26 @@ class LevelStep {
   // router_step.cc
   void Route(int l);
   void SmoothContexts(int l);
+  // With streams beside it, if there are any.
+  void RunDecoder(int l);
   void RunStack(const Job& job);
   void KeepWanted(int l);
+  // stream_step.cc
+  const std::vector<StreamConfig>& streams() const {
+    return model_->config().levels[0].streams;
+  }
+  void PlanStreams();
+  bool ReserveStreams();
+  int64_t StreamPreparedBytes(const Product<T>& product) const;
+  void RunStreams();
+  void CollectEntered(int r);
+  void KeepEntered();
+  void KeepSaid();
+  // After a layer, over the first m rows of x: those of a stream are kept, the base takes
+  // up what streams say.
+  void AfterLayer(const Job& job, int layer, T* x, int64_t m);
+  void MergeStreams(int layer, bool wanted_only, T* x, int64_t m);
+  void GatherSaid(int r, int layer, bool wanted_only, T* to);
   // depth_step.cc: all runs of a stack over x [m][dim]; `attend` makes `att` of `qkv`.
   // What the wanted contexts need of a decoder moves to the front.
   using AttendRun = absl::FunctionRef<void(int run, bool wanted_only)>;

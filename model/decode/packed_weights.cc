@@ -12,6 +12,7 @@
 #include "model/decode/weight_panels.h"
 #include "model/knn_rule.h"
 #include "model/position_shape.h"
+#include "model/stream_levels.h"
 
 namespace strata {
 namespace {
@@ -281,6 +282,34 @@ void TakeBridge(Taker<T>* take, const LevelConfig& level, const std::string& at,
 }
 
 template <typename T>
+std::vector<MergeWeights<T>> TakeMerges(Taker<T>* take, const LevelConfig& base,
+                                        const std::string& at) {
+  if (base.streams.empty()) return {};
+  std::vector<MergeWeights<T>> merges(base.dec_layers);
+  for (int i = 0; i < base.dec_layers; ++i) {
+    const std::string p = absl::StrCat(at, i, ".");
+    merges[i].norm = take->Take(p + "norm.weight", {MergeWidth(base)});
+    merges[i].up =
+        take->TakeMatrix({p + "up.weight"}, MergeHidden(base), MergeWidth(base));
+    merges[i].down =
+        take->TakeMatrix({p + "down.weight"}, base.dim, MergeHidden(base));
+  }
+  return merges;
+}
+
+template <typename T>
+LevelWeights<T> TakeStream(Taker<T>* take, const LevelConfig& base,
+                           const StreamConfig& stream, const std::string& at) {
+  const LevelConfig level = StreamLevel(base, stream);
+  LevelWeights<T> out;
+  out.compress =
+      take->TakeMatrix({at + "compress.weight"}, stream.dim, stream.rate * base.dim);
+  out.norm = take->Take(at + "norm.weight", {stream.dim});
+  out.dec = TakeLayers(take, level, at + "dec.", level.dec_layers, level.dec_scope);
+  return out;
+}
+
+template <typename T>
 LevelWeights<T> TakeLevel(Taker<T>* take, const ModelConfig& config, int l) {
   const LevelConfig& level = config.levels[l];
   const int64_t d = level.dim;
@@ -302,6 +331,7 @@ LevelWeights<T> TakeLevel(Taker<T>* take, const ModelConfig& config, int l) {
   out.dec_halt = TakeHalting(take, level, p + "dec.", level.dec_layers);
   out.dec_exit = TakeExits(take, level, p + "dec.");
   out.position = TakePosition(take, p, LevelPositionTensors(level));
+  out.merges = TakeMerges(take, level, p + "streams.merge.");
   if (l + 1 == static_cast<int>(config.levels.size())) return out;
   const int64_t up = config.levels[l + 1].dim;
   TakePool(take, level, p + "pool.", up, &out);
@@ -340,6 +370,11 @@ absl::StatusOr<ModelWeights<T>> PackWeights(
   weights.head = take.TakeMatrix({"head.weight"}, config.vocab, d);
   for (int l = 0; l < static_cast<int>(config.levels.size()); ++l) {
     weights.levels.push_back(TakeLevel(&take, config, l));
+  }
+  const LevelConfig& base = config.levels[0];
+  for (size_t r = 0; r < base.streams.size(); ++r) {
+    weights.levels.push_back(TakeStream(&take, base, base.streams[r],
+                                        absl::StrCat("level.0.streams.", r, ".")));
   }
   weights.ngram = TakeNgramHeads(&take, config);
   STRATA_RETURN_IF_ERROR(take.Finish());

@@ -81,6 +81,13 @@ struct BridgeAttentionWeights {
   std::vector<T> bias;  // [heads][bridge_window], by distance
 };
 
+// What a layer takes from streams beside its stack (model/nn/multirate_stack.h).
+template <typename T>
+struct MergeWeights {
+  std::vector<T> norm;
+  PackedMatrix<T> up, down;
+};
+
 template <typename T>
 struct LevelWeights {
   std::vector<T> start, norm;
@@ -98,6 +105,8 @@ struct LevelWeights {
   PackedMatrix<T> bridge;
   BridgeAttentionWeights<T> bridge_attention;
   PackedMatrix<T> router;  // query rows, then key rows; where the level has one
+  std::vector<MergeWeights<T>> merges;  // one a layer, where it has streams
+  PackedMatrix<T> compress;  // of a stream, whose `norm` follows it, and its layers `dec`
 };
 
 // What an n-gram head adds to a context: down(gelu(up(norm(c)))).
@@ -111,7 +120,7 @@ template <typename T>
 struct ModelWeights {
   std::vector<T> embedding;  // [vocab][dim]
   PackedMatrix<T> head;
-  std::vector<LevelWeights<T>> levels;
+  std::vector<LevelWeights<T>> levels;  // then streams: model/stream_levels.h
   std::vector<NgramWeights<T>> ngram;
   int64_t bytes = 0;
 };

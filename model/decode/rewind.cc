@@ -62,8 +62,8 @@ bool Undoes(const LevelConfig& level, Stack stack) {
 
 int MostDrafts(const ModelConfig& config) {
   const LevelConfig& level = config.levels[0];
-  const bool undoes = RouterItems(level) == 0 && Undoes(level, Stack::kEncoder) &&
-                      Undoes(level, Stack::kDecoder);
+  const bool undoes = RouterItems(level) == 0 && level.streams.empty() &&
+                      Undoes(level, Stack::kEncoder) && Undoes(level, Stack::kDecoder);
   return undoes ? config.ngram_heads : 0;
 }
 

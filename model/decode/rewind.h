@@ -25,8 +25,8 @@
 namespace strata {
 
 // The n-gram heads of a config whose last items can be taken back; else 0: where a
-// router ends units they end for reasons that a guess cannot know, and sums, means and
-// nodes of trees cannot be undone.
+// router ends units they end for reasons that a guess cannot know, and sums, means,
+// nodes of trees and what streams have read cannot be undone.
 int MostDrafts(const ModelConfig& config);
 
 // Of a record; 0 where MostDrafts is.

@@ -41,7 +41,9 @@ double InitStd(absl::FunctionRef<int(const std::string&)> stack_layers,
   const double std =
       kMatrixGain / std::sqrt(static_cast<double>(weight.size(1)));
   const bool ends_residual = absl::EndsWith(name, "attn.out.weight") ||
-                             absl::EndsWith(name, "ff.down.weight");
+                             absl::EndsWith(name, "ff.down.weight") ||
+                             (absl::StrContains(name, ".merge.") &&
+                              absl::EndsWith(name, ".down.weight"));
   return ends_residual ? std / std::sqrt(2.0 * stack_layers(name)) : std;
 }
 

@@ -40,6 +40,10 @@ LevelImpl::LevelImpl(const ModelConfig& config, int l, ShadowFaults faults)
     position_ = register_module("position",
                                 EntrancePositions(config_, config.rope_theta));
   }
+  if (!config_.streams.empty()) {
+    streams_ = register_module("streams",
+                               MultirateStack(config, faults.stream_item_early));
+  }
   if (l + 1 == static_cast<int>(config.levels.size())) return;
   const int64_t dim_above = config.levels[l + 1].dim;
   pool_ = PoolingLayer(
@@ -107,9 +111,12 @@ torch::Tensor LevelImpl::Decode(const torch::Tensor& u,
     return RunSegment(*dec_, DecoderSpec(config_), u, segments, memories[0],
                       &memories[0].dec, depth);
   }
+  StreamOutputs made;
+  if (!streams_.is_empty()) made = streams_->forward(u, segments);
+  const StreamOutputs* const said = streams_.is_empty() ? nullptr : &made;
   return config_.dec_scope == Scope::kTree
-             ? RunTree(u, segments, depth)
-             : RunStack(*dec_, DecoderSpec(config_), u, segments, {}, depth);
+             ? RunTree(u, segments, depth, said)
+             : RunStack(*dec_, DecoderSpec(config_), u, segments, {}, depth, said);
 }
 
 torch::Tensor LevelImpl::DecodeWithPrefixes(
@@ -126,7 +133,8 @@ torch::Tensor LevelImpl::DecodeWithPrefixes(
 }
 
 torch::Tensor LevelImpl::RunTree(const torch::Tensor& u,
-                                 const torch::Tensor& segments, StackDepth* depth) {
+                                 const torch::Tensor& segments, StackDepth* depth,
+                                 const StreamOutputs* said) {
   const auto options = u.options().requires_grad(false);
   const TreeShape tree = TreeOf(config_);
   const TreePlan plan =
@@ -135,16 +143,16 @@ torch::Tensor LevelImpl::RunTree(const torch::Tensor& u,
                    faults_.tree_node_early);
   return dec_->Run(
       u,
-      [&](int, TransformerLayerImpl& layer, const torch::Tensor& x, const ItemDepth&) {
-        return layer.forward(x, plan);
-      },
+      [&](int run, TransformerLayerImpl& layer, const torch::Tensor& x,
+          const ItemDepth&) { return Merged(run, layer.forward(x, plan), said); },
       depth);
 }
 
 torch::Tensor LevelImpl::RunStack(LayerStackImpl& stack, const ScopeSpec& spec,
                                   const torch::Tensor& x,
                                   const torch::Tensor& segments,
-                                  const torch::Tensor& index, StackDepth* depth) {
+                                  const torch::Tensor& index, StackDepth* depth,
+                                  const StreamOutputs* said) {
   if (stack.runs() == 0) return x;
   const auto options = x.options().requires_grad(false);
   const AttentionPlan plan =
@@ -157,9 +165,8 @@ torch::Tensor LevelImpl::RunStack(LayerStackImpl& stack, const ScopeSpec& spec,
   }
   return stack.Run(
       entered,
-      [&](int, TransformerLayerImpl& layer, const torch::Tensor& y, const ItemDepth&) {
-        return layer.forward(y, plan);
-      },
+      [&](int run, TransformerLayerImpl& layer, const torch::Tensor& y,
+          const ItemDepth&) { return Merged(run, layer.forward(y, plan), said); },
       depth);
 }
 

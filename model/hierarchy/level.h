@@ -17,6 +17,7 @@
 #include "model/nn/bridge_attention.h"
 #include "model/nn/entrance_positions.h"
 #include "model/nn/linear.h"
+#include "model/nn/multirate_stack.h"
 #include "model/nn/pooling_layer.h"
 #include "model/nn/rms_norm.h"
 #include "model/nn/router.h"
@@ -85,6 +86,8 @@ class LevelImpl : public torch::nn::Module {
   torch::Tensor Bridge(const torch::Tensor& o);
   // Empty where the bridge does not attend.
   BridgeAttention& bridge_attention() { return bridge_attention_; }
+  // Empty where no streams stand beside the decoder.
+  MultirateStack& streams() { return streams_; }
   torch::Tensor Norm(const torch::Tensor& x) { return norm_->forward(x); }
   Router& router() { return router_; }  // empty where the level has none
   const torch::Tensor& start() const { return start_; }  // [D]
@@ -93,16 +96,21 @@ class LevelImpl : public torch::nn::Module {
   // `depth`, here and below: null, or what became of the items.
   torch::Tensor Decode(const torch::Tensor& u, const torch::Tensor& segments,
                        StackDepth* depth, MemorySpan memories);
+  // `said`, here and below: of streams beside the stack, or null.
   torch::Tensor RunStack(LayerStackImpl& stack, const ScopeSpec& spec,
                          const torch::Tensor& x, const torch::Tensor& segments,
-                         const torch::Tensor& index, StackDepth* depth);
+                         const torch::Tensor& index, StackDepth* depth,
+                         const StreamOutputs* said = nullptr);
   // The same over a segment, with the runs' memories of `level`.
   torch::Tensor RunSegment(LayerStackImpl& stack, const ScopeSpec& spec,
                            const torch::Tensor& x, const torch::Tensor& segments,
                            const LevelMemory& level,
                            std::vector<torch::Tensor>* memories, StackDepth* depth);
   torch::Tensor RunTree(const torch::Tensor& u, const torch::Tensor& segments,
-                        StackDepth* depth);
+                        StackDepth* depth, const StreamOutputs* said);
+  torch::Tensor Merged(int run, const torch::Tensor& x, const StreamOutputs* said) {
+    return said == nullptr ? x : streams_->Merged(run, x, *said);
+  }
   // start, then skip one item later; start again where a document begins.
   torch::Tensor Shift(const torch::Tensor& skip, const torch::Tensor& segments);
   // The same of a segment, whose first context stands on the item before it.
@@ -155,6 +163,7 @@ class LevelImpl : public torch::nn::Module {
   Linear bridge_{nullptr};
   BridgeAttention bridge_attention_{nullptr};
   Router router_{nullptr};
+  MultirateStack streams_{nullptr};
   RmsNorm norm_;
 };
 TORCH_MODULE(Level);

@@ -14,9 +14,9 @@ from server import Server
 
 FAMILIES = {
     "1m": ["flat", "block", "block-literal", "block-transformer", "three-level",
-           "hourglass", "megabyte", "spacebyte", "dynamic", "tree"],
-    "10m": ["flat", "block", "block-transformer", "three-level", "hourglass", "spacebyte",
-            "dynamic", "tree"]}
+           "hourglass", "megabyte", "multirate", "spacebyte", "dynamic", "tree"],
+    "10m": ["flat", "block", "block-transformer", "three-level", "hourglass",
+            "multirate", "spacebyte", "dynamic", "tree"]}
 # What may follow a preset, as block+ngram: how its training differs.
 NGRAM_HEADS = 3
 OPTIONS = {"ngram": [],  # its config has NGRAM_HEADS; their weight is the default

@@ -23,6 +23,7 @@
 #include "model/model_config.h"
 #include "model/presets.h"
 #include "model/scope_rule.h"
+#include "model/stream_levels.h"
 #include "model/tree_nodes.h"
 
 namespace strata {
@@ -78,6 +79,28 @@ double Between(const ModelConfig& config, size_t l, double unit_items) {
   return items + units / unit_items;
 }
 
+// Of the streams of a level, per item of it: what runs once a stride, and what their
+// items attend to.
+double StreamsLeftOut(const LevelConfig& level) {
+  double weights = 0;
+  for (const StreamConfig& stream : level.streams) {
+    weights += static_cast<double>(StreamParameters(level, stream)) *
+               (1 - 1.0 / stream.stride);
+  }
+  return weights;
+}
+
+double StreamsAttend(const LevelConfig& level, int64_t items) {
+  double attended = 0;
+  for (const StreamConfig& stream : level.streams) {
+    const LevelConfig own = StreamLevel(level, stream);
+    attended += own.dim * own.dec_layers *
+                MeanKeys(own, DecoderSpec(own), StreamItems(stream, items)) /
+                stream.stride;
+  }
+  return attended;
+}
+
 // Everything but the embedding, which is looked up, per item of its level.
 struct Work {
   double weights = 0;
@@ -110,17 +133,21 @@ Work WorkPerByte(const ModelConfig& config, int64_t sequence) {
     const double unit_items =
         level.block == 0 ? 1 : MeanItemBytes(config, l + 1) / bytes;
     const double weights =
-        (matrices + places * decoder + Between(config, l, unit_items)) / bytes;
+        (matrices - StreamsLeftOut(level) + places * decoder +
+         Between(config, l, unit_items)) /
+        bytes;
     work.weights += weights;
-    work.flops += 2 * weights + 4 * level.dim * attended / bytes;
+    work.flops += 2 * weights + 4 * level.dim * attended / bytes +
+                  4 * StreamsAttend(level, items) / bytes;
   }
   const LevelConfig& bytes = config.levels[0];
   const double d = bytes.dim;
   const double head = static_cast<double>(config.vocab) * d;
-  // The head, and of the last layer all but queries, keys and values.
+  // The head, and of the last layer, and its merge, all but queries, keys and values.
   if (bytes.dec_layers > 0) {
     work.for_logits = 2 * (1 + 2 * bytes.ff_mult) * d * d +
-                      4 * d * MeanKeys(bytes, DecoderSpec(bytes), sequence);
+                      4 * d * MeanKeys(bytes, DecoderSpec(bytes), sequence) +
+                      2.0 * MergeParameters(bytes) / bytes.dec_layers;
   }
   work.for_logits += 2 * head;
   work.weights += head;

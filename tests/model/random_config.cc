@@ -135,6 +135,26 @@ void LookBehindWindows(Draws* draw, ModelConfig* config) {
   }
 }
 
+// Beside a decoder that has nothing they do not go with.
+void AddStreams(Draws* draw, LevelConfig* bytes) {
+  bytes->dec_layers = std::max(bytes->dec_layers, 1);
+  bytes->repeats = 1;
+  bytes->ponder = 0;
+  bytes->exits = 0;
+  const int count = draw->In(1, 3);
+  for (int r = 0; r < count; ++r) {
+    StreamConfig stream;
+    stream.stride = draw->In(1, 4);
+    stream.rate = std::max(2, stream.stride * draw->In(1, 3));
+    stream.heads = draw->In(1, 2);
+    stream.dim = 2 * stream.heads * draw->In(3, 5);
+    stream.window = stream.stride == stream.rate && draw->In(0, 1) == 0
+                        ? 0
+                        : draw->In(1, 6);
+    bytes->streams.push_back(stream);
+  }
+}
+
 }  // namespace
 
 int64_t WidestReach(const ModelConfig& config) {
@@ -181,8 +201,12 @@ ModelConfig RandomConfig(uint64_t seed) {
     LevelConfig& bytes = config.levels[0];
     if (bytes.repeats == 1 && bytes.dec_layers == 2) bytes.exits = draw.In(0, 1);
     const bool fixed = config.levels[0].block_rule == BlockRule::kFixed;
-    if (draw.In(0, 3) == 0 && fixed) CarryMemory(&draw, &config);
-    LookBehindWindows(&draw, &config);
+    if (draw.In(0, 3) == 0 && fixed) {
+      CarryMemory(&draw, &config);
+    } else if (levels == 1 && draw.In(0, 2) > 0) {
+      AddStreams(&draw, &bytes);
+    }
+    if (bytes.streams.empty()) LookBehindWindows(&draw, &config);
     if (ValidateModelConfig(config).ok()) return config;
     // Which bytes a finite reach covers depends on where units end.
     if (config.levels[0].block_rule != BlockRule::kFixed) continue;

@@ -6,6 +6,7 @@ namespace strata::testing {
 
 inline constexpr const char* kSmallPresets[] = {
     "block",     "block-literal", "block-transformer", "dynamic",     "flat",
-    "hourglass", "megabyte",      "spacebyte",         "three-level", "tree"};
+    "hourglass", "megabyte",      "multirate",         "spacebyte",   "three-level",
+    "tree"};
 
 }  // namespace strata::testing

@@ -24,7 +24,9 @@ from reference_gates import enter
 from reference_knn import has_neighbours, with_neighbours
 from reference_means import run_means, visible_items_and_means
 from reference_positions import entrance, positioned_scores, rotate
+from reference_scopes import visible
 from reference_segments import segment_loss
+from reference_streams import Streams
 from reference_units import confidence, cut, ratio, router_p, smoothed, words_end
 
 jax.config.update("jax_enable_x64", True)
@@ -39,24 +41,6 @@ def norm(x, w):
 
 def gelu(x):
     return x / 2 * (1 + jnp.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
-
-
-def visible(c, scope, n):
-    window = c["window"]
-    i, j = np.arange(n)[:, None], np.arange(n)[None, :]
-    if scope in ("full", "linear"):
-        return j <= i
-    if scope == "window":
-        return (j <= i) & (i - j < window)
-    if scope == "dilated":
-        hops, rest = np.divmod(i - j, c["dilation"])
-        return (j <= i) & (rest == 0) & (hops < window)
-    if scope == "strided":
-        return (j <= i) & ((i - j < window) | ((j + 1) % c["stride"] == 0))
-    if scope == "global_local":
-        return (j <= i) & ((i - j < window) | (j < c["global_items"]))
-    same_block = i // c["block"] == j // c["block"]
-    return same_block if scope == "bidir_block" else same_block & (j <= i)
 
 
 def attend(q, k, v, mask):
@@ -158,6 +142,8 @@ def stack(w, c, l, name, x, seen):
     prefix, repeats = f"level.{l}.{name}.", c.get("repeats", 1)
     if not c[name + "_layers"]:
         return x
+    streams = name == "dec" and c.get("streams") and Streams(
+        sys.modules[__name__], w, c, x)
     x = entrance(w, c, l, x)
     depth = Halting(w, prefix, x) if c.get("ponder", 0) else None
     exits = Exits(w, prefix, c, x, seen) if name == "dec" and c.get("exits") else None
@@ -170,6 +156,8 @@ def stack(w, c, l, name, x, seen):
             x = kept(x + w[prefix + "repeat"][repeat], x)
         for i in range(c[name + "_layers"]):
             x = kept(layer(w, f"{prefix}{i}.", x, c, c[name + "_scope"]), x)
+            if streams:
+                x = streams.after(i, x)
             if exits:
                 exits.after(i, x)
         if depth:

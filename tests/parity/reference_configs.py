@@ -51,6 +51,10 @@ CONFIGS = {
               block_rule="router", block_min=2, block_mean=3, pool="last",
               bridge="repeat"),
         level(24)],
+    "multirate": [
+        level(16, dec_layers=2, dec_scope="window", window=3, streams=[
+            dict(rate=4, stride=2, dim=12, heads=1, window=3),
+            dict(rate=3, stride=3, dim=8, heads=2, window=0)])],
     "repeats": [
         level(16, enc_layers=1, dec_layers=2, dec_scope="window", window=6, block=3,
               repeats=2),
@@ -154,6 +158,36 @@ def position_shapes(c, scope):
     }.get(c.get("position"), {})
 
 
+def layer_shapes(q, c, d):
+    """Of a layer of width d."""
+    f = c["ff_mult"] * d
+    found = {q + "attn.norm.weight": (d,), q + "attn.qkv.weight": (3 * d, d),
+             q + "attn.out.weight": (d, d), q + "ff.norm.weight": (d,),
+             q + "ff.up.weight": (f, d), q + "ff.down.weight": (d, f)}
+    for gate in ("attn_gate.", "ff_gate."):
+        if c.get("gate") == "gru":
+            found |= {q + gate + "input.weight": (3 * d, d),
+                      q + gate + "state.weight": (2 * d, d),
+                      q + gate + "candidate.weight": (d, d), q + gate + "bias": (d,)}
+    return found
+
+
+def stream_shapes(c):
+    found, streams, width = {}, c.get("streams", []), c["dim"]
+    for r, stream in enumerate(streams):
+        q, d = f"level.0.streams.{r}.", stream["dim"]
+        found |= {q + "compress.weight": (d, stream["rate"] * c["dim"]),
+                  q + "norm.weight": (d,)}
+        for i in range(c["dec_layers"]):
+            found |= layer_shapes(f"{q}dec.{i}.", c, d)
+        width += d
+    for i in range(c["dec_layers"] if streams else 0):
+        q = f"level.0.streams.merge.{i}."
+        found |= {q + "norm.weight": (width,), q + "up.weight": (2 * c["dim"], width),
+                  q + "down.weight": (c["dim"], 2 * c["dim"])}
+    return found
+
+
 def shapes(levels, vocab, ngram_heads=0):
     """Names and shapes of model/README.md, in order of name."""
     d0 = levels[0]["dim"]
@@ -162,7 +196,7 @@ def shapes(levels, vocab, ngram_heads=0):
         found |= {f"ngram.{i}.norm.weight": (d0,), f"ngram.{i}.up.weight": (d0, d0),
                   f"ngram.{i}.down.weight": (d0, d0)}
     for l, c in enumerate(levels):
-        d, f, p = c["dim"], c["ff_mult"] * c["dim"], f"level.{l}."
+        d, p = c["dim"], f"level.{l}."
         found[p + "start"] = (d,)
         found[p + "norm.weight"] = (d,)
         scheme, span = c.get("position", "rope"), c.get("position_span", 0)
@@ -170,6 +204,7 @@ def shapes(levels, vocab, ngram_heads=0):
             found[p + "position.gain"] = (d,)
         if scheme == "learned":
             found[p + "position.rows"] = (span, d)
+        found |= stream_shapes(c)
         if c.get("exits", 0):
             rows = c["dec_layers"] - c["exits"]
             found |= {p + "dec.exit.weight": (rows, d), p + "dec.exit.bias": (rows,),
@@ -182,18 +217,7 @@ def shapes(levels, vocab, ngram_heads=0):
                 found[f"{p}{stack}.halt.bias"] = (1,)
             for i in range(c[stack + "_layers"]):
                 q = f"{p}{stack}.{i}."
-                found[q + "attn.norm.weight"] = (d,)
-                found[q + "attn.qkv.weight"] = (3 * d, d)
-                found[q + "attn.out.weight"] = (d, d)
-                found[q + "ff.norm.weight"] = (d,)
-                found[q + "ff.up.weight"] = (f, d)
-                found[q + "ff.down.weight"] = (d, f)
-                for gate in ("attn_gate.", "ff_gate."):
-                    if c.get("gate") == "gru":
-                        found[q + gate + "input.weight"] = (3 * d, d)
-                        found[q + gate + "state.weight"] = (2 * d, d)
-                        found[q + gate + "candidate.weight"] = (d, d)
-                        found[q + gate + "bias"] = (d,)
+                found |= layer_shapes(q, c, d)
                 found |= {q + "attn.position." + name: shape
                           for name, shape in position_shapes(
                               c, c[stack + "_scope"]).items()}

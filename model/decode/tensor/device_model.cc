@@ -10,6 +10,7 @@
 #include "model/nn/torch_guard.h"
 #include "model/nn/tree_plan.h"
 #include "model/position_shape.h"
+#include "model/stream_levels.h"
 
 namespace strata {
 namespace {
@@ -24,8 +25,9 @@ HierarchicalTransformer OnDevice(HierarchicalTransformer net,
 }
 
 // What is there before item 0: the places up to u[0] in every decoder layer, and the
-// contexts, context 0 among those that a bridge attends to.
-std::vector<int64_t> OriginRows(const LevelConfig& level,
+// contexts, context 0 among those that a bridge attends to. Of the base of streams what
+// entered it; `said`: of a stream, what each layer made.
+std::vector<int64_t> OriginRows(const LevelConfig& level, int64_t said,
                                 const TensorSequence::Place& place) {
   std::vector<int64_t> rows;
   const int64_t sums = DecoderRuns(level) * SumRows(level, level.dec_scope);
@@ -39,9 +41,10 @@ std::vector<int64_t> OriginRows(const LevelConfig& level,
     rows.push_back(place.knn);
     rows.push_back(place.knn + place.knn_slots);
   }
-  for (int64_t r = 0; r < ContextRows(level); ++r) {
+  for (int64_t r = 0; r < ContextRows(level) + said; ++r) {
     rows.push_back(place.context + r);
   }
+  if (StreamTail(level) > 0) rows.push_back(place.pool);
   if (BridgeSlots(level) > 0) {
     rows.push_back(place.bridge);
     rows.push_back(place.bridge + BridgeSlots(level));
@@ -75,11 +78,7 @@ void CopyLevel(const LevelConfig& level, const TensorSequence::Place& from,
              from.dec_slots, to.decoder, to.dec_slots, rows);
   CopyCaches(HasKnn(level) ? 1 : 0, 0, from.knn, from.knn_slots, to.knn, to.knn_slots,
              rows);
-  // The pool buffer, and behind it the contexts, the router's query and what a bridge
-  // attends to.
-  const int64_t rest = BufferedItems(level) + ContextRows(level) +
-                       RouterItems(level) + 2 * BridgeSlots(level);
-  rows->narrow(0, to.pool, rest).copy_(rows->narrow(0, from.pool, rest));
+  rows->narrow(0, to.pool, to.kept).copy_(rows->narrow(0, from.pool, to.kept));
 }
 
 }  // namespace
@@ -87,6 +86,7 @@ void CopyLevel(const LevelConfig& level, const TensorSequence::Place& from,
 DeviceModel::DeviceModel(HierarchicalTransformer net,
                          const torch::Device& device, torch::ScalarType type)
     : config_(net->config()),
+      levels_(StackLevels(config_)),
       device_(device),
       net_(OnDevice(std::move(net), device, type)),
       pool_(config_, torch::TensorOptions().device(device).dtype(type)) {
@@ -99,6 +99,11 @@ DeviceModel::DeviceModel(HierarchicalTransformer net,
     }
     turns_.push_back(cache.Get(
         rows, torch::TensorOptions().device(device).dtype(type)));
+  }
+  for (const StreamConfig& stream : config_.levels[0].streams) {
+    TurnCache cache(StreamModel(config_, stream), 0);
+    turns_.push_back(cache.Get(StreamItems(stream, config_.max_context + 1),
+                               torch::TensorOptions().device(device).dtype(type)));
   }
 }
 
@@ -113,15 +118,18 @@ absl::StatusOr<std::unique_ptr<DeviceModel>> DeviceModel::Create(
   });
 }
 
+int64_t DeviceModel::SaidRows(int l) const {
+  return l < static_cast<int>(config_.levels.size()) ? 0 : level(l).dec_layers;
+}
+
 void DeviceModel::MakeOrigin() {
   torch::NoGradGuard no_grad;
   std::unique_ptr<TensorSequence> primed;  // its end takes the lock too
   MutexLock lock(&mutex_);
   primed = std::make_unique<TensorSequence>(this, 1);
   TensorStep(this).Prime(primed.get());
-  for (int l = 0; l < static_cast<int>(config_.levels.size()); ++l) {
-    const auto rows =
-        Upload(OriginRows(config_.levels[l], primed->place(l)));
+  for (int l = 0; l < stacks(); ++l) {
+    const auto rows = Upload(OriginRows(level(l), SaidRows(l), primed->place(l)));
     origin_.push_back(pool_.level(l).index_select(0, rows));
   }
 }
@@ -149,9 +157,9 @@ absl::StatusOr<std::unique_ptr<TensorSequence>> DeviceModel::NewSequence(
     torch::NoGradGuard no_grad;
     MutexLock lock(&mutex_);
     sequence = std::make_unique<TensorSequence>(this, capacity);
-    for (int l = 0; l < static_cast<int>(config_.levels.size()); ++l) {
+    for (int l = 0; l < stacks(); ++l) {
       const auto rows =
-          Upload(OriginRows(config_.levels[l], sequence->place(l)));
+          Upload(OriginRows(level(l), SaidRows(l), sequence->place(l)));
       pool_.level(l).index_copy_(0, rows, origin_[l]);
     }
   });
@@ -165,9 +173,8 @@ absl::Status DeviceModel::Copy(const TensorSequence& from,
     torch::NoGradGuard no_grad;
     MutexLock lock(&mutex_);
     to->set_damaged(true);  // until all of it is there
-    for (int l = 0; l < static_cast<int>(config_.levels.size()); ++l) {
-      CopyLevel(config_.levels[l], from.place(l), to->place(l),
-                &pool_.level(l));
+    for (int l = 0; l < stacks(); ++l) {
+      CopyLevel(level(l), from.place(l), to->place(l), &pool_.level(l));
     }
     *to->mutable_progress() = from.progress();
     to->set_damaged(from.damaged());

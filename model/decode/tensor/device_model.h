@@ -30,6 +30,9 @@ class DeviceModel {
       torch::ScalarType type);
 
   const ModelConfig& config() const { return config_; }
+  // Of the stacks by number: levels, then streams (model/stream_levels.h).
+  const LevelConfig& level(int l) const { return levels_[l]; }
+  int stacks() const { return static_cast<int>(levels_.size()); }
   int64_t value_bytes() const;
   int64_t weight_bytes() const;
   const torch::Device& device() const { return device_; }
@@ -54,8 +57,11 @@ class DeviceModel {
   DeviceModel(HierarchicalTransformer net, const torch::Device& device,
               torch::ScalarType type);
   void MakeOrigin();
+  // Newest items of a stream that a sequence keeps; 0 of a level.
+  int64_t SaidRows(int l) const;
 
   const ModelConfig config_;
+  const std::vector<LevelConfig> levels_;
   const torch::Device device_;
   HierarchicalTransformer net_;
   std::vector<TurnTables> turns_;

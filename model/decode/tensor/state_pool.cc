@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "model/stream_levels.h"
+
 namespace strata {
 
 StatePool::StatePool(const ModelConfig& config,
                      const torch::TensorOptions& options)
     : options_(options) {
-  for (const LevelConfig& level : config.levels) {
+  for (const LevelConfig& level : StackLevels(config)) {
     levels_.push_back({level.dim, 0, {}, {}});
   }
 }

@@ -1,6 +1,6 @@
 #pragma once
-// StatePool: the decoding states of all sequences on one device. Per level one
-// tensor of rows, each row one vector of that level's width: a key, a value, a
+// StatePool: the decoding states of all sequences on one device. Per level, and per
+// stream behind them (model/stream_levels.h), one tensor of rows, each row one vector of that level's width: a key, a value, a
 // pooled item or a context. A sequence owns one range of rows a level
 // (model/state_layout.h in units of rows), so that one gather reads, and one
 // scatter writes, the caches of a whole batch.

@@ -7,25 +7,26 @@ namespace strata {
 
 TensorSequence::TensorSequence(DeviceModel* model, int64_t capacity)
     : model_(model), capacity_(capacity), progress_(model->config()) {
-  const ModelConfig& config = model->config();
-  const StateLayout layout = MakeStateLayout(config, capacity);
+  const StateLayout layout = MakeStateLayout(model->config(), capacity);
   values_ = layout.values;
   for (size_t l = 0; l < layout.levels.size(); ++l) {
-    rows_.push_back(layout.levels[l].values / config.levels[l].dim);
+    rows_.push_back(layout.levels[l].values / model->level(static_cast<int>(l)).dim);
   }
   first_ = model->pool().Take(rows_);
   for (size_t l = 0; l < layout.levels.size(); ++l) {
-    const LevelConfig& level = config.levels[l];
+    const LevelConfig& level = model->level(static_cast<int>(l));
     const LevelLayout& at = layout.levels[l];
+    const int64_t dim = level.dim;
     const auto row = [&](int64_t offset) {
-      return first_[l] + (offset - at.enc_offset) / level.dim;
+      return first_[l] + (offset - at.enc_offset) / dim;
     };
     places_.push_back({row(at.enc_offset), row(at.dec_offset),
                        row(at.pool_offset), row(at.context_offset),
                        row(at.router_offset), row(at.bridge_offset),
                        at.enc_slots, at.dec_slots,
                        row(at.dec_offset) + 2 * ScopedRuns(level) * at.dec_slots,
-                       KnnSlots(level, at.dec_items)});
+                       KnnSlots(level, at.dec_items),
+                       (at.enc_offset + at.values - at.pool_offset) / dim});
   }
 }
 

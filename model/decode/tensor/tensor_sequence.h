@@ -16,18 +16,19 @@ class DeviceModel;
 
 class TensorSequence final : public Sequence {
  public:
-  // Rows of one level: where each part begins, in the level's pool.
+  // Rows of one level, or of a stream: where each part begins, in its pool.
   struct Place {
     int64_t encoder = 0;  // caches [layers][K, V][slots]
     int64_t decoder = 0;  // likewise
-    int64_t pool = 0;     // [BufferedItems]
-    int64_t context = 0;  // [ContextRows]
+    int64_t pool = 0;     // [BufferedItems]; of the base of streams, [StreamTail]
+    int64_t context = 0;  // [ContextRows]; of a stream, its newest items by layer
     int64_t router = 0;   // [RouterItems]
     int64_t bridge = 0;   // [K, V][BridgeSlots]
     int64_t enc_slots = 0;
     int64_t dec_slots = 0;
     int64_t knn = 0;  // [K, V][knn_slots], the ring of a memory of neighbours
     int64_t knn_slots = 0;
+    int64_t kept = 0;  // rows behind the caches, from `pool` on
   };
 
   // Takes rows of `model`, whose lock is held; they hold nothing yet.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "model/decode/tensor/cached_attention.h"
 #include "model/decode/tensor/cached_knn.h"
@@ -11,26 +12,26 @@
 #include "model/knn_rule.h"
 
 namespace strata {
-namespace {
-
-// Through all runs of a stack; an item that has stopped attends, which leaves its keys
-// and values, and passes no layer. `attend`: of the joint projection and the normed items,
-// in run i.
 template <typename Attend>
-torch::Tensor RunLayers(LayerStackImpl& layers, const torch::Tensor& x, Attend attend) {
+torch::Tensor TensorStep::RunLayers(int l, Stack stack, const torch::Tensor& x,
+                                    Attend attend) {
+  const bool encodes = stack == Stack::kEncoder;
+  LayerStackImpl& layers = encodes ? net(l).encoder() : net(l).decoder();
   return layers.Run(x, [&](int i, TransformerLayerImpl& layer, const torch::Tensor& y,
                            const ItemDepth& depth) {
     const auto attended = [&](const torch::Tensor& qkv, const torch::Tensor& normed) {
       return attend(qkv, normed, i, layer.attention());
     };
-    return layer.Apply(y, attended, depth.Going());
+    const auto z = layer.Apply(y, attended, depth.Going());
+    if (encodes || newest_.empty()) return z;
+    std::vector<torch::Tensor> said;
+    for (const auto& items : newest_) said.push_back(items[i]);
+    return net(l).streams()->merge(i).forward(z, std::move(said));
   });
 }
 
-}  // namespace
-
 TensorStep::TensorStep(DeviceModel* model)
-    : model_(model), batches_(model->config().levels.size()) {}
+    : model_(model), batches_(model->stacks()) {}
 
 torch::Tensor TensorStep::Run(absl::Span<const TensorRow> rows) {
   torch::NoGradGuard no_grad;
@@ -38,6 +39,7 @@ torch::Tensor TensorStep::Run(absl::Span<const TensorRow> rows) {
     AddRow(model_->config(), row.sequence, row.items, row.wanted,
            [this](int l) -> Batch& { return batches_[l]; });
   }
+  PlanStreams();
   const auto contexts = Advance(0, Embed(rows));
   for (int l = 0; l <= top(); ++l) AdvanceProgress(l, batches_[l]);
   if (batches_[0].wanted == 0) return {};
@@ -47,6 +49,7 @@ torch::Tensor TensorStep::Run(absl::Span<const TensorRow> rows) {
 void TensorStep::Prime(TensorSequence* sequence) {
   torch::NoGradGuard no_grad;
   for (Batch& batch : batches_) batch.SetOrigin(sequence);
+  PlanStreams();
   torch::Tensor above;
   for (int l = top(); l >= 0; --l) {
     auto u = net(l).start().unsqueeze(0);
@@ -59,7 +62,7 @@ void TensorStep::Prime(TensorSequence* sequence) {
         u = WithContexts(l, u + bridged.narrow(0, 0, 1), bridged);
       }
     }
-    above = net(l).Norm(Wanted(l, RunStack(l, Stack::kDecoder, u)));
+    above = net(l).Norm(Wanted(l, RunDecoder(l, u)));
   }
 }
 
@@ -77,33 +80,43 @@ torch::Tensor TensorStep::Advance(int l, const torch::Tensor& z) {
   const bool looks_ahead = level(l).enc_scope == Scope::kBidirBlock;
   const auto h = looks_ahead ? z : RunStack(l, Stack::kEncoder, z);
   const auto u = l < top() ? FromAbove(l, h) : h;
-  return net(l).Norm(Wanted(l, RunStack(l, Stack::kDecoder, u)));
+  return net(l).Norm(Wanted(l, RunDecoder(l, u)));
 }
 
-torch::Tensor TensorStep::RunStack(int l, Stack stack, const torch::Tensor& z) {
+torch::Tensor TensorStep::RunDecoder(int l, const torch::Tensor& u) {
+  if (!level(l).streams.empty()) RunStreams(u);
+  return RunStack(l, Stack::kDecoder, u);
+}
+
+std::vector<CachedRow> TensorStep::CachedRows(int l, Stack stack) const {
   const bool encodes = stack == Stack::kEncoder;
-  const LevelConfig& config = level(l);
-  LayerStackImpl& layers = encodes ? net(l).encoder() : net(l).decoder();
-  if (layers.runs() == 0) return z;
   std::vector<CachedRow> rows;
-  for (const auto& row : StackRows(config, stack, batches_[l])) {
+  for (const auto& row : StackRows(level(l), stack, batches_[l])) {
     const TensorSequence::Place& place = row.sequence->place(l);
     rows.push_back({encodes ? place.encoder : place.decoder,
                     encodes ? place.enc_slots : place.dec_slots, row.begin,
                     row.count, row.offset});
   }
+  return rows;
+}
+
+torch::Tensor TensorStep::RunStack(int l, Stack stack, const torch::Tensor& z) {
+  const bool encodes = stack == Stack::kEncoder;
+  const LevelConfig& config = level(l);
+  if ((encodes ? EncoderRuns(config) : DecoderRuns(config)) == 0) return z;
+  const std::vector<CachedRow> rows = CachedRows(l, stack);
   if (!encodes && config.dec_scope == Scope::kTree) {
     return RunTree(l, z, rows);
   }
   const ScopeSpec spec =
       encodes ? SpecOf(config, config.enc_scope) : DecoderSpec(config);
-  if (RuleOf(spec.scope).summed) return RunSums(l, layers, z, rows);
+  if (RuleOf(spec.scope).summed) return RunSums(l, stack, z, rows);
   const CachedAttention attention(spec, config.heads, rows, model_->turns(l));
   std::optional<CachedKnn> knn;
   if (!encodes && HasKnn(config)) {
     knn.emplace(config, KnnRows(l, rows), model_->turns(l));
   }
-  return RunLayers(layers, Enter(l, rows, z),
+  return RunLayers(l, stack, Enter(l, rows, z),
                    [&](const torch::Tensor& qkv, const torch::Tensor& normed, int i,
                        AttentionLayerImpl& layer) {
                      torch::Tensor* const pool = &model_->pool().level(l);
@@ -149,18 +162,17 @@ torch::Tensor TensorStep::RunTree(int l, const torch::Tensor& z,
                                   const std::vector<CachedRow>& rows) {
   const CachedTree tree(TreeOf(level(l)), level(l).heads, rows,
                         model_->turns(l).q);
-  return RunLayers(net(l).decoder(), z,
+  return RunLayers(l, Stack::kDecoder, z,
                    [&](const torch::Tensor& qkv, const torch::Tensor&, int i,
                        AttentionLayerImpl& layer) {
                      return tree.Attend(qkv, i, layer, &model_->pool().level(l));
                    });
 }
 
-torch::Tensor TensorStep::RunSums(int l, LayerStackImpl& layers,
-                                  const torch::Tensor& z,
+torch::Tensor TensorStep::RunSums(int l, Stack stack, const torch::Tensor& z,
                                   const std::vector<CachedRow>& rows) {
   const CachedSums sums(level(l), rows, model_->turns(l));
-  return RunLayers(layers, Enter(l, rows, z),
+  return RunLayers(l, stack, Enter(l, rows, z),
                    [&](const torch::Tensor& qkv, const torch::Tensor&, int i,
                        AttentionLayerImpl&) {
                      return sums.Attend(qkv, i, &model_->pool().level(l));

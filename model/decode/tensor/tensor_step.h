@@ -40,14 +40,23 @@ class TensorStep {
  private:
   using Batch = LevelBatch<TensorSequence>;
 
-  int top() const { return static_cast<int>(batches_.size()) - 1; }
-  const LevelConfig& level(int l) const { return model_->config().levels[l]; }
+  // The last level; behind it are streams (model/stream_levels.h).
+  int top() const { return static_cast<int>(model_->config().levels.size()) - 1; }
+  const LevelConfig& level(int l) const { return model_->level(l); }
   LevelImpl& net(int l) const { return model_->net().level(l); }
 
   torch::Tensor Embed(absl::Span<const TensorRow> rows) const;
   // z [items, D] -> the wanted contexts [wanted, D].
   torch::Tensor Advance(int l, const torch::Tensor& z);
+  // With streams beside it, if there are any.
+  torch::Tensor RunDecoder(int l, const torch::Tensor& u);
   torch::Tensor RunStack(int l, Stack stack, const torch::Tensor& z);
+  // Through all runs of a stack; an item that has stopped attends, which leaves its keys
+  // and values, and passes no layer. `attend`: of the joint projection and the normed
+  // items, in run i.
+  template <typename Attend>
+  torch::Tensor RunLayers(int l, Stack stack, const torch::Tensor& x, Attend attend);
+  std::vector<CachedRow> CachedRows(int l, Stack stack) const;
   // The same rows of a decoder, in the ring of its memory of neighbours.
   std::vector<CachedRow> KnnRows(int l, std::vector<CachedRow> rows) const;
   // What the position scheme adds to the items z of the rows.
@@ -58,8 +67,21 @@ class TensorStep {
   torch::Tensor RunTree(int l, const torch::Tensor& z,
                         const std::vector<CachedRow>& rows);
   // Of a scope that keeps sums.
-  torch::Tensor RunSums(int l, LayerStackImpl& layers, const torch::Tensor& z,
+  torch::Tensor RunSums(int l, Stack stack, const torch::Tensor& z,
                         const std::vector<CachedRow>& rows);
+  // tensor_streams.cc: u [items, D] enters the decoder of bytes. What its layers will
+  // take from each stream is then in `newest_`.
+  const std::vector<StreamConfig>& streams() const {
+    return model_->config().levels[0].streams;
+  }
+  void PlanStreams();
+  void RunStreams(const torch::Tensor& u);
+  // Of its new items [items, d] what each layer makes: [layers * items, d].
+  torch::Tensor RunStream(int r, const torch::Tensor& compressed);
+  torch::Tensor CollectEntered(int r, const torch::Tensor& u) const;
+  void KeepEntered(const torch::Tensor& u);
+  torch::Tensor NewestSaid(int r, const torch::Tensor& said) const;
+  void KeepSaid(int r, const torch::Tensor& said);
   // u [DecoderRows, D] of h [items, D] and of what the level above says.
   torch::Tensor FromAbove(int l, const torch::Tensor& h);
   // tensor_router.cc: where a router ends units. Plans the levels above by h anew.
@@ -85,7 +107,8 @@ class TensorStep {
   torch::Tensor Wanted(int l, const torch::Tensor& x) const;
 
   DeviceModel* const model_;
-  std::vector<Batch> batches_;  // per level
+  std::vector<Batch> batches_;  // per level, then per stream
+  std::vector<torch::Tensor> newest_;  // per stream [layers, items, d]
   torch::Tensor end_p_;         // a router's, per item of the byte level
 };
 

@@ -11,6 +11,7 @@
 #include "tests/model/random_config.h"
 #include "tests/model/scope_config.h"
 #include "tests/model/stack_config.h"
+#include "tests/model/stream_config.h"
 
 namespace strata {
 namespace {
@@ -240,6 +241,11 @@ std::vector<NamedConfig> SmallConfigs() {
     std::string name = knn;
     std::replace(name.begin(), name.end(), '-', '_');
     configs.push_back({name, testing::KnnConfig(knn)});
+  }
+  for (const std::string& streams : testing::StreamConfigNames()) {
+    std::string name = streams;
+    std::replace(name.begin(), name.end(), '-', '_');
+    configs.push_back({name, testing::StreamTestConfig(streams)});
   }
   for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {
     configs.push_back(

@@ -13,6 +13,7 @@
 #include "tests/model/decode/naive_linear.h"
 #include "tests/model/decode/naive_math.h"
 #include "tests/model/decode/naive_position.h"
+#include "tests/model/decode/naive_streams.h"
 #include "tests/model/decode/naive_tree.h"
 #include "tests/model/naive_scope.h"
 
@@ -95,10 +96,13 @@ class Naive {
  private:
   void Stack(size_t l, const std::string& at, int layers,
              const ScopeSpec& spec, Rows* x) const {
-    const Scope scope = spec.scope;
     const LevelConfig& level = config_.levels[l];
     const size_t d = level.dim;
-    const size_t width = d / level.heads;
+    std::vector<Rows> streams;
+    const bool decodes = at.find(".dec.") != std::string::npos;
+    for (size_t r = 0; decodes && r < level.streams.size(); ++r) {
+      streams.push_back(naive::CompressedItems(level, w_, r, *x));
+    }
     for (size_t i = 0; layers > 0 && i < x->size(); ++i) {
       naive::Add(&(*x)[i],
                  NaiveEntrance(level, config_.rope_theta, i,
@@ -113,71 +117,87 @@ class Naive {
           naive::Add(&(*x)[i], Part(w_.at(at + "repeat"), run / layers * d, d));
         }
       }
-      Rows qkv;
-      for (const auto& row : *x) {
-        qkv.push_back(Times(w_.at(p + "attn.qkv.weight"),
-                            RmsNorm(row, w_.at(p + "attn.norm.weight"))));
+      Layer(level, p, spec, depth, decodes && run + 1 == level.knn_layer, x);
+      for (size_t r = 0; r < streams.size(); ++r) {
+        const LevelConfig own = naive::LevelOfStream(level, r);
+        Layer(own, naive::NameOfStream(r) + "dec." + std::to_string(run) + ".",
+              naive::SightOfStream(level.streams[r]),
+              naive::Depth(own, layers, streams[r].size()), false, &streams[r]);
       }
-      NaiveTree tree(level, config_.rope_theta, w_, p, qkv);
-      const bool in_tree = scope == Scope::kTree;
-      for (size_t i = 0; i < x->size(); ++i) {
-        if (depth.Stopped(i)) continue;
-        std::vector<double> joined;
-        for (int h = 0; h < level.heads; ++h) {
-          std::vector<double> q = Part(qkv[i], h * width, width);
-          std::vector<double> scores, out;
-          Rows keys, values;
-          if (in_tree) {
-            Rotate(&q, i % level.leaf, config_.rope_theta);
-            tree.See(i, h, &keys, &values);
-            out = AttendOne(q, keys, values);
-          } else {
-            for (size_t j = 0; j < x->size(); ++j) {
-              if (!testing::NaiveSees(spec, i, j)) continue;
-              const auto k = Part(qkv[j], d + h * width, width);
-              scores.push_back(
-                  RuleOf(scope).summed
-                      ? naive::FeatureScore(level, config_.rope_theta, i, j, q, k)
-                      : NaiveScore(level, config_.rope_theta, scope, h, i, j, q, k,
-                                   Under(p + "attn.")));
-              values.push_back(Part(qkv[j], 2 * d + h * width, width));
-            }
-            for (size_t j = 0; j < i; ++j) {
-              if (!testing::NaiveSeesMean(spec, i, j)) continue;
-              const auto mean = naive::MeanOfRows(qkv, j + 1 - spec.rate, spec.rate);
-              scores.push_back(NaiveScore(level, config_.rope_theta, scope, h, i, j, q,
-                                          Part(mean, d + h * width, width),
-                                          Under(p + "attn.")));
-              values.push_back(Part(mean, 2 * d + h * width, width));
-            }
-            out = RuleOf(scope).summed ? naive::Shared(scores, values)
-                                       : naive::Mixed(scores, values);
-            if (run + 1 == level.knn_layer && at.find(".dec.") != std::string::npos) {
-              out = naive::WithNeighbours(level, w_, p + "attn.", qkv, (*x)[i],
-                                          static_cast<int>(i), h, out);
-            }
-          }
-          joined.insert(joined.end(), out.begin(), out.end());
-        }
-        // Safe in place: every q, k, v was computed above.
-        naive::Enter(level, w_, p + "attn_gate.",
-                     Times(w_.at(p + "attn.out.weight"), joined), &(*x)[i]);
-      }
-      for (size_t i = 0; i < x->size(); ++i) {
-        if (depth.Stopped(i)) continue;
-        auto& row = (*x)[i];
-        auto f = Times(w_.at(p + "ff.up.weight"),
-                       RmsNorm(row, w_.at(p + "ff.norm.weight")));
-        for (double& v : f) {
-          v = v / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) *
-                                     (v + 0.044715 * v * v * v)));
-        }
-        naive::Enter(level, w_, p + "ff_gate.",
-                     Times(w_.at(p + "ff.down.weight"), f), &row);
-      }
+      if (!streams.empty()) naive::TakeUpStreams(level, w_, run, streams, x);
       depth.AfterRun(run, w_, at, *x);
     }
     depth.Finish(x);
+  }
+
+  // `p`: the names of its tensors begin so. `looks_up`: it has neighbours.
+  void Layer(const LevelConfig& level, const std::string& p, const ScopeSpec& spec,
+             const naive::Depth& depth, bool looks_up, Rows* x) const {
+    const Scope scope = spec.scope;
+    const size_t d = level.dim;
+    const size_t width = d / level.heads;
+    Rows qkv;
+    for (const auto& row : *x) {
+      qkv.push_back(Times(w_.at(p + "attn.qkv.weight"),
+                          RmsNorm(row, w_.at(p + "attn.norm.weight"))));
+    }
+    NaiveTree tree(level, config_.rope_theta, w_, p, qkv);
+    const bool in_tree = scope == Scope::kTree;
+    for (size_t i = 0; i < x->size(); ++i) {
+      if (depth.Stopped(i)) continue;
+      std::vector<double> joined;
+      for (int h = 0; h < level.heads; ++h) {
+        std::vector<double> q = Part(qkv[i], h * width, width);
+        std::vector<double> scores, out;
+        Rows keys, values;
+        if (in_tree) {
+          Rotate(&q, i % level.leaf, config_.rope_theta);
+          tree.See(i, h, &keys, &values);
+          out = AttendOne(q, keys, values);
+        } else {
+          for (size_t j = 0; j < x->size(); ++j) {
+            if (!testing::NaiveSees(spec, i, j)) continue;
+            const auto k = Part(qkv[j], d + h * width, width);
+            scores.push_back(
+                RuleOf(scope).summed
+                    ? naive::FeatureScore(level, config_.rope_theta, i, j, q, k)
+                    : NaiveScore(level, config_.rope_theta, scope, h, i, j, q, k,
+                                 Under(p + "attn.")));
+            values.push_back(Part(qkv[j], 2 * d + h * width, width));
+          }
+          for (size_t j = 0; j < i; ++j) {
+            if (!testing::NaiveSeesMean(spec, i, j)) continue;
+            const auto mean = naive::MeanOfRows(qkv, j + 1 - spec.rate, spec.rate);
+            scores.push_back(NaiveScore(level, config_.rope_theta, scope, h, i, j, q,
+                                        Part(mean, d + h * width, width),
+                                        Under(p + "attn.")));
+            values.push_back(Part(mean, 2 * d + h * width, width));
+          }
+          out = RuleOf(scope).summed ? naive::Shared(scores, values)
+                                     : naive::Mixed(scores, values);
+          if (looks_up) {
+            out = naive::WithNeighbours(level, w_, p + "attn.", qkv, (*x)[i],
+                                        static_cast<int>(i), h, out);
+          }
+        }
+        joined.insert(joined.end(), out.begin(), out.end());
+      }
+      // Safe in place: every q, k, v was computed above.
+      naive::Enter(level, w_, p + "attn_gate.",
+                   Times(w_.at(p + "attn.out.weight"), joined), &(*x)[i]);
+    }
+    for (size_t i = 0; i < x->size(); ++i) {
+      if (depth.Stopped(i)) continue;
+      auto& row = (*x)[i];
+      auto f = Times(w_.at(p + "ff.up.weight"),
+                     RmsNorm(row, w_.at(p + "ff.norm.weight")));
+      for (double& v : f) {
+        v = v / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) *
+                                   (v + 0.044715 * v * v * v)));
+      }
+      naive::Enter(level, w_, p + "ff_gate.",
+                   Times(w_.at(p + "ff.down.weight"), f), &row);
+    }
   }
 
   PositionWeight Under(const std::string& prefix) const {

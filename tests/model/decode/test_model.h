@@ -35,6 +35,9 @@ class TestWeights {
  private:
   void Add(const std::string& name, std::vector<int64_t> shape, double center,
            double deviation);
+  // `p`: the names of its tensors begin so.
+  void AddLayer(const LevelConfig& level, const std::string& p);
+  void AddStreams(const LevelConfig& base);
 
   uint64_t seed_;
   std::map<std::string, std::vector<int64_t>> shapes_;

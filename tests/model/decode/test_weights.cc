@@ -6,6 +6,7 @@
 
 #include "model/base/random.h"
 #include "tests/model/decode/naive_position.h"
+#include "tests/model/decode/naive_streams.h"
 #include "tests/model/decode/test_model.h"
 
 namespace strata {
@@ -53,7 +54,6 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
   for (size_t l = 0; l < config.levels.size(); ++l) {
     const LevelConfig& level = config.levels[l];
     const int64_t d = level.dim;
-    const int64_t f = d * level.ff_mult;
     const double s = 1 / std::sqrt(double(d));
     const std::string at = "level." + std::to_string(l) + ".";
     Add(at + "start", {d}, 0, 1);
@@ -65,6 +65,7 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
       };
     };
     AddLevelPosition(level, under(at));
+    AddStreams(level);
     for (const char* stack : {"enc.", "dec."}) {
       const int layers = stack[0] == 'e' ? level.enc_layers : level.dec_layers;
       if (level.repeats == 1 || layers == 0) continue;
@@ -84,19 +85,7 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
       const std::string p =
           at + (enc ? "enc." : "dec.") +
           std::to_string(enc ? i : i - level.enc_layers) + ".";
-      Add(p + "attn.norm.weight", {d}, 1, 0.1);
-      Add(p + "attn.qkv.weight", {3 * d, d}, 0, 1.5 * s);
-      Add(p + "attn.out.weight", {d, d}, 0, s);
-      Add(p + "ff.norm.weight", {d}, 1, 0.1);
-      Add(p + "ff.up.weight", {f, d}, 0, s);
-      Add(p + "ff.down.weight", {d, f}, 0, s);
-      for (const char* gate : {"attn_gate.", "ff_gate."}) {
-        if (level.gate == GateKind::kResidual) break;
-        Add(p + gate + "input.weight", {3 * d, d}, 0, s);
-        Add(p + gate + "state.weight", {2 * d, d}, 0, s);
-        Add(p + gate + "candidate.weight", {d, d}, 0, s);
-        Add(p + gate + "bias", {d}, 0.5, 1);
-      }
+      AddLayer(level, p);
       AddLayerPosition(level, enc ? level.enc_scope : level.dec_scope,
                        under(p + "attn."));
       if (!enc && i - level.enc_layers + 1 == level.knn_layer) {
@@ -140,6 +129,47 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
     Add(at + "pool.query", {d}, 0, 1);
     Add(at + "pool.key.weight", {d, d}, 0, s);
     Add(at + "pool.value.weight", {d, d}, 0, s);
+  }
+}
+
+void TestWeights::AddLayer(const LevelConfig& level, const std::string& p) {
+  const int64_t d = level.dim;
+  const int64_t f = d * level.ff_mult;
+  const double s = 1 / std::sqrt(double(d));
+  Add(p + "attn.norm.weight", {d}, 1, 0.1);
+  Add(p + "attn.qkv.weight", {3 * d, d}, 0, 1.5 * s);
+  Add(p + "attn.out.weight", {d, d}, 0, s);
+  Add(p + "ff.norm.weight", {d}, 1, 0.1);
+  Add(p + "ff.up.weight", {f, d}, 0, s);
+  Add(p + "ff.down.weight", {d, f}, 0, s);
+  for (const char* gate : {"attn_gate.", "ff_gate."}) {
+    if (level.gate == GateKind::kResidual) break;
+    Add(p + gate + "input.weight", {3 * d, d}, 0, s);
+    Add(p + gate + "state.weight", {2 * d, d}, 0, s);
+    Add(p + gate + "candidate.weight", {d, d}, 0, s);
+    Add(p + gate + "bias", {d}, 0.5, 1);
+  }
+}
+
+void TestWeights::AddStreams(const LevelConfig& base) {
+  const int64_t d = base.dim;
+  int64_t all = d;
+  for (size_t r = 0; r < base.streams.size(); ++r) {
+    const LevelConfig own = naive::LevelOfStream(base, r);
+    const int64_t read = base.streams[r].rate * d;
+    const std::string p = naive::NameOfStream(r);
+    Add(p + "compress.weight", {own.dim, read}, 0, 1 / std::sqrt(double(read)));
+    Add(p + "norm.weight", {own.dim}, 1, 0.1);
+    for (int i = 0; i < base.dec_layers; ++i) {
+      AddLayer(own, p + "dec." + std::to_string(i) + ".");
+    }
+    all += own.dim;
+  }
+  for (int i = 0; i < base.dec_layers && !base.streams.empty(); ++i) {
+    const std::string p = "level.0.streams.merge." + std::to_string(i) + ".";
+    Add(p + "norm.weight", {all}, 1, 0.1);
+    Add(p + "up.weight", {2 * d, all}, 0, 1.5 / std::sqrt(double(all)));
+    Add(p + "down.weight", {d, 2 * d}, 0, 1 / std::sqrt(double(d)));
   }
 }
 

@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "model/presets.h"
+#include "tests/model/faces/slow_streams.h"
 #include "tests/model/naive_scope.h"
 #include "tests/model/knn_config.h"
 #include "tests/model/random_config.h"
 #include "tests/model/scope_config.h"
+#include "tests/model/stream_config.h"
 
 namespace strata {
 namespace {
@@ -137,10 +139,12 @@ Sets SlowLevel(const ModelConfig& config, size_t l, const Sets& z, size_t bytes)
     }
     if (level.prefix > 1) sees.block += level.prefix - 1;
   }
+  testing::SlowStreams streams(level, u);
   for (int i = 0; i < level.repeats * level.dec_layers; ++i) {
     ScopeSpec of_layer = sees;
     if (i + 1 == level.knn_layer) of_layer.window += level.knn_items;
     u = SlowAttend(u, of_layer, level);
+    streams.AfterLayer(&u);
   }
   Sets c;
   for (const size_t i : contexts) c.push_back(u[i]);
@@ -160,6 +164,9 @@ TEST(Availability, AgreesWithTheWalkWithoutShortcuts) {
   configs.back().levels[0].enc_scope = Scope::kBlock;
   for (const Scope scope : testing::OtherScopes()) {
     configs.push_back(testing::ScopeConfig(scope));
+  }
+  for (const std::string& streams : testing::StreamConfigNames()) {
+    configs.push_back(testing::StreamTestConfig(streams));
   }
   for (uint64_t seed = 1; seed <= kRandomConfigs; ++seed) {
     configs.push_back(testing::RandomConfig(seed));
@@ -362,6 +369,9 @@ TEST(CheckAvailability, RandomConfigsAreProvenAndTheirMutantsRefused) {
           }
         }
         level.leaf = level.summaries = level.tree_height = level.stride = 0;
+        for (StreamConfig& stream : level.streams) {
+          if (stream.window == 0) stream.window = 4;
+        }
       }
     }
     EXPECT_THAT(std::string(ValidateModelConfig(config).message()),

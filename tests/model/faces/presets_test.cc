@@ -49,7 +49,7 @@ TEST(Presets, PairsOfASizeAreWithinThreePercent) {
 
 TEST(Presets, OtherFamiliesAreWithinFourPercentOfTheFlatOne) {
   for (const char* family : {"block-transformer", "dynamic", "hourglass", "megabyte",
-                             "spacebyte", "three-level", "tree"}) {
+                             "multirate", "spacebyte", "three-level", "tree"}) {
     EXPECT_TRUE(PresetConfig(family).value() ==
                 PresetConfig(absl::StrCat(family, "-1m")).value());
     for (const auto& [suffix, nominal] : Sizes()) {

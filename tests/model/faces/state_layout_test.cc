@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "model/presets.h"
+#include "model/stream_levels.h"
 
 namespace strata {
 namespace {
@@ -81,18 +82,21 @@ TEST(StateLayout, BuffersTileTheState) {
     const ModelConfig config = PresetConfig(name).value();
     for (const int64_t capacity : {1, 7, 8, 9, 512, 65536}) {
       const StateLayout layout = MakeStateLayout(config, capacity);
+      const std::vector<LevelConfig> levels = StackLevels(config);
+      ASSERT_EQ(layout.levels.size(), levels.size());
       int64_t at = 0;
       for (size_t l = 0; l < layout.levels.size(); ++l) {
-        const LevelConfig& level = config.levels[l];
+        const LevelConfig& level = levels[l];
+        const bool stream = l >= config.levels.size();
         const LevelLayout& out = layout.levels[l];
         EXPECT_EQ(out.enc_offset, at);
         at += 2 * EncoderRuns(level) * out.enc_slots * level.dim;
         EXPECT_EQ(out.dec_offset, at);
         at += 2 * DecoderRuns(level) * out.dec_slots * level.dim;
         EXPECT_EQ(out.pool_offset, at);
-        at += BufferedItems(level) * level.dim;
+        at += (BufferedItems(level) + StreamTail(level)) * level.dim;
         EXPECT_EQ(out.context_offset, at);
-        at += ContextRows(level) * level.dim;
+        at += (ContextRows(level) + (stream ? level.dec_layers : 0)) * level.dim;
         EXPECT_EQ(out.router_offset, at);
         at += RouterItems(level) * level.dim;
         EXPECT_EQ(out.bridge_offset, at);

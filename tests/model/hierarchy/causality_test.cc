@@ -143,6 +143,12 @@ TEST(NegativeControlTest, ANodeSeenOneLeafTooEarlyIsSeenByPerturbation) {
   EXPECT_GT(Leaks(Influence(model, RandomBytes(1, 67, 5), 0)), 50);
 }
 
+TEST(NegativeControlTest, AnItemOfAStreamThatIsThereTooEarlyIsSeenByPerturbation) {
+  auto model = SharpModel(TestedConfig("multirate"), torch::kFloat,
+                          ShadowFaults{.stream_item_early = true});
+  EXPECT_GT(Leaks(Influence(model, RandomBytes(1, 67, 5), 0)), 50);
+}
+
 TEST(NegativeControlTest, ASkipAroundABidirectionalEncoderIsSeen) {
   auto model = SharpModel(TestedConfig("block-literal"), torch::kFloat,
                           ShadowFaults{.skip_bidirectional = true});

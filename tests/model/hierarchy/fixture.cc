@@ -19,6 +19,7 @@
 #include "tests/model/scope_config.h"
 #include "tests/model/small_presets.h"
 #include "tests/model/stack_config.h"
+#include "tests/model/stream_config.h"
 
 namespace strata::testing {
 namespace {
@@ -74,6 +75,7 @@ std::vector<std::string> TestedModels() {
   for (const std::string& bridge : BridgeConfigNames()) names.push_back(bridge);
   for (const std::string& memory : MemoryConfigNames()) names.push_back(memory);
   for (const std::string& knn : KnnConfigNames()) names.push_back(knn);
+  for (const std::string& streams : StreamConfigNames()) names.push_back(streams);
   for (uint64_t seed = 1; seed <= kRandomConfigs; ++seed) {
     names.push_back(absl::StrCat(kRandom, seed));
   }
@@ -103,6 +105,9 @@ ModelConfig TestedConfig(const std::string& name) {
   }
   for (const std::string& knn : KnnConfigNames()) {
     if (name == knn) return KnnConfig(knn);
+  }
+  for (const std::string& streams : StreamConfigNames()) {
+    if (name == streams) return StreamTestConfig(streams);
   }
   return name == "three-levels" ? ThreeLevels() : PresetConfig(name).value();
 }
