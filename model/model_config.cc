@@ -13,6 +13,7 @@
 #include "model/position_shape.h"
 #include "model/segment_rule.h"
 #include "model/stack_depth.h"
+#include "model/trained_attention.h"
 #include "model/unit_rule.h"
 
 namespace strata {
@@ -288,6 +289,8 @@ absl::Status ValidateModelConfig(const ModelConfig& config) {
                                         ItemBytes(config, l)));
     STRATA_RETURN_IF_ERROR(
         ValidatePosition(config, l, absl::StrCat("levels[", l, "].")));
+    STRATA_RETURN_IF_ERROR(CheckTrainedAttention(
+        config.levels[l], absl::StrCat("levels[", l, "].")));
   }
   STRATA_RETURN_IF_ERROR(ValidateMemory(config));
   return CheckAvailability(config);

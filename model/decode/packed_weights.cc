@@ -51,6 +51,13 @@ class Taker {
     return values;
   }
 
+  // Of training alone: checked and left where it is.
+  void Leave(const std::string& name, const Shape& shape) {
+    const int64_t bytes = bytes_;
+    Take(name, shape);
+    bytes_ = bytes;
+  }
+
   // The rows of all `names`, [out, in] each, as one matrix.
   PackedMatrix<T> TakeMatrix(const std::vector<std::string>& names, int64_t out,
                              int64_t in) {
@@ -233,6 +240,10 @@ std::vector<LayerWeights<T>> TakeLayers(Taker<T>* take, const LevelConfig& level
     layer.attn_gate = TakeGate(take, level, p + "attn_gate.");
     layer.ff_gate = TakeGate(take, level, p + "ff_gate.");
     if (scope == Scope::kTree) TakeTree(take, level, p + "attn.tree.", &layer);
+    if (level.trained_attention == TrainedAttention::kRouting) {
+      take->Leave(p + "attn.buckets.centroids",
+                  {level.heads, level.buckets, d / level.heads});
+    }
     layer.position =
         TakePosition(take, p + "attn.", LayerPositionTensors(level, scope));
     out.push_back(std::move(layer));

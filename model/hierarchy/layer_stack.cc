@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "model/nn/bucket_rule.h"
 #include "model/nn/score_term.h"
 
 namespace strata {
@@ -16,7 +17,9 @@ LayerStackImpl::LayerStackImpl(const ModelConfig& config, int l, int layers,
         TransformerLayer(level.dim, level.heads, level.ff_mult, config.dropout,
                          scope == Scope::kTree ? TreeOf(level) : TreeShape(),
                          MakeScoreTermModule(level, scope, config.rope_theta),
-                         level.gate)));
+                         level.gate,
+                         MakeBucketRule(BucketsOf(level), level.heads,
+                                        level.dim / level.heads))));
   }
   if (exits > 0) {
     exit_ = register_module("exit", ExitHeads(level.dim, layers, exits));

@@ -143,9 +143,7 @@ torch::Tensor LevelImpl::RunStack(LayerStackImpl& stack, const ScopeSpec& spec,
                                   const torch::Tensor& index, StackDepth* depth) {
   if (stack.runs() == 0) return x;
   const auto options = x.options().requires_grad(false);
-  const AttentionPlan plan =
-      MakeAttentionPlan(spec, x.size(0), x.size(1), segments,
-                        turns_.Get(x.size(1), options), options);
+  const AttentionPlan plan = PlanOf(spec, x, segments);
   auto entered = x;
   if (!position_.is_empty()) {
     entered = Enter(x, index.defined() ? index
@@ -157,6 +155,16 @@ torch::Tensor LevelImpl::RunStack(LayerStackImpl& stack, const ScopeSpec& spec,
         return layer.forward(y, plan);
       },
       depth);
+}
+
+AttentionPlan LevelImpl::PlanOf(const ScopeSpec& spec, const torch::Tensor& x,
+                                const torch::Tensor& segments) {
+  const auto options = x.options().requires_grad(false);
+  const TurnTables turns = turns_.Get(x.size(1), options);
+  if (is_training() && config_.trained_attention != TrainedAttention::kExact) {
+    return MakeBucketPlan(x.size(0), x.size(1), segments, turns, /*causal=*/true);
+  }
+  return MakeAttentionPlan(spec, x.size(0), x.size(1), segments, turns, options);
 }
 
 torch::Tensor LevelImpl::RunSegment(LayerStackImpl& stack, const ScopeSpec& spec,

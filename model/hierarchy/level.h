@@ -101,6 +101,9 @@ class LevelImpl : public torch::nn::Module {
                            const torch::Tensor& x, const torch::Tensor& segments,
                            const LevelMemory& level,
                            std::vector<torch::Tensor>* memories, StackDepth* depth);
+  // Whom the items of a stack see, over whole texts.
+  AttentionPlan PlanOf(const ScopeSpec& spec, const torch::Tensor& x,
+                       const torch::Tensor& segments);
   torch::Tensor RunTree(const torch::Tensor& u, const torch::Tensor& segments,
                         StackDepth* depth);
   // start, then skip one item later; start again where a document begins.

@@ -12,6 +12,7 @@
 #include "absl/functional/function_ref.h"
 #include "model/nn/attention_plan.h"
 #include "model/nn/attention_watcher.h"
+#include "model/nn/bucket_rule.h"
 #include "model/nn/linear.h"
 #include "model/nn/rms_norm.h"
 #include "model/nn/score_term.h"
@@ -26,9 +27,11 @@ using AttendFunction =
 
 class AttentionLayerImpl : public torch::nn::Module {
  public:
-  // A `tree` without leaves: none. A null `term`: scores are q k / sqrt(K).
+  // A `tree` without leaves: none. A null `term`: scores are q k / sqrt(K). `rule`: of
+  // plans of buckets, or null.
   AttentionLayerImpl(int64_t dim, int64_t heads, const TreeShape& tree = {},
-                     std::shared_ptr<ScoreTermImpl> term = nullptr);
+                     std::shared_ptr<ScoreTermImpl> term = nullptr,
+                     std::shared_ptr<BucketRuleImpl> rule = nullptr);
   // `past` [B, M, D], where there is one: items before those of x, which they attend to
   // as well. The plan is of both.
   torch::Tensor forward(const torch::Tensor& x, const AttentionPlan& plan,
@@ -54,6 +57,7 @@ class AttentionLayerImpl : public torch::nn::Module {
   Linear out_;
   TreeSummary tree_{nullptr};
   std::shared_ptr<ScoreTermImpl> term_;
+  std::shared_ptr<BucketRuleImpl> rule_;
   AttentionWatcher* watcher_ = nullptr;
 };
 TORCH_MODULE(AttentionLayer);

@@ -10,10 +10,11 @@ TransformerLayerImpl::TransformerLayerImpl(int64_t dim, int64_t heads,
                                            int64_t ff_mult, double dropout,
                                            const TreeShape& tree,
                                            std::shared_ptr<ScoreTermImpl> term,
-                                           GateKind gate)
+                                           GateKind gate,
+                                           std::shared_ptr<BucketRuleImpl> rule)
     : dropout_(dropout),
-      attn_(register_module(
-          "attn", AttentionLayer(dim, heads, tree, std::move(term)))),
+      attn_(register_module("attn", AttentionLayer(dim, heads, tree, std::move(term),
+                                                   std::move(rule)))),
       ff_(register_module("ff", FeedForward(dim, ff_mult * dim))) {
   if (gate == GateKind::kResidual) return;
   attn_gate_ = register_module("attn_gate", GruGate(dim));

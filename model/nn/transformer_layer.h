@@ -20,7 +20,8 @@ class TransformerLayerImpl : public torch::nn::Module {
   TransformerLayerImpl(int64_t dim, int64_t heads, int64_t ff_mult,
                        double dropout, const TreeShape& tree = {},
                        std::shared_ptr<ScoreTermImpl> term = nullptr,
-                       GateKind gate = GateKind::kResidual);
+                       GateKind gate = GateKind::kResidual,
+                       std::shared_ptr<BucketRuleImpl> rule = nullptr);
   // `past`: AttentionLayerImpl's.
   torch::Tensor forward(const torch::Tensor& x, const AttentionPlan& plan,
                         const torch::Tensor& past = {});

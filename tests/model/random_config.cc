@@ -122,6 +122,24 @@ void CarryMemory(Draws* draw, ModelConfig* config) {
   }
 }
 
+// Where a level sees everything, training may see less.
+void AttendToBuckets(Draws* draw, LevelConfig* level) {
+  const TrainedAttention kind =
+      draw->Of({TrainedAttention::kLsh, TrainedAttention::kRouting});
+  const int buckets = 2 * draw->In(1, 3), rounds = draw->In(1, 3);
+  const auto full = [](int layers, Scope scope) {
+    return layers == 0 || scope == Scope::kFull;
+  };
+  if (level->enc_layers + level->dec_layers == 0 || !SuitsSums(*level->position) ||
+      !full(level->enc_layers, level->enc_scope) ||
+      !full(level->dec_layers, level->dec_scope)) {
+    return;
+  }
+  level->trained_attention = kind;
+  level->buckets = buckets;
+  level->hash_rounds = kind == TrainedAttention::kLsh ? rounds : 0;
+}
+
 }  // namespace
 
 int64_t WidestReach(const ModelConfig& config) {
@@ -169,6 +187,7 @@ ModelConfig RandomConfig(uint64_t seed) {
     if (bytes.repeats == 1 && bytes.dec_layers == 2) bytes.exits = draw.In(0, 1);
     const bool fixed = config.levels[0].block_rule == BlockRule::kFixed;
     if (draw.In(0, 3) == 0 && fixed) CarryMemory(&draw, &config);
+    for (LevelConfig& level : config.levels) AttendToBuckets(&draw, &level);
     if (ValidateModelConfig(config).ok()) return config;
     // Which bytes a finite reach covers depends on where units end.
     if (config.levels[0].block_rule != BlockRule::kFixed) continue;

@@ -351,7 +351,7 @@ def train(levels, vocab, heads, steps):
         for k in w:
             m[k] = BETA1 * m[k] + (1 - BETA1) * g[k] * scale
             s[k] = BETA2 * s[k] + (1 - BETA2) * (g[k] * scale) ** 2
-            if w[k].ndim >= 2:
+            if w[k].ndim >= 2 and not k.endswith("buckets.centroids"):
                 w[k] = w[k] * (1 - LR * DECAY)
             w[k] = w[k] - LR * (m[k] / (1 - BETA1**step)) / (
                 np.sqrt(s[k] / (1 - BETA2**step)) + EPSILON)

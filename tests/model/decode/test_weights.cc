@@ -97,6 +97,10 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
         Add(p + gate + "candidate.weight", {d, d}, 0, s);
         Add(p + gate + "bias", {d}, 0.5, 1);
       }
+      if (level.trained_attention == TrainedAttention::kRouting) {
+        Add(p + "attn.buckets.centroids", {level.heads, level.buckets, d / level.heads},
+            0, 1);
+      }
       AddLayerPosition(level, enc ? level.enc_scope : level.dec_scope,
                        under(p + "attn."));
       if (enc || level.dec_scope != Scope::kTree) continue;
