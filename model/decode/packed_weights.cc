@@ -182,7 +182,7 @@ GateWeights<T> TakeGate(Taker<T>* take, const LevelConfig& level,
                         const std::string& at) {
   const int64_t d = level.dim;
   GateWeights<T> out;
-  if (level.gate == GateKind::kResidual) return out;
+  if (level.gate != GateKind::kGru) return out;
   out.input = take->TakeMatrix({at + "input.weight"}, 3 * d, d);
   out.state = take->TakeMatrix({at + "state.weight"}, 2 * d, d);
   out.candidate = take->TakeMatrix({at + "candidate.weight"}, d, d);

@@ -129,6 +129,12 @@ torch::Tensor LevelImpl::RunTree(const torch::Tensor& u,
       MakeTreePlan(tree, u.size(0), u.size(1), segments,
                    turns_.Get(TreeRopeRows(tree), options).q, options,
                    faults_.tree_node_early);
+  if (dec_->reversible()) {
+    return dec_->RunStreams(
+        u, [plan](int, AttentionLayerImpl& attention, const torch::Tensor& x) {
+          return attention.forward(x, plan);
+        });
+  }
   return dec_->Run(
       u,
       [&](int, TransformerLayerImpl& layer, const torch::Tensor& x, const ItemDepth&) {
@@ -148,6 +154,12 @@ torch::Tensor LevelImpl::RunStack(LayerStackImpl& stack, const ScopeSpec& spec,
   if (!position_.is_empty()) {
     entered = Enter(x, index.defined() ? index
                                        : IndexInDocument(x.size(1), segments, options));
+  }
+  if (stack.reversible()) {
+    return stack.RunStreams(
+        entered, [plan](int, AttentionLayerImpl& attention, const torch::Tensor& y) {
+          return attention.forward(y, plan);
+        });
   }
   return stack.Run(
       entered,

@@ -39,7 +39,7 @@ torch::Tensor AttentionLayerImpl::Attend(const torch::Tensor& qkv,
   if (plan.bucketed) {
     return UnfoldQueries(
         BucketAttention::Attend(heads.q, heads.k, heads.v,
-                                rule_->Choose(heads.q, heads.k), plan.documents,
+                                ChooseBuckets(*rule_, heads.q, heads.k), plan.documents,
                                 plan.causal),
         plan);
   }

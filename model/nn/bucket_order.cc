@@ -31,7 +31,7 @@ BucketOrder Order(const torch::Tensor& query_codes, const torch::Tensor& key_cod
   order.last = causal ? past
                       : at::minimum(CountBelow(sorted, begin + places.numel()),
                                     past + chunk);
-  order.queries = query_codes.argsort(1);
+  order.queries = query_codes.argsort(int64_t{1});
   order.newest = past.gather(1, order.queries) - 1;
   return order;
 }

@@ -4,6 +4,34 @@
 #include "model/nn/routing_attention.h"
 
 namespace strata {
+namespace {
+
+thread_local BucketTape* tape = nullptr;
+thread_local bool reads = false;
+
+// Two bytes a bucket.
+Buckets Packed(const Buckets& buckets, torch::ScalarType type) {
+  return {buckets.queries.to(type), buckets.keys.to(type), buckets.count};
+}
+
+}  // namespace
+
+TapeScope::TapeScope(BucketTape* of, bool again) {
+  tape = of;
+  reads = again;
+  tape->next = 0;
+}
+
+TapeScope::~TapeScope() { tape = nullptr; }
+
+Buckets ChooseBuckets(BucketRuleImpl& rule, const torch::Tensor& q,
+                      const torch::Tensor& k) {
+  if (tape != nullptr && reads) return Packed(tape->chosen[tape->next++], torch::kLong);
+  const Buckets buckets =
+      rule.Choose(q, k, tape != nullptr || torch::GradMode::is_enabled());
+  if (tape != nullptr) tape->chosen.push_back(Packed(buckets, torch::kShort));
+  return buckets;
+}
 
 std::shared_ptr<BucketRuleImpl> MakeBucketRule(const BucketSpec& spec, int64_t heads,
                                                int64_t width) {

@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include <memory>
+#include <vector>
 
 #include "model/nn/bucket_attention.h"
 #include "model/trained_attention.h"
@@ -15,7 +16,9 @@ namespace strata {
 class BucketRuleImpl : public torch::nn::Module {
  public:
   // q, k [B, n, H, K], as scores read them. May draw from the process's default generator.
-  virtual Buckets Choose(const torch::Tensor& q, const torch::Tensor& k) = 0;
+  // `trains`: of a step of training, which the rule may learn from.
+  virtual Buckets Choose(const torch::Tensor& q, const torch::Tensor& k,
+                         bool trains) = 0;
   // A step of training is over: `applied` says whether it counts.
   virtual void EndStep(bool /*applied*/) {}
 };
@@ -23,6 +26,27 @@ class BucketRuleImpl : public torch::nn::Module {
 // Of a layer; null where training attends to all keys.
 std::shared_ptr<BucketRuleImpl> MakeBucketRule(const BucketSpec& spec, int64_t heads,
                                                int64_t width);
+
+// What the layers of a pass chose, so that a pass that computes them once more
+// (model/nn/reversible_stack.h) chooses the same, whatever rounding says.
+struct BucketTape {
+  std::vector<Buckets> chosen;
+  size_t next = 0;
+};
+
+// While it lives, the layers that this thread runs write on the tape, or, `again`, read it
+// from its beginning. One at a time.
+class TapeScope {
+ public:
+  TapeScope(BucketTape* tape, bool again);
+  ~TapeScope();
+  TapeScope(const TapeScope&) = delete;
+  TapeScope& operator=(const TapeScope&) = delete;
+};
+
+// The rule's choice, or the tape's. Trains where gradients are computed, now or later.
+Buckets ChooseBuckets(BucketRuleImpl& rule, const torch::Tensor& q,
+                      const torch::Tensor& k);
 
 // EndStep of all rules of a model.
 void EndBucketStep(const torch::nn::Module& model, bool applied);

@@ -16,7 +16,7 @@ namespace strata {
 class LshBucketsImpl final : public BucketRuleImpl {
  public:
   LshBucketsImpl(int64_t buckets, int64_t rounds) : buckets_(buckets), rounds_(rounds) {}
-  Buckets Choose(const torch::Tensor& q, const torch::Tensor& k) override;
+  Buckets Choose(const torch::Tensor& q, const torch::Tensor& k, bool trains) override;
 
  private:
   const int64_t buckets_, rounds_;

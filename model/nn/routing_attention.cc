@@ -18,15 +18,15 @@ RoutingBucketsImpl::RoutingBucketsImpl(int64_t heads, int64_t clusters, int64_t 
                                     torch::zeros({heads, clusters, width}),
                                     /*requires_grad=*/false)) {}
 
-Buckets RoutingBucketsImpl::Choose(const torch::Tensor& q, const torch::Tensor& k) {
-  const bool counts = torch::GradMode::is_enabled();
+Buckets RoutingBucketsImpl::Choose(const torch::Tensor& q, const torch::Tensor& k,
+                                   bool trains) {
   torch::NoGradGuard no_grad;
   const int64_t clusters = centroids_.size(1);
   std::vector<torch::Tensor> nearest;
   for (const auto& x : {q, k}) {
     const auto unit = Unit(x).transpose(1, 2);  // [B, H, n, K]
     nearest.push_back(at::matmul(unit, centroids_.transpose(1, 2)).argmax(-1));
-    if (!counts) continue;
+    if (!trains) continue;
     const auto chosen = at::one_hot(nearest.back(), clusters).to(unit.options());
     const auto sums = at::matmul(chosen.transpose(2, 3), at::constant_pad_nd(unit, {0, 1}, 1))
                           .sum(0);

@@ -24,8 +24,8 @@ inline constexpr double kCentroidDecay = 0.99;
 class RoutingBucketsImpl final : public BucketRuleImpl {
  public:
   RoutingBucketsImpl(int64_t heads, int64_t clusters, int64_t width);
-  // Counts the members for EndStep, where gradients are computed.
-  Buckets Choose(const torch::Tensor& q, const torch::Tensor& k) override;
+  // Counts the members for EndStep, where it trains.
+  Buckets Choose(const torch::Tensor& q, const torch::Tensor& k, bool trains) override;
   void EndStep(bool applied) override;
 
  private:

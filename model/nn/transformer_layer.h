@@ -32,6 +32,8 @@ class TransformerLayerImpl : public torch::nn::Module {
   torch::Tensor Apply(const torch::Tensor& x, AttendFunction attend,
                       const torch::Tensor& rows = {});
   AttentionLayerImpl& attention() { return *attn_; }
+  FeedForwardImpl& feed_forward() { return *ff_; }
+  double dropout() const { return is_training() ? dropout_ : 0.0; }
 
  private:
   torch::Tensor AddHalves(const torch::Tensor& x, const torch::Tensor& mixed);

@@ -105,6 +105,7 @@ void CarryMemory(Draws* draw, ModelConfig* config) {
   };
   for (LevelConfig& level : config->levels) {
     level.memory = MemoryKind::kSegment;
+    if (level.gate == GateKind::kReversible) level.gate = GateKind::kResidual;
     bound(&level.enc_scope);
     bound(&level.dec_scope);
     if (draw->In(0, 1) == 0) {
@@ -181,10 +182,15 @@ ModelConfig RandomConfig(uint64_t seed) {
     for (LevelConfig& level : config.levels) {
       level.repeats = draw.Of({1, 1, 2, 3});
       if (level.repeats > 1 && draw.In(0, 1) == 1) level.ponder = 0.1;
-      level.gate = draw.Of({GateKind::kResidual, GateKind::kResidual, GateKind::kGru});
+      level.gate = draw.Of({GateKind::kResidual, GateKind::kReversible, GateKind::kGru});
+      const bool two = level.gate == GateKind::kReversible;
+      if (two && level.ponder > 0) level.gate = GateKind::kResidual;
     }
     LevelConfig& bytes = config.levels[0];
-    if (bytes.repeats == 1 && bytes.dec_layers == 2) bytes.exits = draw.In(0, 1);
+    if (bytes.repeats == 1 && bytes.dec_layers == 2 &&
+        bytes.gate != GateKind::kReversible) {
+      bytes.exits = draw.In(0, 1);
+    }
     const bool fixed = config.levels[0].block_rule == BlockRule::kFixed;
     if (draw.In(0, 3) == 0 && fixed) CarryMemory(&draw, &config);
     for (LevelConfig& level : config.levels) AttendToBuckets(&draw, &level);

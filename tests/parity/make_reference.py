@@ -20,6 +20,7 @@ import numpy as np
 from reference_configs import (CONFIGS, NGRAM_HEADS, NGRAM_WEIGHT, VOCAB, items, mix,
                                trained, weights)
 from reference_depth import Exits, Halting, exit_loss
+from reference_gates import enter, two_streams
 from reference_means import run_means, visible_items_and_means
 from reference_positions import entrance, positioned_scores, rotate
 from reference_segments import segment_loss
@@ -129,18 +130,7 @@ def tree_mixed(w, prefix, c, q, k, v):
     return jnp.concatenate(rows, 1)
 
 
-def enter(w, c, prefix, x, y):
-    """What a sublayer made of x, into x."""
-    if c.get("gate", "residual") == "residual":
-        return x + y
-    wr, wz, wg = jnp.split(jax.nn.relu(y) @ w[prefix + "input.weight"].T, 3, axis=-1)
-    ur, uz = jnp.split(x @ w[prefix + "state.weight"].T, 2, axis=-1)
-    z = jax.nn.sigmoid(wz + uz - w[prefix + "bias"])
-    reset = jax.nn.sigmoid(wr + ur) * x
-    return (1 - z) * x + z * jnp.tanh(wg + reset @ w[prefix + "candidate.weight"].T)
-
-
-def layer(w, prefix, x, c, scope):
+def attention(w, prefix, x, c, scope):
     batch, n, d = x.shape
     heads = c["heads"]
     qkv = norm(x, w[prefix + "attn.norm.weight"]) @ w[prefix + "attn.qkv.weight"].T
@@ -154,10 +144,17 @@ def layer(w, prefix, x, c, scope):
         mask = visible(c, scope, n)
         mixed = summed(q, k, v, mask) if scope == "linear" else mixed_by(
             positioned_scores(w, prefix + "attn.", c, scope, q, k), v, mask)
-    x = enter(w, c, prefix + "attn_gate.", x,
-              mixed.reshape(batch, n, d) @ w[prefix + "attn.out.weight"].T)
+    return mixed.reshape(batch, n, d) @ w[prefix + "attn.out.weight"].T
+
+
+def feed(w, prefix, x):
     y = gelu(norm(x, w[prefix + "ff.norm.weight"]) @ w[prefix + "ff.up.weight"].T)
-    return enter(w, c, prefix + "ff_gate.", x, y @ w[prefix + "ff.down.weight"].T)
+    return y @ w[prefix + "ff.down.weight"].T
+
+
+def layer(w, prefix, x, c, scope):
+    x = enter(w, c, prefix + "attn_gate.", x, attention(w, prefix, x, c, scope))
+    return enter(w, c, prefix + "ff_gate.", x, feed(w, prefix, x))
 
 
 def stack(w, c, l, name, x, seen):
@@ -165,6 +162,8 @@ def stack(w, c, l, name, x, seen):
     if not c[name + "_layers"]:
         return x
     x = entrance(w, c, l, x)
+    if c.get("gate") == "reversible":
+        return two_streams(w, c, prefix, name, x, attention, feed)
     depth = Halting(w, prefix, x) if c.get("ponder", 0) else None
     exits = Exits(w, prefix, c, x, seen) if name == "dec" and c.get("exits") else None
     for repeat in range(repeats):

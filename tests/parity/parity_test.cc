@@ -142,7 +142,7 @@ TEST_P(ParityTest, WeightsAfterOneAndTenOptimizerSteps) {
 }
 
 // Presets, a model with n-gram heads, one whose levels repeat, one whose items halt, one
-// that items leave early, one with gates, one whose bridges attend, one of clusters, two with a memory, one of
+// that items leave early, one with gates, one whose bridges attend, one of clusters, one of two streams, two with a memory, one of
 // every position scheme but the default, and one of every scope
 // with parameters or sums.
 std::vector<std::string> Models() {
@@ -155,6 +155,7 @@ std::vector<std::string> Models() {
   names.push_back("gates");
   names.push_back("bridge-attention");
   names.push_back("routing");
+  names.push_back("reversible");
   names.push_back("memory");
   names.push_back("memory-means");
   for (const PositionScheme* scheme : OtherPositionSchemes()) {

@@ -62,6 +62,11 @@ CONFIGS = {
         level(16, enc_layers=1, dec_scope="window", window=6, block=3, gate="gru"),
         level(12, dec_layers=2, dec_scope="tree", leaf=2, summaries=2,
               tree_height=0, gate="gru")],
+    "reversible": [
+        level(16, enc_layers=1, dec_scope="window", window=6, block=3,
+              gate="reversible"),
+        level(12, dec_layers=2, dec_scope="tree", leaf=2, summaries=2,
+              tree_height=0, gate="reversible", repeats=2)],
     "routing": [
         level(12, enc_layers=1, dec_scope="window", window=6, block=3),
         level(12, dec_layers=2, trained_attention="routing", buckets=3)],

@@ -14,6 +14,14 @@ namespace {
 // and values, and passes no layer. `attend`: of the joint projection, in run i.
 template <typename Attend>
 torch::Tensor RunLayers(LayerStackImpl& layers, const torch::Tensor& x, Attend attend) {
+  if (layers.reversible()) {
+    return layers.RunStreams(
+        x, [&](int i, AttentionLayerImpl& attention, const torch::Tensor& y) {
+          return attention.Apply(y, [&](const torch::Tensor& qkv) {
+            return attend(qkv, i, attention);
+          });
+        });
+  }
   return layers.Run(x, [&](int i, TransformerLayerImpl& layer, const torch::Tensor& y,
                            const ItemDepth& depth) {
     const auto attended = [&](const torch::Tensor& qkv) {

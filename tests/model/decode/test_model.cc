@@ -104,16 +104,22 @@ class Naive {
                                Under("level." + std::to_string(l) + ".")));
     }
     naive::Depth depth(level, layers, x->size());
+    // Of two streams, the one that attention reads and the feed-forward enters.
+    const bool two = level.gate == GateKind::kReversible && layers > 0;
+    Rows second = *x;
+    Rows& read = two ? second : *x;
     for (int run = 0; run < level.repeats * layers; ++run) {
       const std::string p = at + std::to_string(run % layers) + ".";
       if (level.repeats > 1 && run % layers == 0) {
         for (size_t i = 0; i < x->size(); ++i) {
           if (depth.Stopped(i)) continue;
-          naive::Add(&(*x)[i], Part(w_.at(at + "repeat"), run / layers * d, d));
+          const auto row = Part(w_.at(at + "repeat"), run / layers * d, d);
+          naive::Add(&(*x)[i], row);
+          if (two) naive::Add(&second[i], row);
         }
       }
       Rows qkv;
-      for (const auto& row : *x) {
+      for (const auto& row : read) {
         qkv.push_back(Times(w_.at(p + "attn.qkv.weight"),
                             RmsNorm(row, w_.at(p + "attn.norm.weight"))));
       }
@@ -160,7 +166,7 @@ class Naive {
       }
       for (size_t i = 0; i < x->size(); ++i) {
         if (depth.Stopped(i)) continue;
-        auto& row = (*x)[i];
+        const auto& row = (*x)[i];
         auto f = Times(w_.at(p + "ff.up.weight"),
                        RmsNorm(row, w_.at(p + "ff.norm.weight")));
         for (double& v : f) {
@@ -168,11 +174,14 @@ class Naive {
                                      (v + 0.044715 * v * v * v)));
         }
         naive::Enter(level, w_, p + "ff_gate.",
-                     Times(w_.at(p + "ff.down.weight"), f), &row);
+                     Times(w_.at(p + "ff.down.weight"), f), &read[i]);
       }
       depth.AfterRun(run, w_, at, *x);
     }
     depth.Finish(x);
+    for (size_t i = 0; two && i < x->size(); ++i) {
+      for (size_t k = 0; k < d; ++k) (*x)[i][k] = ((*x)[i][k] + second[i][k]) / 2;
+    }
   }
 
   PositionWeight Under(const std::string& prefix) const {

@@ -91,7 +91,7 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
       Add(p + "ff.up.weight", {f, d}, 0, s);
       Add(p + "ff.down.weight", {d, f}, 0, s);
       for (const char* gate : {"attn_gate.", "ff_gate."}) {
-        if (level.gate == GateKind::kResidual) break;
+        if (level.gate != GateKind::kGru) break;
         Add(p + gate + "input.weight", {3 * d, d}, 0, s);
         Add(p + gate + "state.weight", {2 * d, d}, 0, s);
         Add(p + gate + "candidate.weight", {d, d}, 0, s);
