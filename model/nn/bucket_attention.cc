@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "model/nn/bucket_order.h"
@@ -102,11 +103,10 @@ Mixed AttendRound(const Tables& tables, const std::vector<BucketOrder>& orders,
   return mixed;
 }
 
-}  // namespace
-
-torch::Tensor BucketAttention::Attend(const torch::Tensor& q, const torch::Tensor& k,
-                                      const torch::Tensor& v, const Buckets& buckets,
-                                      const torch::Tensor& documents, bool causal) {
+// Everything that the rounds make is computed here, and once more for the gradient.
+torch::Tensor AttendRounds(const torch::Tensor& q, const torch::Tensor& k,
+                           const torch::Tensor& v, const Buckets& buckets,
+                           const torch::Tensor& documents, bool causal) {
   const int64_t n = q.size(1), chunk = BucketChunk(n, buckets.count);
   const std::vector<BucketOrder> orders =
       OrderByBucket(buckets, documents, chunk, causal);
@@ -122,6 +122,52 @@ torch::Tensor BucketAttention::Attend(const torch::Tensor& q, const torch::Tenso
                        : (at::stack(sums).softmax(0).unsqueeze(-1) *
                           at::stack(values)).sum(0);
   return out.view({q.size(0), q.size(2), n, -1}).transpose(1, 2);
+}
+
+// Blocks hold several copies of each key, and scores; of a layer, q, k and v are kept.
+class AgainFunction : public torch::autograd::Function<AgainFunction> {
+ public:
+  static torch::Tensor forward(torch::autograd::AutogradContext* context,
+                               const torch::Tensor& q, const torch::Tensor& k,
+                               const torch::Tensor& v, const torch::Tensor& queries,
+                               const torch::Tensor& keys,
+                               const std::optional<torch::Tensor>& documents,
+                               int64_t count, bool causal) {
+    const auto of = documents.value_or(torch::Tensor());
+    context->save_for_backward({q, k, v, queries, keys, of});
+    context->saved_data["count"] = count;
+    context->saved_data["causal"] = causal;
+    return AttendRounds(q, k, v, {queries, keys, count}, of, causal);
+  }
+
+  static torch::autograd::variable_list backward(
+      torch::autograd::AutogradContext* context,
+      torch::autograd::variable_list grads) {
+    const auto saved = context->get_saved_variables();
+    torch::autograd::variable_list inputs;
+    for (size_t i = 0; i < 3; ++i) {
+      inputs.push_back(saved[i].detach().requires_grad_(true));
+    }
+    const torch::AutoGradMode with_gradients(true);
+    const auto out = AttendRounds(
+        inputs[0], inputs[1], inputs[2],
+        {saved[3], saved[4], context->saved_data["count"].toInt()}, saved[5],
+        context->saved_data["causal"].toBool());
+    auto found = torch::autograd::grad({out}, inputs, {grads[0]});
+    found.resize(8);
+    return found;
+  }
+};
+
+}  // namespace
+
+torch::Tensor BucketAttention::Attend(const torch::Tensor& q, const torch::Tensor& k,
+                                      const torch::Tensor& v, const Buckets& buckets,
+                                      const torch::Tensor& documents, bool causal) {
+  std::optional<torch::Tensor> of;
+  if (documents.defined()) of = documents;
+  return AgainFunction::apply(q, k, v, buckets.queries, buckets.keys, of, buckets.count,
+                              causal);
 }
 
 }  // namespace strata

@@ -24,7 +24,8 @@
 // the score of a key that N rounds show loses ln N in each (an item's own key: ln R in all
 // R), so that the sum over rounds is the one softmax above, exactly.
 //
-// The gradient goes through q, k and v; buckets have none. No parameters. Thread-safe.
+// The gradient goes through q, k and v; buckets have none. Blocks are made once more on
+// the way back: kept, they would hold more than the square of a row that they spare. No parameters. Thread-safe.
 
 #include <torch/torch.h>
 

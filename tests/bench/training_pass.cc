@@ -43,7 +43,9 @@ ModelConfig PassConfig(const std::string& variant, int64_t items) {
 // As training runs it: with the documents of the row, here one.
 void BM_Pass(benchmark::State& state, const std::string& variant, int64_t items) {
   const ModelConfig config = PassConfig(variant, items);
-  if (const auto valid = ValidateModelConfig(config); !valid.ok()) {
+  const auto valid = items < 128 ? absl::InvalidArgumentError("VARIANT/ITEMS, of 128 or more")
+                                 : ValidateModelConfig(config);
+  if (!valid.ok()) {
     state.SkipWithError(std::string(valid.message()).c_str());
     return;
   }

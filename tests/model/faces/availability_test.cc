@@ -359,6 +359,8 @@ TEST(CheckAvailability, RandomConfigsAreProvenAndTheirMutantsRefused) {
           }
         }
         level.leaf = level.summaries = level.tree_height = level.stride = 0;
+        level.trained_attention = TrainedAttention::kExact;
+        level.buckets = level.hash_rounds = 0;
       }
     }
     EXPECT_THAT(std::string(ValidateModelConfig(config).message()),
