@@ -25,7 +25,7 @@
 // R), so that the sum over rounds is the one softmax above, exactly.
 //
 // The gradient goes through q, k and v; buckets have none. Blocks are made once more on
-// the way back: kept, they would hold more than the square of a row that they spare. No parameters. Thread-safe.
+// the way back: kept, they held twice as much as attention to all keys does. No parameters. Thread-safe.
 
 #include <torch/torch.h>
 
