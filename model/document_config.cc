@@ -15,10 +15,28 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json LevelToJson(const DocumentLevelConfig& level) {
-  return {{"dim", level.dim},
-          {"heads", level.heads},
-          {"ff_mult", level.ff_mult},
-          {"layers", level.layers}};
+  Json json = {{"dim", level.dim},
+               {"heads", level.heads},
+               {"ff_mult", level.ff_mult},
+               {"layers", level.layers}};
+  const BucketSpec& attention = level.attention;
+  if (attention == BucketSpec()) return json;  // as before there was a choice
+  json["trained_attention"] = TrainedAttentionName(attention.kind);
+  json["buckets"] = attention.buckets;
+  json["hash_rounds"] = attention.hash_rounds;
+  return json;
+}
+
+void ReadAttention(JsonObject* object, BucketSpec* attention) {
+  if (!object->Has("trained_attention")) return;
+  std::string name;
+  object->Get("trained_attention", &name);
+  if (!FindTrainedAttention(name, &attention->kind)) {
+    object->Fault("trained_attention",
+                  absl::StrCat("is \"", name, "\"; must be exact, lsh or routing"));
+  }
+  if (object->Has("buckets")) object->Get("buckets", &attention->buckets);
+  if (object->Has("hash_rounds")) object->Get("hash_rounds", &attention->hash_rounds);
 }
 
 absl::Status ReadLevel(JsonObject* root, absl::string_view name,
@@ -30,6 +48,7 @@ absl::Status ReadLevel(JsonObject* root, absl::string_view name,
   object.Get("heads", &level->heads);
   object.Get("ff_mult", &level->ff_mult);
   object.Get("layers", &level->layers);
+  ReadAttention(&object, &level->attention);
   return object.Finish();
 }
 
@@ -37,7 +56,8 @@ absl::Status ValidateLevel(const DocumentLevelConfig& level,
                            const std::string& at) {
   STRATA_RETURN_IF_ERROR(
       CheckWidths(at, level.dim, level.heads, level.ff_mult));
-  return InRange(at + "layers", level.layers, 0, 128);
+  STRATA_RETURN_IF_ERROR(InRange(at + "layers", level.layers, 0, 128));
+  return CheckBuckets(level.attention, at);
 }
 
 absl::Status ValidateLimits(const DocumentConfig& c) {
@@ -75,7 +95,8 @@ int64_t LevelParameters(const DocumentLevelConfig& level, int64_t dim_above) {
   const int64_t d = level.dim;
   // Layers (qkv, out; up, down; two norms), then the pool (norm, query; key,
   // value; out).
-  return level.layers * (4 * d * d + 2 * level.ff_mult * d * d + 2 * d) +
+  return level.layers * (4 * d * d + 2 * level.ff_mult * d * d + 2 * d +
+                         CentroidNumbers(level.attention, d)) +
          2 * d + 2 * d * d + dim_above * d;
 }
 

@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "model/trained_attention.h"
 
 namespace strata {
 
@@ -30,6 +31,9 @@ struct DocumentLevelConfig {
   int heads = 0;
   int ff_mult = 4;  // hidden width of the feed-forward = ff_mult * dim
   int layers = 1;
+  // May be left out in JSON, where its members stand among the level's
+  // (`trained_attention`, `buckets`, `hash_rounds`). Serving attends to all.
+  BucketSpec attention;
 
   bool operator==(const DocumentLevelConfig&) const = default;
 };

@@ -50,6 +50,7 @@ strata_library(strata_model
     tokenizer_training.cc
     train_spec.cc
     train_spec_json.cc
+    trained_attention.cc
     trainer_wire.cc
     tree_availability.cc
     tree_nodes.cc

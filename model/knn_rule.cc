@@ -44,9 +44,6 @@ absl::Status ValidateCompany(const LevelConfig& level, const std::string& at) {
                     "is compressive; must be none or segment where knn_layer is not 0: "
                     "what leaves the window would be kept as means and as it is");
   }
-  if (level.gate == GateKind::kReversible) {
-    return Refuse(at + "gate", "must not be reversible");
-  }
   if (level.trained_attention != TrainedAttention::kExact) {
     return Refuse(at + "trained_attention", "must be exact");
   }

@@ -15,6 +15,7 @@
 #include "model/segment_rule.h"
 #include "model/stack_depth.h"
 #include "model/stream_levels.h"
+#include "model/trained_attention.h"
 #include "model/unit_rule.h"
 
 namespace strata {
@@ -290,6 +291,8 @@ absl::Status ValidateModelConfig(const ModelConfig& config) {
                                         ItemBytes(config, l)));
     STRATA_RETURN_IF_ERROR(
         ValidatePosition(config, l, absl::StrCat("levels[", l, "].")));
+    STRATA_RETURN_IF_ERROR(CheckTrainedAttention(
+        config.levels[l], absl::StrCat("levels[", l, "].")));
   }
   STRATA_RETURN_IF_ERROR(ValidateKnn(config));
   STRATA_RETURN_IF_ERROR(ValidateMemory(config));

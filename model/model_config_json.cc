@@ -7,6 +7,7 @@
 #include "model/base/status_macros.h"
 #include "model/json_object.h"
 #include "model/model_config.h"
+#include "model/trained_attention.h"
 
 namespace strata {
 namespace {
@@ -36,10 +37,10 @@ constexpr Name<GateKind> kGates[] = {{GateKind::kResidual, "residual"},
                                      {GateKind::kGru, "gru"},
                                      {GateKind::kReversible, "reversible"}};
 
-constexpr Name<TrainedAttention> kTrainedAttentions[] = {
-    {TrainedAttention::kExact, "exact"},
-    {TrainedAttention::kLsh, "lsh"},
-    {TrainedAttention::kRouting, "routing"}};
+const Name<TrainedAttention> kTrainedAttentions[] = {
+    {TrainedAttention::kExact, TrainedAttentionName(TrainedAttention::kExact)},
+    {TrainedAttention::kLsh, TrainedAttentionName(TrainedAttention::kLsh)},
+    {TrainedAttention::kRouting, TrainedAttentionName(TrainedAttention::kRouting)}};
 
 constexpr Name<KnnGate> kKnnGates[] = {{KnnGate::kHead, "head"},
                                        {KnnGate::kContext, "context"}};

@@ -5,6 +5,7 @@
 #include "model/position_shape.h"
 #include "model/stack_depth.h"
 #include "model/stream_levels.h"
+#include "model/trained_attention.h"
 
 namespace strata {
 namespace {
@@ -28,7 +29,8 @@ int64_t LayerParameters(const LevelConfig& level) {
   const int64_t f = level.ff_mult * d;
   const int64_t gates =
       level.gate == GateKind::kGru ? 2 * (6 * d * d + d) : 0;
-  return 4 * d * d + 2 * d * f + 2 * d + gates;  // qkv, out; up, down; two norms
+  // qkv, out; up, down; two norms.
+  return 4 * d * d + 2 * d * f + 2 * d + gates + CentroidNumbers(BucketsOf(level), d);
 }
 
 int64_t PositionParameters(const std::vector<PositionTensor>& tensors) {

@@ -42,6 +42,32 @@ absl::Status CheckExits(const LevelConfig& level, const std::string& at,
   return InRange(at + "exits", level.exits, 1, level.dec_layers - 1);
 }
 
+// Two streams, of which training keeps no state of a layer.
+absl::Status CheckReversible(const LevelConfig& level, const std::string& at) {
+  if (level.gate != GateKind::kReversible) return absl::OkStatus();
+  const auto refused = [&](const char* what, const char* why) {
+    return BadField(at + "gate", absl::StrCat("is reversible; must be another where ",
+                                              what, ": ", why));
+  };
+  if (level.ponder > 0) {
+    return refused("ponder is not 0", "items stop with the state of one stream");
+  }
+  if (level.exits > 0) {
+    return refused("exits is not 0", "items leave with the state of one stream");
+  }
+  if (level.memory != MemoryKind::kNone) {
+    return refused("memory is not none",
+                   "layers are computed again when what was carried has moved on");
+  }
+  if (level.knn_layer > 0) {
+    return refused("knn_layer is not 0", "what it finds would be looked for again");
+  }
+  if (!level.streams.empty()) {
+    return refused("there are streams", "they enter after every layer");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckDepth(const LevelConfig& level, const std::string& at,
@@ -59,7 +85,8 @@ absl::Status CheckDepth(const LevelConfig& level, const std::string& at,
                                  "; must be 0 where repeats is 1: there is nothing to "
                                  "leave out"));
   }
-  return CheckExits(level, at, byte_level);
+  STRATA_RETURN_IF_ERROR(CheckExits(level, at, byte_level));
+  return CheckReversible(level, at);
 }
 
 ModelConfig Shallowest(ModelConfig config) {

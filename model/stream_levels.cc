@@ -57,19 +57,10 @@ absl::Status ValidateBase(const LevelConfig& base, const std::string& at) {
     return Refuse(at, "exits", absl::StrCat(base.exits),
                   absl::StrCat("0", kWith, ": who has left would still wait for them"));
   }
-  if (base.gate == GateKind::kReversible) {
-    return Refuse(at, "gate", "reversible",
-                  absl::StrCat("residual or gru", kWith,
-                               ": a merge is not undone"));
-  }
   if (base.trained_attention != TrainedAttention::kExact) {
     return BadField(at + "trained_attention",
                     absl::StrCat("must be exact", kWith,
                                  ": their scopes see everything in training, too"));
-  }
-  if (base.knn_layer > 0) {
-    return Refuse(at, "knn_layer", absl::StrCat(base.knn_layer),
-                  absl::StrCat("0", kWith, ", which bring in what is behind a window"));
   }
   if (base.memory != MemoryKind::kNone) {
     return Refuse(at, "memory", MemoryName(base.memory),

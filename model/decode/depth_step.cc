@@ -37,15 +37,17 @@ void LevelStep<T>::RunLayers(const Job& job, T* x, int64_t m, AttendRun attend) 
   const int own = static_cast<int>(layers.size());
   const int runs = level_config(l).repeats * own;
   BeginDepth(l, m, halts || leaves);
+  T* const read = BeginStreams(l, x, m);
   for (int i = 0; i < runs; ++i) {
     const LayerWeights<T>& layer = layers[i % own];
     if (i % own == 0) AddRepeat(l, repeat, i / own, x, m);
-    ProjectQkv(l, layer, x, m);
+    if (i % own == 0 && read != x) AddRepeat(l, repeat, i / own, read, m);
+    ProjectQkv(l, layer, read, m);
     const bool last = decoder && i + 1 == runs;
     attend(i, last);
     if (!halts && !leaves) {
       if (last) KeepWanted(l);
-      ProjectOut(l, layer, x, last ? s.wanted : m);
+      ProjectOut(l, layer, x, read, last ? s.wanted : m);
       AfterLayer(job, i, x, last ? s.wanted : m);
       continue;
     }
@@ -54,10 +56,26 @@ void LevelStep<T>::RunLayers(const Job& job, T* x, int64_t m, AttendRun attend) 
     if (leaves) LetItemsLeave(l, i, x);
     if (halts && (i + 1) % own == 0) HaltItems(l, halt, i + 1 == runs, x);
   }
+  if (read != x) JoinStreams(l, x, decoder ? s.wanted : m);
   if (!halts && !leaves) return;
   if (halts) std::copy_n(s.depth.mean.data(), m * PaddedWidth(level_config(l).dim), x);
   s.depth.all = true;
   if (decoder) KeepWanted(l);
+}
+
+template <typename T>
+T* LevelStep<T>::BeginStreams(int l, T* x, int64_t m) {
+  if (level_config(l).gate != GateKind::kReversible) return x;
+  T* const second = scratch_[l].second.data();
+  std::copy_n(x, m * PaddedWidth(level_config(l).dim), second);
+  return second;
+}
+
+template <typename T>
+void LevelStep<T>::JoinStreams(int l, T* x, int64_t m) {
+  const T* const second = scratch_[l].second.data();
+  const int64_t values = m * PaddedWidth(level_config(l).dim);
+  for (int64_t i = 0; i < values; ++i) x[i] = (x[i] + second[i]) / 2;
 }
 
 template <typename T>
@@ -119,7 +137,7 @@ void LevelStep<T>::ProjectGoing(int l, const LayerWeights<T>& w, T* x) {
       std::copy_n(s.att.data() + row * width, width, s.att.data() + i * width);
     }
   }
-  ProjectOut(l, w, s.depth.x.data(), depth.count);
+  ProjectOut(l, w, s.depth.x.data(), s.depth.x.data(), depth.count);
   for (int64_t i = 0; i < depth.count; ++i) {
     std::copy_n(depth.x.data() + i * width, width,
                 x + depth.rows.data()[i] * width);

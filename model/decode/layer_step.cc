@@ -109,16 +109,16 @@ void LevelStep<T>::ProjectQkv(int l, const LayerWeights<T>& w, const T* x,
 }
 
 template <typename T>
-void LevelStep<T>::ProjectOut(int l, const LayerWeights<T>& w, T* x,
+void LevelStep<T>::ProjectOut(int l, const LayerWeights<T>& w, T* attended, T* fed,
                               int64_t m) {
   LevelScratch<T>& s = scratch_[l];
   const LevelConfig& level = level_config(l);
   const int64_t width = PaddedWidth(level.dim);
   const int64_t hidden = PaddedWidth(level.ff_mult * level.dim);
-  AddSublayer(l, w.attn_gate, s.att.data(), width, w.attn_out, x, m);
-  Norm(l, x, m, w.ff_norm, s.norm.data());
+  AddSublayer(l, w.attn_gate, s.att.data(), width, w.attn_out, attended, m);
+  Norm(l, attended, m, w.ff_norm, s.norm.data());
   MatMul(s.norm.data(), width, m, w.up, s.ff.data(), hidden, Epilogue::kGelu);
-  AddSublayer(l, w.ff_gate, s.ff.data(), hidden, w.down, x, m);
+  AddSublayer(l, w.ff_gate, s.ff.data(), hidden, w.down, fed, m);
 }
 
 template <typename T>
@@ -162,7 +162,7 @@ void LevelStep<T>::RunStack(const Job& job) {
             [&](int run, bool last) { Attend(job, run, last); });
 }
 
-// Moves the wanted rows of x and att to the front: in a prefill, whose logits
+// Moves the wanted rows of x, of the second stream and of att to the front: in a prefill, whose logits
 // nobody asks for, the last layer has only keys and values to compute.
 template <typename T>
 void LevelStep<T>::KeepWanted(int l) {
@@ -175,7 +175,8 @@ void LevelStep<T>::KeepWanted(int l) {
     const LevelRow<CpuSequence<T>>& row = s.rows[i];
     for (int64_t j = row.count - row.wanted; j < row.count; ++j, ++to) {
       const int64_t from = s.stack_rows[i].Of(level, row, j);
-      for (AlignedBuffer<T>* rows : {&s.x, &s.att}) {
+      for (AlignedBuffer<T>* rows : {&s.x, &s.second, &s.att}) {
+        if (rows->data() == nullptr) continue;  // there is one stream
         std::copy_n(rows->data() + from * width, width,
                     rows->data() + to * width);
       }

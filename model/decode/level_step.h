@@ -42,6 +42,8 @@ template <typename T>
 struct LevelScratch : LevelBatch<CpuSequence<T>> {
   AlignedBuffer<T> x;       // [items][dim]: z, then h, then u, decoded in place; u
                             // has DecoderRows
+  AlignedBuffer<T> second;  // of a stack that is reversible: the stream that attention
+                            // reads, x being the other; as many rows as `norm`
   AlignedBuffer<T> norm;    // [items or units * PoolItems][dim]; at the end the
                             // wanted contexts c
   AlignedBuffer<T> qkv;     // [...][3 dim]
@@ -158,6 +160,10 @@ class LevelStep {
   // What the wanted contexts need of a decoder moves to the front.
   using AttendRun = absl::FunctionRef<void(int run, bool wanted_only)>;
   void RunLayers(const Job& job, T* x, int64_t m, AttendRun attend);
+  // The stream that attention reads: x itself, or, of a stack that is reversible, a copy.
+  T* BeginStreams(int l, T* x, int64_t m);
+  // x [m][dim] becomes what the stack gives.
+  void JoinStreams(int l, T* x, int64_t m);
   void BeginDepth(int l, int64_t m, bool stops);
   // `rows`: empty, or a vector for each repeat.
   void AddRepeat(int l, const std::vector<T>& rows, int repeat, T* x, int64_t m);
@@ -176,7 +182,9 @@ class LevelStep {
 
   // Sub-layers of x[m][dim]; `att` holds the attention's result in between.
   void ProjectQkv(int l, const LayerWeights<T>& w, const T* x, int64_t m);
-  void ProjectOut(int l, const LayerWeights<T>& w, T* x, int64_t m);
+  // Of `attended` [m][dim], which attention enters, and `fed`, which the feed-forward
+  // does: x for both, but for two streams.
+  void ProjectOut(int l, const LayerWeights<T>& w, T* attended, T* fed, int64_t m);
   // gate_step.cc: what a sublayer made, out [dim] of `in`, enters x.
   void AddSublayer(int l, const GateWeights<T>& gate, const T* in,
                    int64_t in_stride, const PackedMatrix<T>& out, T* x, int64_t m);

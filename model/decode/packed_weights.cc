@@ -53,6 +53,13 @@ class Taker {
     return values;
   }
 
+  // Of training alone: checked and left where it is.
+  void Leave(const std::string& name, const Shape& shape) {
+    const int64_t bytes = bytes_;
+    Take(name, shape);
+    bytes_ = bytes;
+  }
+
   // The rows of all `names`, [out, in] each, as one matrix.
   PackedMatrix<T> TakeMatrix(const std::vector<std::string>& names, int64_t out,
                              int64_t in) {
@@ -177,7 +184,7 @@ GateWeights<T> TakeGate(Taker<T>* take, const LevelConfig& level,
                         const std::string& at) {
   const int64_t d = level.dim;
   GateWeights<T> out;
-  if (level.gate == GateKind::kResidual) return out;
+  if (level.gate != GateKind::kGru) return out;
   out.input = take->TakeMatrix({at + "input.weight"}, 3 * d, d);
   out.state = take->TakeMatrix({at + "state.weight"}, 2 * d, d);
   out.candidate = take->TakeMatrix({at + "candidate.weight"}, d, d);
@@ -199,8 +206,7 @@ HaltingWeights<T> TakeHalting(Taker<T>* take, const LevelConfig& level,
   HaltingWeights<T> out;
   if (HaltingParameters(level, layers) == 0) return out;
   out.weight = take->Take(at + "halt.weight", {1, level.dim});
-  const std::vector<T> bias = take->Take(at + "halt.bias", {1});
-  if (!bias.empty()) out.bias = bias[0];
+  if (const auto bias = take->Take(at + "halt.bias", {1}); !bias.empty()) out.bias = bias[0];
   return out;
 }
 
@@ -247,6 +253,10 @@ std::vector<LayerWeights<T>> TakeLayers(Taker<T>* take, const LevelConfig& level
     layer.attn_gate = TakeGate(take, level, p + "attn_gate.");
     layer.ff_gate = TakeGate(take, level, p + "ff_gate.");
     if (scope == Scope::kTree) TakeTree(take, level, p + "attn.tree.", &layer);
+    if (level.trained_attention == TrainedAttention::kRouting) {
+      take->Leave(p + "attn.buckets.centroids",
+                  {level.heads, level.buckets, d / level.heads});
+    }
     layer.position =
         TakePosition(take, p + "attn.", LayerPositionTensors(level, scope));
     out.push_back(std::move(layer));

@@ -3,19 +3,24 @@
 #include <limits>
 
 #include "model/nn/attention_plan.h"
+#include "model/nn/bucket_rule.h"
 
 namespace strata {
 namespace {
 
-// [R, 1, n]: 0, -inf behind the items of a row.
-torch::Tensor PaddingMask(const std::vector<int64_t>& lengths, int64_t n,
+// [R, n] of bool: behind the items of a row.
+torch::Tensor Padding(const std::vector<int64_t>& lengths, int64_t n,
+                      const torch::Device& device) {
+  const auto length = torch::tensor(lengths, torch::kInt64).unsqueeze(1);
+  return (torch::arange(n).unsqueeze(0) >= length).to(device);
+}
+
+// [R, 1, n]: 0, -inf on padding.
+torch::Tensor PaddingMask(const torch::Tensor& padding,
                           const torch::TensorOptions& like) {
-  const auto rows = static_cast<int64_t>(lengths.size());
-  const auto length = torch::tensor(lengths, torch::kInt64).view({rows, 1, 1});
-  const auto padding = torch::arange(n).view({1, 1, n}) >= length;
-  return torch::zeros({rows, 1, n}, like)
-      .masked_fill_(padding.to(like.device()),
-                    -std::numeric_limits<double>::infinity());
+  return torch::zeros(padding.sizes(), like)
+      .masked_fill_(padding, -std::numeric_limits<double>::infinity())
+      .unsqueeze(1);
 }
 
 // Every query sees every item of its row and no padding.
@@ -35,13 +40,16 @@ AttentionPlan BidirectionalPlan(const torch::Tensor& mask,
 DocumentLevelImpl::DocumentLevelImpl(const DocumentLevelConfig& config,
                                      int64_t dim_above, double rope_theta,
                                      double dropout)
-    : rope_(config.dim / config.heads, rope_theta),
+    : bucketed_(config.attention.kind != TrainedAttention::kExact),
+      rope_(config.dim / config.heads, rope_theta),
       enc_(register_module("enc", torch::nn::ModuleList())),
       pool_(register_module(
           "pool", RaggedPool(config.dim, config.heads, dim_above))) {
   for (int i = 0; i < config.layers; ++i) {
-    enc_->push_back(TransformerLayer(config.dim, config.heads, config.ff_mult,
-                                     dropout));
+    enc_->push_back(TransformerLayer(
+        config.dim, config.heads, config.ff_mult, dropout, TreeShape(), nullptr,
+        GateKind::kResidual,
+        MakeBucketRule(config.attention, config.heads, config.dim / config.heads)));
   }
 }
 
@@ -52,8 +60,14 @@ Pooled DocumentLevelImpl::forward(const torch::Tensor& x,
   {
     torch::NoGradGuard no_grad;
     const auto options = x.options().requires_grad(false);
-    mask = PaddingMask(lengths, x.size(1), options);
-    plan = BidirectionalPlan(mask, rope_.Get(x.size(1), options));
+    const auto padding = Padding(lengths, x.size(1), x.device());
+    mask = PaddingMask(padding, options);
+    const RopeTables rope = rope_.Get(x.size(1), options);
+    // Padding is a document of its own.
+    plan = bucketed_ && is_training()
+               ? MakeBucketPlan(x.size(0), x.size(1), padding.to(torch::kLong), rope,
+                                /*causal=*/false)
+               : BidirectionalPlan(mask, rope);
   }
   auto h = x;
   for (const auto& layer : *enc_) {

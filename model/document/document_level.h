@@ -23,6 +23,7 @@ class DocumentLevelImpl : public torch::nn::Module {
   Pooled forward(const torch::Tensor& x, const std::vector<int64_t>& lengths);
 
  private:
+  const bool bucketed_;  // in training
   RopeCache rope_;
   torch::nn::ModuleList enc_;
   RaggedPool pool_;

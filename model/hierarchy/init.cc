@@ -70,6 +70,9 @@ void InitParameters(uint64_t seed,
       entry.value().fill_(kHaltingBias);
     } else if (absl::EndsWith(entry.key(), "exit.threshold")) {
       entry.value().fill_(kNoExit);
+    } else if (absl::EndsWith(entry.key(), "buckets.centroids")) {
+      entry.value().normal_(0.0, 1.0, generator);
+      entry.value().div_(at::linalg_vector_norm(entry.value(), 2, {-1}, true));
     } else if (absl::EndsWith(entry.key(), "router.weight")) {
       const auto one = at::eye(entry.value().size(1), entry.value().options());
       entry.value().copy_(at::cat({one, one}));

@@ -7,6 +7,7 @@
 //   start, pool.query, offset    normal, std 0.02
 //   of positions, but matrices   normal, std 0.02; spans 0
 //   norms                        1
+//   centroids of clusters        directions, uniform
 //   bias of a gate, of halting   2, 1; threshold of exits: kNoExit
 
 #include <torch/torch.h>

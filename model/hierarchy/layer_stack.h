@@ -11,10 +11,12 @@
 // level's items halt (model/nn/halting_unit.h), each passes as many repeats as it needs:
 // one that has stopped keeps its state, and adds no further row of `repeat` to it; nor
 // does one that has left by an exit (model/nn/exit_heads.h) pass a further layer.
-// Thread-compatible.
+// Where the level's gate is `reversible`, two streams of items pass the layers
+// (model/nn/reversible_stack.h). Thread-compatible.
 
 #include <torch/torch.h>
 
+#include <functional>
 #include <vector>
 
 #include "model/model_config.h"
@@ -33,6 +35,14 @@ class LayerStackImpl : public torch::nn::Module {
   int runs() const { return runs_; }
   TransformerLayerImpl& layer(int run);
   ExitHeads& exits() { return exit_; }  // empty where items leave none early
+
+  // Whether two streams pass it: then RunStreams, else Run.
+  bool reversible() const { return reversible_; }
+  // Through all runs. `attend`: what the attention of a run makes of its input; of what it
+  // holds, all must live until the backward pass.
+  using AttendInput = std::function<torch::Tensor(int run, AttentionLayerImpl& attention,
+                                                  const torch::Tensor& x)>;
+  torch::Tensor RunStreams(const torch::Tensor& x, const AttendInput& attend);
 
   // Through all runs: x = through(run, layer, x, depth), of which only the items that
   // go on need be computed. x [.., D]. `told`: null, or what became of the items.
@@ -54,6 +64,7 @@ class LayerStackImpl : public torch::nn::Module {
 
   int layers_;
   int runs_;
+  bool reversible_;
   std::vector<TransformerLayer> weights_;
   torch::Tensor repeat_;  // [R, D]; undefined where there is one repeat
   ExitHeads exit_{nullptr};

@@ -141,6 +141,12 @@ torch::Tensor LevelImpl::RunTree(const torch::Tensor& u,
       MakeTreePlan(tree, u.size(0), u.size(1), segments,
                    turns_.Get(TreeRopeRows(tree), options).q, options,
                    faults_.tree_node_early);
+  if (dec_->reversible()) {
+    return dec_->RunStreams(
+        u, [plan](int, AttentionLayerImpl& attention, const torch::Tensor& x) {
+          return attention.forward(x, plan);
+        });
+  }
   return dec_->Run(
       u,
       [&](int run, TransformerLayerImpl& layer, const torch::Tensor& x,
@@ -155,19 +161,33 @@ torch::Tensor LevelImpl::RunStack(LayerStackImpl& stack, const ScopeSpec& spec,
                                   const StreamOutputs* said) {
   if (stack.runs() == 0) return x;
   const auto options = x.options().requires_grad(false);
-  const AttentionPlan plan =
-      MakeAttentionPlan(spec, x.size(0), x.size(1), segments,
-                        turns_.Get(x.size(1), options), options);
+  const AttentionPlan plan = PlanOf(spec, x, segments);
   auto entered = x;
   if (!position_.is_empty()) {
     entered = Enter(x, index.defined() ? index
                                        : IndexInDocument(x.size(1), segments, options));
+  }
+  if (stack.reversible()) {
+    return stack.RunStreams(
+        entered, [plan](int, AttentionLayerImpl& attention, const torch::Tensor& y) {
+          return attention.forward(y, plan);
+        });
   }
   return stack.Run(
       entered,
       [&](int run, TransformerLayerImpl& layer, const torch::Tensor& y,
           const ItemDepth&) { return Merged(run, layer.forward(y, plan), said); },
       depth);
+}
+
+AttentionPlan LevelImpl::PlanOf(const ScopeSpec& spec, const torch::Tensor& x,
+                                const torch::Tensor& segments) {
+  const auto options = x.options().requires_grad(false);
+  const TurnTables turns = turns_.Get(x.size(1), options);
+  if (is_training() && config_.trained_attention != TrainedAttention::kExact) {
+    return MakeBucketPlan(x.size(0), x.size(1), segments, turns, /*causal=*/true);
+  }
+  return MakeAttentionPlan(spec, x.size(0), x.size(1), segments, turns, options);
 }
 
 torch::Tensor LevelImpl::RunSegment(LayerStackImpl& stack, const ScopeSpec& spec,

@@ -106,6 +106,9 @@ class LevelImpl : public torch::nn::Module {
                            const torch::Tensor& x, const torch::Tensor& segments,
                            const LevelMemory& level,
                            std::vector<torch::Tensor>* memories, StackDepth* depth);
+  // Whom the items of a stack see, over whole texts.
+  AttentionPlan PlanOf(const ScopeSpec& spec, const torch::Tensor& x,
+                       const torch::Tensor& segments);
   torch::Tensor RunTree(const torch::Tensor& u, const torch::Tensor& segments,
                         StackDepth* depth, const StreamOutputs* said);
   torch::Tensor Merged(int run, const torch::Tensor& x, const StreamOutputs* said) {

@@ -71,13 +71,18 @@ absl::Status CheckTensor(const std::string& name, const torch::Tensor& found,
   return absl::OkStatus();
 }
 
-// What decides how the tensors are used. Dropout, context limit and reach may
-// change between the versions of one model.
+// What decides how the tensors are used. Dropout, context limit, reach and hashes of
+// training may change between the versions of one model.
 std::string ArchitectureHash(ModelConfig config) {
   const ModelConfig defaults;
   config.dropout = defaults.dropout;
   config.max_context = defaults.max_context;
   config.reach = defaults.reach;
+  for (LevelConfig& level : config.levels) {
+    if (level.trained_attention != TrainedAttention::kLsh) continue;
+    level.trained_attention = TrainedAttention::kExact;
+    level.buckets = level.hash_rounds = 0;
+  }
   return Sha256Hex(ModelConfigToJson(config));
 }
 

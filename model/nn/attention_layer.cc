@@ -13,13 +13,15 @@ namespace strata {
 
 AttentionLayerImpl::AttentionLayerImpl(int64_t dim, int64_t heads,
                                        const TreeShape& tree,
-                                       std::shared_ptr<ScoreTermImpl> term)
+                                       std::shared_ptr<ScoreTermImpl> term,
+                                       std::shared_ptr<BucketRuleImpl> rule)
     : heads_(heads),
       norm_(register_module("norm", RmsNorm(dim))),
       qkv_(register_module("qkv", Linear(dim, 3 * dim))),
       out_(register_module("out", Linear(dim, dim))) {
   if (tree.leaf > 0) tree_ = register_module("tree", TreeSummary(dim, tree));
   if (term != nullptr) term_ = register_module("position", std::move(term));
+  if (rule != nullptr) rule_ = register_module("buckets", std::move(rule));
 }
 
 torch::Tensor AttentionLayerImpl::forward(const torch::Tensor& x,
@@ -59,6 +61,13 @@ torch::Tensor AttentionLayerImpl::Attend(const torch::Tensor& qkv,
                                          const AttentionPlan& plan,
                                          AttentionWatcher* watcher) {
   const FoldedHeads heads = FoldHeads(qkv, heads_, plan);
+  if (plan.bucketed) {
+    return UnfoldQueries(
+        BucketAttention::Attend(heads.q, heads.k, heads.v,
+                                ChooseBuckets(*rule_, heads.q, heads.k), plan.documents,
+                                plan.causal),
+        plan);
+  }
   if (plan.summed) {
     return UnfoldQueries(
         LinearAttention::Attend(heads.q, heads.k, heads.v, plan, watcher), plan);

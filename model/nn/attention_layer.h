@@ -13,6 +13,7 @@
 #include "absl/functional/function_ref.h"
 #include "model/nn/attention_plan.h"
 #include "model/nn/attention_watcher.h"
+#include "model/nn/bucket_rule.h"
 #include "model/nn/knn_memory.h"
 #include "model/nn/linear.h"
 #include "model/nn/rms_norm.h"
@@ -29,9 +30,11 @@ using AttendFunction = absl::FunctionRef<torch::Tensor(const torch::Tensor& qkv,
 
 class AttentionLayerImpl : public torch::nn::Module {
  public:
-  // A `tree` without leaves: none. A null `term`: scores are q k / sqrt(K).
+  // A `tree` without leaves: none. A null `term`: scores are q k / sqrt(K). `rule`: of
+  // plans of buckets, or null.
   AttentionLayerImpl(int64_t dim, int64_t heads, const TreeShape& tree = {},
-                     std::shared_ptr<ScoreTermImpl> term = nullptr);
+                     std::shared_ptr<ScoreTermImpl> term = nullptr,
+                     std::shared_ptr<BucketRuleImpl> rule = nullptr);
   // `past` [B, M, D], where there is one: items before those of x, which they attend to
   // as well. The plan is of both.
   torch::Tensor forward(const torch::Tensor& x, const AttentionPlan& plan,
@@ -66,6 +69,7 @@ class AttentionLayerImpl : public torch::nn::Module {
   TreeSummary tree_{nullptr};
   std::shared_ptr<ScoreTermImpl> term_;
   KnnMemory memory_{nullptr};
+  std::shared_ptr<BucketRuleImpl> rule_;
   AttentionWatcher* watcher_ = nullptr;
 };
 TORCH_MODULE(AttentionLayer);

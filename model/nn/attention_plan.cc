@@ -32,6 +32,18 @@ void ChooseFold(const ScopeSpec& spec, bool has_segments, AttentionPlan* plan) {
 
 }  // namespace
 
+AttentionPlan MakeBucketPlan(int64_t batch, int64_t n, const torch::Tensor& segments,
+                             const TurnTables& turns, bool causal) {
+  AttentionPlan plan;
+  plan.batch = batch;
+  plan.items = plan.chunk = n;
+  plan.causal = causal;
+  plan.bucketed = true;
+  plan.documents = segments;
+  plan.turns = turns;
+  return plan;
+}
+
 AttentionPlan MakeAttentionPlan(const ScopeSpec& spec, int64_t batch, int64_t n,
                                 const torch::Tensor& segments,
                                 const TurnTables& turns,

@@ -9,6 +9,7 @@
 //   scope         chunk           look_back   mask
 //   full          n               0           none (causal) | per document
 //   linear        n               0           none; model/nn/linear_attention.h
+//   of buckets    n               0           none; model/nn/bucket_attention.h
 //   window W      max(W, 16)      chunk       always (full when n <= W)
 //   block b       b               0           none (causal)
 //   bidir block   b               0           where n % b != 0
@@ -35,6 +36,7 @@ struct AttentionPlan {
   int64_t phases = 1;     // items i of a chunk have one i % phases
   bool causal = false;    // lower triangle of a chunk, without a mask
   bool summed = false;    // keys are summed: their weights are no softmax
+  bool bucketed = false;  // of a query's own bucket alone, in training
   torch::Tensor documents;  // [batch, n] of each item, where rows hold several; or not
   // Items of each row that stand before the keys of every chunk, [batch][kept];
   // 0: padding. `kept_index` is the same as a tensor of int64, [batch, kept]. Where
@@ -69,6 +71,11 @@ struct AttentionPlan {
     return rank * phases + c / phase_chunks();
   }
 };
+
+// All of a row, or its keys up to the query's own where `causal`, but of the query's
+// bucket alone, and of its document: `segments` [batch, n], or undefined.
+AttentionPlan MakeBucketPlan(int64_t batch, int64_t n, const torch::Tensor& segments,
+                             const TurnTables& turns, bool causal);
 
 // `segments`: [batch, n] document of each item, or undefined. `like` gives the
 // type and the device of the mask. `before`: [batch] of int64, items that each row's

@@ -14,12 +14,6 @@ namespace {
 
 constexpr int64_t kGrain = 1 << 14;  // elements a thread takes; a multiple of 4
 
-uint64_t DrawSeed() {
-  auto generator = at::detail::getDefaultCPUGenerator();
-  const std::lock_guard<std::mutex> lock(generator.mutex());
-  return generator.get<at::CPUGeneratorImpl>()->random64();
-}
-
 // y = x + dropped update; x may be undefined.
 torch::Tensor Run(const torch::Tensor& x, const torch::Tensor& update,
                   uint64_t seed, uint32_t drop) {
@@ -66,27 +60,53 @@ class FusedDropout : public torch::autograd::Function<FusedDropout> {
   }
 };
 
-torch::Tensor DropAndAdd(const torch::Tensor& x, const torch::Tensor& update,
-                         double rate) {
-  const bool has_kernel = update.is_cpu() &&
-                          (update.scalar_type() == torch::kFloat ||
-                           update.scalar_type() == torch::kDouble);
-  if (!has_kernel) {
-    return x + at::dropout(update, rate, /*train=*/true);
+bool HasKernel(const torch::Tensor& update) {
+  return update.is_cpu() && (update.scalar_type() == torch::kFloat ||
+                             update.scalar_type() == torch::kDouble);
+}
+
+// Without a kernel, by a mask of zeros and ones.
+torch::Tensor DropBySeed(const torch::Tensor& x, const torch::Tensor& update,
+                         double rate, uint64_t seed) {
+  if (!HasKernel(update)) {
+    const auto mask = at::empty(update.sizes(), torch::kFloat)
+                          .bernoulli_(1 - rate, at::detail::createCPUGenerator(seed));
+    return x + update * mask.to(update.options().requires_grad(false)) / (1 - rate);
   }
   const int64_t drop = std::clamp<int64_t>(std::lround(rate * 65536), 0, 65535);
-  return FusedDropout::apply(x, update, static_cast<int64_t>(DrawSeed()), drop);
+  return FusedDropout::apply(x, update, static_cast<int64_t>(seed), drop);
+}
+
+torch::Tensor DropAndAdd(const torch::Tensor& x, const torch::Tensor& update,
+                         double rate) {
+  if (!HasKernel(update)) return x + at::dropout(update, rate, /*train=*/true);
+  return DropBySeed(x, update, rate, DropoutSeed());
 }
 
 }  // namespace
+
+uint64_t DropoutSeed() {
+  auto generator = at::detail::getDefaultCPUGenerator();
+  const std::lock_guard<std::mutex> lock(generator.mutex());
+  return generator.get<at::CPUGeneratorImpl>()->random64();
+}
 
 torch::Tensor Dropped(const torch::Tensor& x, double rate) {
   return rate > 0 ? DropAndAdd(at::zeros_like(x), x, rate) : x;
 }
 
+torch::Tensor Dropped(const torch::Tensor& x, double rate, uint64_t seed) {
+  return rate > 0 ? DropBySeed(at::zeros_like(x), x, rate, seed) : x;
+}
+
 torch::Tensor AddDropped(const torch::Tensor& x, const torch::Tensor& update,
                          double rate) {
   return rate > 0 ? DropAndAdd(x, update, rate) : x + update;
+}
+
+torch::Tensor AddDropped(const torch::Tensor& x, const torch::Tensor& update,
+                         double rate, uint64_t seed) {
+  return rate > 0 ? DropBySeed(x, update, rate, seed) : x + update;
 }
 
 }  // namespace strata

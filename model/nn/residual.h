@@ -14,4 +14,11 @@ torch::Tensor Dropped(const torch::Tensor& x, double rate);
 torch::Tensor AddDropped(const torch::Tensor& x, const torch::Tensor& update,
                          double rate);
 
+// The seed of a mask, drawn from the default generator; and both of the above by such a
+// seed, the same as often as they are computed.
+uint64_t DropoutSeed();
+torch::Tensor Dropped(const torch::Tensor& x, double rate, uint64_t seed);
+torch::Tensor AddDropped(const torch::Tensor& x, const torch::Tensor& update,
+                         double rate, uint64_t seed);
+
 }  // namespace strata

@@ -10,12 +10,13 @@ TransformerLayerImpl::TransformerLayerImpl(int64_t dim, int64_t heads,
                                            int64_t ff_mult, double dropout,
                                            const TreeShape& tree,
                                            std::shared_ptr<ScoreTermImpl> term,
-                                           GateKind gate)
+                                           GateKind gate,
+                                           std::shared_ptr<BucketRuleImpl> rule)
     : dropout_(dropout),
-      attn_(register_module(
-          "attn", AttentionLayer(dim, heads, tree, std::move(term)))),
+      attn_(register_module("attn", AttentionLayer(dim, heads, tree, std::move(term),
+                                                   std::move(rule)))),
       ff_(register_module("ff", FeedForward(dim, ff_mult * dim))) {
-  if (gate == GateKind::kResidual) return;
+  if (gate != GateKind::kGru) return;
   attn_gate_ = register_module("attn_gate", GruGate(dim));
   ff_gate_ = register_module("ff_gate", GruGate(dim));
 }
@@ -44,7 +45,7 @@ torch::Tensor TransformerLayerImpl::Apply(const torch::Tensor& x,
 
 torch::Tensor TransformerLayerImpl::AddHalves(const torch::Tensor& x,
                                               const torch::Tensor& mixed) {
-  const double rate = is_training() ? dropout_ : 0.0;
+  const double rate = dropout();
   if (!attn_gate_.is_empty()) {
     const auto y = attn_gate_->forward(x, Dropped(mixed, rate));
     return ff_gate_->forward(y, Dropped(ff_->forward(y), rate));

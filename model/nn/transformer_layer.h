@@ -20,7 +20,8 @@ class TransformerLayerImpl : public torch::nn::Module {
   TransformerLayerImpl(int64_t dim, int64_t heads, int64_t ff_mult,
                        double dropout, const TreeShape& tree = {},
                        std::shared_ptr<ScoreTermImpl> term = nullptr,
-                       GateKind gate = GateKind::kResidual);
+                       GateKind gate = GateKind::kResidual,
+                       std::shared_ptr<BucketRuleImpl> rule = nullptr);
   // `past`: AttentionLayerImpl's.
   torch::Tensor forward(const torch::Tensor& x, const AttentionPlan& plan,
                         const torch::Tensor& past = {});
@@ -31,6 +32,8 @@ class TransformerLayerImpl : public torch::nn::Module {
   torch::Tensor Apply(const torch::Tensor& x, AttendFunction attend,
                       const torch::Tensor& rows = {});
   AttentionLayerImpl& attention() { return *attn_; }
+  FeedForwardImpl& feed_forward() { return *ff_; }
+  double dropout() const { return is_training() ? dropout_ : 0.0; }
 
  private:
   torch::Tensor AddHalves(const torch::Tensor& x, const torch::Tensor& mixed);

@@ -11,7 +11,7 @@ AdamW::AdamW(std::vector<NamedParameter> parameters, AdamWOptions options)
   for (NamedParameter& p : parameters_) {
     // In place from here on, so that the lists below stay valid.
     p.tensor.mutable_grad() = at::zeros_like(p.tensor);
-    Group& group = groups_[p.tensor.dim() >= 2 ? 0 : 1];
+    Group& group = groups_[p.tensor.dim() >= 2 && p.tensor.requires_grad() ? 0 : 1];
     group.weights.push_back(p.tensor.detach());
     group.grads.push_back(p.tensor.grad());
     group.exp_avg.push_back(at::zeros_like(p.tensor));

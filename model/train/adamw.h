@@ -4,7 +4,8 @@
 // ours is named tensors and takes the learning rate with every step.
 //
 //   m = beta1 m + (1 - beta1) g          v = beta2 v + (1 - beta2) g^2
-//   w -= lr weight_decay w               matrices only (two dimensions or more)
+//   w -= lr weight_decay w               matrices only (two dimensions or more), and not
+//                                        what is stored with them but has no gradient
 //   w -= lr (m / (1 - beta1^k)) / (sqrt(v / (1 - beta2^k)) + epsilon)
 //
 // One pass over the memory by LibTorch's fused kernel. Thread-compatible.

@@ -7,6 +7,7 @@
 #include "model/base/status_macros.h"
 #include "model/classifier.h"
 #include "model/document/document_weights.h"
+#include "model/nn/bucket_rule.h"
 #include "model/nn/torch_guard.h"
 #include "model/train/data_warnings.h"
 #include "model/train/job_files.h"
@@ -27,23 +28,28 @@ absl::StatusOr<DocumentConfig> ReadBase(const TrainRun& run) {
   return config;
 }
 
+// The caller's own, or the preset.
+absl::StatusOr<DocumentConfig> NewConfig(const TrainRun& run) {
+  if (!run.spec.config.empty()) return ParseDocumentConfig(run.spec.config);
+  absl::StatusOr<DocumentConfig> preset = DocumentPreset(run.spec.base);
+  if (preset.ok()) return preset;
+  return absl::InvalidArgumentError(
+      absl::StrCat("spec.base: ", preset.status().message()));
+}
+
 absl::StatusOr<DocumentConfig> ConfigOf(const TrainRun& run,
                                         const Dataset& dataset) {
+  absl::StatusOr<DocumentConfig> config;
   if (run.base_dir.empty()) {
-    absl::StatusOr<DocumentConfig> preset = DocumentPreset(run.spec.base);
-    if (!preset.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("spec.base: ", preset.status().message()));
-    }
-    DocumentConfig config = *std::move(preset);
-    config.labels = dataset.labels;
-    STRATA_RETURN_IF_ERROR(ValidateDocumentConfig(config, /*labelled=*/true));
-    return config;
+    STRATA_ASSIGN_OR_RETURN(config, NewConfig(run));
+    if (config->labels.empty()) config->labels = dataset.labels;
+    STRATA_RETURN_IF_ERROR(ValidateDocumentConfig(*config, /*labelled=*/true));
+  } else {
+    config = ReadBase(run);
+    if (!config.ok()) return CannotReadBase(run, config.status());
   }
-  absl::StatusOr<DocumentConfig> base = ReadBase(run);
-  if (!base.ok()) return CannotReadBase(run, base.status());
-  const absl::Status known = CheckKnownLabels(*base, dataset.labels);
-  if (known.ok()) return base;
+  const absl::Status known = CheckKnownLabels(*config, dataset.labels);
+  if (known.ok()) return config;
   return absl::InvalidArgumentError(
       absl::StrCat("spec.dataset: ", known.message()));
 }
@@ -112,6 +118,7 @@ DocumentTask::DocumentTask(const TrainRun& run, DocumentConfig config,
 
 RowCounts DocumentTask::Next(int64_t rows, absl::Span<const DataWindow> skip,
                              DataCursor* cursor) {
+  EndBucketStep(*model_, /*applied=*/false);  // of one that was broken off
   drawn_ = order_.Next(rows, skip, cursor);
   RowCounts counts{rows, 0, 0};
   for (const int64_t i : drawn_) {
@@ -144,6 +151,8 @@ TaskLoss DocumentTask::Loss(int64_t begin, int64_t end) {
                     static_cast<double>(drawn_.size());
   return {loss, loss};
 }
+
+void DocumentTask::EndStep(bool applied) { EndBucketStep(*model_, applied); }
 
 absl::StatusOr<TrainEval> DocumentTask::Evaluate(
     const std::function<absl::Status()>& poll) {

@@ -29,6 +29,7 @@ class DocumentTask final : public TrainTask {
                  DataCursor* cursor) override;
   double items_per_byte() const override { return 0; }
   TaskLoss Loss(int64_t begin, int64_t end) override;
+  void EndStep(bool applied) override;
   bool has_held_out() const override { return !held_out_.empty(); }
   absl::StatusOr<TrainEval> Evaluate(
       const std::function<absl::Status()>& poll) override;

@@ -6,6 +6,7 @@
 #include "model/base/log.h"
 #include "model/base/status_macros.h"
 #include "model/hierarchy/weights.h"
+#include "model/nn/bucket_rule.h"
 #include "model/segment_rule.h"
 #include "model/stack_depth.h"
 #include "model/train/batch_tensors.h"
@@ -49,6 +50,7 @@ LanguageTask::LanguageTask(const TrainRun& run, const DataSplit& data,
 RowCounts LanguageTask::Next(int64_t rows, absl::Span<const DataWindow> skip,
                              DataCursor* cursor) {
   left_.clear();
+  EndBucketStep(*model_->model, /*applied=*/false);  // of one that was broken off
   batch_ = source_->Next(rows, skip, cursor);
   return {batch_.rows, batch_.real_items,
           run_.spec.batch * run_.spec.sequence};
@@ -71,6 +73,7 @@ TaskLoss LanguageTask::Loss(int64_t begin, int64_t end) {
 }
 
 void LanguageTask::EndStep(bool applied) {
+  EndBucketStep(*model_->model, applied);
   if (!memory_) return;
   if (!applied) memory_->Clear();  // what was not finite may be in it
   for (const auto& [begin, memory] : left_) {

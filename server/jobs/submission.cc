@@ -190,8 +190,8 @@ absl::Status CheckDatastore(const TrainSpec& request, const BaseModel& base,
 // A config of the caller's own: it may leak, be blind, or be no config at all.
 absl::Status CheckConfig(const std::string& json) {
   if (IsDocumentConfig(json)) {
-    return absl::InvalidArgumentError(
-        "is of a classifier; the preset document is one");
+    STRATA_ASSIGN_OR_RETURN(const DocumentConfig config, ParseDocumentConfig(json));
+    return ValidateDocumentConfig(config, /*labelled=*/false);
   }
   STRATA_ASSIGN_OR_RETURN(ModelConfig config, ParseModelConfig(json));
   // Of a tokeniser to come nothing is known yet.
@@ -205,9 +205,11 @@ absl::StatusOr<Defaults> CheckBase(const TrainSpec& request,
   if (!request.config.empty()) {
     STRATA_RETURN_IF_ERROR(
         AboutField("spec.config", CheckConfig(request.config)));
-    return CheckLanguageBase(request, base, request.config, data);
   }
-  STRATA_ASSIGN_OR_RETURN(const std::string json, ConfigJson(base));
+  std::string json = request.config;
+  if (json.empty()) {
+    STRATA_ASSIGN_OR_RETURN(json, ConfigJson(base));
+  }
   return IsDocumentConfig(json)
              ? CheckDocumentBase(request, json, data)
              : CheckLanguageBase(request, base, json, data);

@@ -56,7 +56,7 @@ inline std::vector<LevelConfig> KnnContextLevels() {
   levels[0].position_span = 70;
   levels[1].window = 2;
   levels[1].position = FindPositionScheme("adaptive-span");
-  levels[1].position_span = 5;
+  levels[1].position_span = 64;  // a ramp of 8
   return levels;
 }
 

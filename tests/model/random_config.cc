@@ -105,6 +105,7 @@ void CarryMemory(Draws* draw, ModelConfig* config) {
   };
   for (LevelConfig& level : config->levels) {
     level.memory = MemoryKind::kSegment;
+    if (level.gate == GateKind::kReversible) level.gate = GateKind::kResidual;
     bound(&level.enc_scope);
     bound(&level.dec_scope);
     if (draw->In(0, 1) == 0) {
@@ -126,7 +127,8 @@ void CarryMemory(Draws* draw, ModelConfig* config) {
 void LookBehindWindows(Draws* draw, ModelConfig* config) {
   for (LevelConfig& level : config->levels) {
     const bool may = level.dec_layers > 0 && level.dec_scope == Scope::kWindow &&
-                     level.repeats == 1 && level.memory != MemoryKind::kCompressive;
+                     level.repeats == 1 && level.memory != MemoryKind::kCompressive &&
+                     level.gate != GateKind::kReversible;
     if (!may || draw->In(0, 1) == 1) continue;
     level.knn_layer = draw->In(1, level.dec_layers);
     level.knn_items = draw->In(1, 40);
@@ -141,6 +143,7 @@ void AddStreams(Draws* draw, LevelConfig* bytes) {
   bytes->repeats = 1;
   bytes->ponder = 0;
   bytes->exits = 0;
+  if (bytes->gate == GateKind::kReversible) bytes->gate = GateKind::kResidual;
   const int count = draw->In(1, 3);
   for (int r = 0; r < count; ++r) {
     StreamConfig stream;
@@ -153,6 +156,24 @@ void AddStreams(Draws* draw, LevelConfig* bytes) {
                         : draw->In(1, 6);
     bytes->streams.push_back(stream);
   }
+}
+
+// Where a level sees everything, training may see less.
+void AttendToBuckets(Draws* draw, LevelConfig* level) {
+  const TrainedAttention kind =
+      draw->Of({TrainedAttention::kLsh, TrainedAttention::kRouting});
+  const int buckets = 2 * draw->In(1, 3), rounds = draw->In(1, 3);
+  const auto full = [](int layers, Scope scope) {
+    return layers == 0 || scope == Scope::kFull;
+  };
+  if (level->enc_layers + level->dec_layers == 0 || !SuitsSums(*level->position) ||
+      !full(level->enc_layers, level->enc_scope) ||
+      !full(level->dec_layers, level->dec_scope)) {
+    return;
+  }
+  level->trained_attention = kind;
+  level->buckets = buckets;
+  level->hash_rounds = kind == TrainedAttention::kLsh ? rounds : 0;
 }
 
 }  // namespace
@@ -196,10 +217,15 @@ ModelConfig RandomConfig(uint64_t seed) {
     for (LevelConfig& level : config.levels) {
       level.repeats = draw.Of({1, 1, 2, 3});
       if (level.repeats > 1 && draw.In(0, 1) == 1) level.ponder = 0.1;
-      level.gate = draw.Of({GateKind::kResidual, GateKind::kResidual, GateKind::kGru});
+      level.gate = draw.Of({GateKind::kResidual, GateKind::kReversible, GateKind::kGru});
+      const bool two = level.gate == GateKind::kReversible;
+      if (two && level.ponder > 0) level.gate = GateKind::kResidual;
     }
     LevelConfig& bytes = config.levels[0];
-    if (bytes.repeats == 1 && bytes.dec_layers == 2) bytes.exits = draw.In(0, 1);
+    if (bytes.repeats == 1 && bytes.dec_layers == 2 &&
+        bytes.gate != GateKind::kReversible) {
+      bytes.exits = draw.In(0, 1);
+    }
     const bool fixed = config.levels[0].block_rule == BlockRule::kFixed;
     if (draw.In(0, 3) == 0 && fixed) {
       CarryMemory(&draw, &config);
@@ -207,6 +233,7 @@ ModelConfig RandomConfig(uint64_t seed) {
       AddStreams(&draw, &bytes);
     }
     if (bytes.streams.empty()) LookBehindWindows(&draw, &config);
+    for (LevelConfig& level : config.levels) AttendToBuckets(&draw, &level);
     if (ValidateModelConfig(config).ok()) return config;
     // Which bytes a finite reach covers depends on where units end.
     if (config.levels[0].block_rule != BlockRule::kFixed) continue;

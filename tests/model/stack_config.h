@@ -1,7 +1,7 @@
 #pragma once
 // Small models of what a stack of layers has beside its layers, for the suites of both
 // definitions: repeats, repeats of which items take as many as they need, layers that items
-// may leave early, and gates in place of residual sums. In encoders that look
+// may leave early, gates in place of residual sums, and two streams. In encoders that look
 // ahead and that do not, in decoders of every level, with what a position scheme adds
 // at an entrance; and in a tree below a full scope.
 
@@ -50,18 +50,19 @@ inline std::vector<LevelConfig> StackTreeLevels() {
 // Names of the models.
 inline std::vector<std::string> StackConfigNames() {
   return {"repeats", "repeats-tree", "gates", "gates-tree", "halting", "halting-tree",
-          "exits", "exits-tree"};
+          "exits", "exits-tree", "reversible", "reversible-tree"};
 }
 
 // Those in which every item passes all layers.
 inline std::vector<std::string> FullDepthStackConfigNames() {
-  return {"repeats", "repeats-tree", "gates", "gates-tree"};
+  return {"repeats", "repeats-tree", "gates", "gates-tree", "reversible", "reversible-tree"};
 }
 
 inline ModelConfig StackConfig(const std::string& name) {
   const bool gates = name.find("gates") != std::string::npos;
   const bool halting = name.find("halting") != std::string::npos;
   const bool exits = name.find("exits") != std::string::npos;
+  const bool two = name.find("reversible") != std::string::npos;
   const bool tree = name.find("tree") != std::string::npos;
   ModelConfig config;
   config.architecture = name;
@@ -71,11 +72,12 @@ inline ModelConfig StackConfig(const std::string& name) {
     config.levels[0].dec_layers = 4;
     config.levels[0].exits = 1;
   }
-  int repeats = gates || exits ? 1 : 3;
+  int repeats = gates || exits || two ? 1 : 3;
   for (LevelConfig& level : config.levels) {
     level.repeats = repeats;
     repeats = halting ? 4 : 2;  // gates and repeats above the byte level
     if (gates) level.gate = GateKind::kGru;
+    if (two) level.gate = GateKind::kReversible;
     if (halting) level.ponder = 0.01;
   }
   return config;

@@ -20,7 +20,7 @@ import numpy as np
 from reference_configs import (CONFIGS, NGRAM_HEADS, NGRAM_WEIGHT, VOCAB, items, mix,
                                trained, weights)
 from reference_depth import Exits, Halting, exit_loss
-from reference_gates import enter
+from reference_gates import enter, two_streams
 from reference_knn import has_neighbours, with_neighbours
 from reference_means import run_means, visible_items_and_means
 from reference_positions import entrance, positioned_scores, rotate
@@ -115,7 +115,7 @@ def tree_mixed(w, prefix, c, q, k, v):
     return jnp.concatenate(rows, 1)
 
 
-def layer(w, prefix, x, c, scope):
+def attention(w, prefix, x, c, scope):
     batch, n, d = x.shape
     heads = c["heads"]
     normed = norm(x, w[prefix + "attn.norm.weight"])
@@ -132,10 +132,17 @@ def layer(w, prefix, x, c, scope):
             positioned_scores(w, prefix + "attn.", c, scope, q, k), v, mask)
     if has_neighbours(c, prefix):
         mixed = with_neighbours(w, prefix + "attn.", c, normed, q, k, v, mixed)
-    x = enter(w, c, prefix + "attn_gate.", x,
-              mixed.reshape(batch, n, d) @ w[prefix + "attn.out.weight"].T)
+    return mixed.reshape(batch, n, d) @ w[prefix + "attn.out.weight"].T
+
+
+def feed(w, prefix, x):
     y = gelu(norm(x, w[prefix + "ff.norm.weight"]) @ w[prefix + "ff.up.weight"].T)
-    return enter(w, c, prefix + "ff_gate.", x, y @ w[prefix + "ff.down.weight"].T)
+    return y @ w[prefix + "ff.down.weight"].T
+
+
+def layer(w, prefix, x, c, scope):
+    x = enter(w, c, prefix + "attn_gate.", x, attention(w, prefix, x, c, scope))
+    return enter(w, c, prefix + "ff_gate.", x, feed(w, prefix, x))
 
 
 def stack(w, c, l, name, x, seen):
@@ -145,6 +152,8 @@ def stack(w, c, l, name, x, seen):
     streams = name == "dec" and c.get("streams") and Streams(
         sys.modules[__name__], w, c, x)
     x = entrance(w, c, l, x)
+    if c.get("gate") == "reversible":
+        return two_streams(w, c, prefix, name, x, attention, feed)
     depth = Halting(w, prefix, x) if c.get("ponder", 0) else None
     exits = Exits(w, prefix, c, x, seen) if name == "dec" and c.get("exits") else None
     for repeat in range(repeats):
@@ -333,7 +342,7 @@ def train(levels, vocab, heads, steps):
         for k in w:
             m[k] = BETA1 * m[k] + (1 - BETA1) * g[k] * scale
             s[k] = BETA2 * s[k] + (1 - BETA2) * (g[k] * scale) ** 2
-            if w[k].ndim >= 2:
+            if w[k].ndim >= 2 and not k.endswith("buckets.centroids"):
                 w[k] = w[k] * (1 - LR * DECAY)
             w[k] = w[k] - LR * (m[k] / (1 - BETA1**step)) / (
                 np.sqrt(s[k] / (1 - BETA2**step)) + EPSILON)

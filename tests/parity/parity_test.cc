@@ -115,7 +115,7 @@ TEST_P(ParityTest, LossAndGradients) {
   EXPECT_EQ(parameters.size(), reference_.gradients.size());
   for (const auto& entry : parameters) {
     ASSERT_TRUE(reference_.gradients.count(entry.key())) << entry.key();
-    // A threshold is not trained.
+    // Thresholds and centroids are not trained so.
     const auto& gradient = entry.value().grad();
     ExpectDigest(entry.key(),
                  gradient.defined() ? gradient : torch::zeros_like(entry.value()),
@@ -142,8 +142,9 @@ TEST_P(ParityTest, WeightsAfterOneAndTenOptimizerSteps) {
 }
 
 // Presets, a model with n-gram heads, one whose levels repeat, one whose items halt, one
-// that items leave early, one with gates, one whose bridges attend, two with a memory, two
-// that look up neighbours behind their windows, one of every position scheme but the default, and one of every scope
+// that items leave early, one with gates, one whose bridges attend, one of clusters, one
+// of two streams, two with a memory, two that look up neighbours behind their windows, one
+// of every position scheme but the default, and one of every scope
 // with parameters or sums.
 std::vector<std::string> Models() {
   std::vector<std::string> names(std::begin(kSmallPresets),
@@ -154,6 +155,8 @@ std::vector<std::string> Models() {
   names.push_back("exits");
   names.push_back("gates");
   names.push_back("bridge-attention");
+  names.push_back("routing");
+  names.push_back("reversible");
   names.push_back("memory");
   names.push_back("memory-means");
   names.push_back("knn");

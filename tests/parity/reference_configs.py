@@ -74,6 +74,14 @@ CONFIGS = {
         level(16, enc_layers=1, dec_scope="window", window=6, block=3, gate="gru"),
         level(12, dec_layers=2, dec_scope="tree", leaf=2, summaries=2,
               tree_height=0, gate="gru")],
+    "reversible": [
+        level(16, enc_layers=1, dec_scope="window", window=6, block=3,
+              gate="reversible"),
+        level(12, dec_layers=2, dec_scope="tree", leaf=2, summaries=2,
+              tree_height=0, gate="reversible", repeats=2)],
+    "routing": [
+        level(12, enc_layers=1, dec_scope="window", window=6, block=3),
+        level(12, dec_layers=2, trained_attention="routing", buckets=3)],
     "bridge-attention": [
         level(16, enc_layers=1, dec_scope="window", window=5, block=3,
               bridge="attention", bridge_window=3),
@@ -218,6 +226,9 @@ def shapes(levels, vocab, ngram_heads=0):
             for i in range(c[stack + "_layers"]):
                 q = f"{p}{stack}.{i}."
                 found |= layer_shapes(q, c, d)
+                if c.get("trained_attention") == "routing":
+                    found[q + "attn.buckets.centroids"] = (
+                        c["heads"], c["buckets"], d // c["heads"])
                 found |= {q + "attn.position." + name: shape
                           for name, shape in position_shapes(
                               c, c[stack + "_scope"]).items()}

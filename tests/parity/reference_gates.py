@@ -1,4 +1,5 @@
-"""How what a sublayer made of x enters x."""
+"""How what a sublayer makes enters its stack, by model/README.md ("Gates", "Reversible
+layers")."""
 
 import jax
 import jax.numpy as jnp
@@ -13,3 +14,17 @@ def enter(w, c, prefix, x, y):
     z = jax.nn.sigmoid(wz + uz - w[prefix + "bias"])
     reset = jax.nn.sigmoid(wr + ur) * x
     return (1 - z) * x + z * jnp.tanh(wg + reset @ w[prefix + "candidate.weight"].T)
+
+
+def two_streams(w, c, prefix, name, x, attention, feed):
+    """A stack whose sublayers take turns: attention reads the second stream."""
+    first = second = x
+    repeats = c.get("repeats", 1)
+    for repeat in range(repeats):
+        if repeats > 1:
+            first, second = (s + w[prefix + "repeat"][repeat] for s in (first, second))
+        for i in range(c[name + "_layers"]):
+            p = f"{prefix}{i}."
+            first = first + attention(w, p, second, c, c[name + "_scope"])
+            second = second + feed(w, p, first)
+    return (first + second) / 2

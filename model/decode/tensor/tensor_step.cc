@@ -17,6 +17,15 @@ torch::Tensor TensorStep::RunLayers(int l, Stack stack, const torch::Tensor& x,
                                     Attend attend) {
   const bool encodes = stack == Stack::kEncoder;
   LayerStackImpl& layers = encodes ? net(l).encoder() : net(l).decoder();
+  if (layers.reversible()) {
+    return layers.RunStreams(
+        x, [&](int i, AttentionLayerImpl& attention, const torch::Tensor& y) {
+          return attention.Apply(
+              y, [&](const torch::Tensor& qkv, const torch::Tensor& normed) {
+                return attend(qkv, normed, i, attention);
+              });
+        });
+  }
   return layers.Run(x, [&](int i, TransformerLayerImpl& layer, const torch::Tensor& y,
                            const ItemDepth& depth) {
     const auto attended = [&](const torch::Tensor& qkv, const torch::Tensor& normed) {

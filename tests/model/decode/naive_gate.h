@@ -13,7 +13,7 @@ namespace strata::naive {
 
 inline void Enter(const LevelConfig& level, const TestWeights& w,
                   const std::string& p, Vector y, Vector* x) {
-  if (level.gate == GateKind::kResidual) return Add(x, y);
+  if (level.gate != GateKind::kGru) return Add(x, y);
   const size_t d = x->size();
   const auto sigmoid = [](double v) { return 1 / (1 + std::exp(-v)); };
   for (double& v : y) v = std::max(v, 0.0);

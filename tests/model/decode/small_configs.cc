@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tests/model/bridge_config.h"
+#include "tests/model/bucket_config.h"
 #include "tests/model/knn_config.h"
 #include "tests/model/memory_config.h"
 #include "tests/model/piece_config.h"
@@ -232,6 +233,11 @@ std::vector<NamedConfig> SmallConfigs() {
   AddBridges(&configs);
   AddStacks(&configs);
   AddPieces(plain, &configs);
+  for (const std::string& bucket : testing::BucketConfigNames()) {
+    std::string name = bucket;
+    std::replace(name.begin(), name.end(), '-', '_');
+    configs.push_back({name, testing::BucketConfig(bucket)});
+  }
   for (const std::string& memory : testing::MemoryConfigNames()) {
     std::string name = memory;
     std::replace(name.begin(), name.end(), '-', '_');

@@ -109,35 +109,46 @@ class Naive {
                                Under("level." + std::to_string(l) + ".")));
     }
     naive::Depth depth(level, layers, x->size());
+    // Of two streams, the one that attention reads and the feed-forward enters.
+    const bool two = level.gate == GateKind::kReversible && layers > 0;
+    Rows second = *x;
+    Rows& read = two ? second : *x;
     for (int run = 0; run < level.repeats * layers; ++run) {
       const std::string p = at + std::to_string(run % layers) + ".";
       if (level.repeats > 1 && run % layers == 0) {
         for (size_t i = 0; i < x->size(); ++i) {
           if (depth.Stopped(i)) continue;
-          naive::Add(&(*x)[i], Part(w_.at(at + "repeat"), run / layers * d, d));
+          const auto row = Part(w_.at(at + "repeat"), run / layers * d, d);
+          naive::Add(&(*x)[i], row);
+          if (two) naive::Add(&second[i], row);
         }
       }
-      Layer(level, p, spec, depth, decodes && run + 1 == level.knn_layer, x);
+      Layer(level, p, spec, depth, decodes && run + 1 == level.knn_layer, x, &read);
       for (size_t r = 0; r < streams.size(); ++r) {
         const LevelConfig own = naive::LevelOfStream(level, r);
         Layer(own, naive::NameOfStream(r) + "dec." + std::to_string(run) + ".",
               naive::SightOfStream(level.streams[r]),
-              naive::Depth(own, layers, streams[r].size()), false, &streams[r]);
+              naive::Depth(own, layers, streams[r].size()), false, &streams[r],
+              &streams[r]);
       }
       if (!streams.empty()) naive::TakeUpStreams(level, w_, run, streams, x);
       depth.AfterRun(run, w_, at, *x);
     }
     depth.Finish(x);
+    for (size_t i = 0; two && i < x->size(); ++i) {
+      for (size_t k = 0; k < d; ++k) (*x)[i][k] = ((*x)[i][k] + second[i][k]) / 2;
+    }
   }
 
-  // `p`: the names of its tensors begin so. `looks_up`: it has neighbours.
+  // `p`: the names of its tensors begin so. `looks_up`: it has neighbours. Attention
+  // reads `read` and enters x, the feed-forward reads x and enters `read`.
   void Layer(const LevelConfig& level, const std::string& p, const ScopeSpec& spec,
-             const naive::Depth& depth, bool looks_up, Rows* x) const {
+             const naive::Depth& depth, bool looks_up, Rows* x, Rows* read) const {
     const Scope scope = spec.scope;
     const size_t d = level.dim;
     const size_t width = d / level.heads;
     Rows qkv;
-    for (const auto& row : *x) {
+    for (const auto& row : *read) {
       qkv.push_back(Times(w_.at(p + "attn.qkv.weight"),
                           RmsNorm(row, w_.at(p + "attn.norm.weight"))));
     }
@@ -188,7 +199,7 @@ class Naive {
     }
     for (size_t i = 0; i < x->size(); ++i) {
       if (depth.Stopped(i)) continue;
-      auto& row = (*x)[i];
+      const auto& row = (*x)[i];
       auto f = Times(w_.at(p + "ff.up.weight"),
                      RmsNorm(row, w_.at(p + "ff.norm.weight")));
       for (double& v : f) {
@@ -196,7 +207,7 @@ class Naive {
                                    (v + 0.044715 * v * v * v)));
       }
       naive::Enter(level, w_, p + "ff_gate.",
-                   Times(w_.at(p + "ff.down.weight"), f), &row);
+                   Times(w_.at(p + "ff.down.weight"), f), &(*read)[i]);
     }
   }
 

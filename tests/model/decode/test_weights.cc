@@ -86,6 +86,10 @@ TestWeights::TestWeights(const ModelConfig& config, uint64_t seed)
           at + (enc ? "enc." : "dec.") +
           std::to_string(enc ? i : i - level.enc_layers) + ".";
       AddLayer(level, p);
+      if (level.trained_attention == TrainedAttention::kRouting) {
+        Add(p + "attn.buckets.centroids", {level.heads, level.buckets, d / level.heads},
+            0, 1);
+      }
       AddLayerPosition(level, enc ? level.enc_scope : level.dec_scope,
                        under(p + "attn."));
       if (!enc && i - level.enc_layers + 1 == level.knn_layer) {
@@ -143,7 +147,7 @@ void TestWeights::AddLayer(const LevelConfig& level, const std::string& p) {
   Add(p + "ff.up.weight", {f, d}, 0, s);
   Add(p + "ff.down.weight", {d, f}, 0, s);
   for (const char* gate : {"attn_gate.", "ff_gate."}) {
-    if (level.gate == GateKind::kResidual) break;
+    if (level.gate != GateKind::kGru) break;
     Add(p + gate + "input.weight", {3 * d, d}, 0, s);
     Add(p + gate + "state.weight", {2 * d, d}, 0, s);
     Add(p + gate + "candidate.weight", {d, d}, 0, s);

@@ -139,5 +139,39 @@ TEST_F(DocumentClassifierTest, FileIsStrictAboutArchitectureAndLabels) {
   EXPECT_EQ(LoadDocumentWeights(dir / "m", &dropped), absl::OkStatus());
 }
 
+// Sentences of 64 bytes in 8 buckets, texts of a few sentences in 2.
+TEST(BucketClassifierTest, AttendsToBucketsInTrainingAloneAndNeverToPadding) {
+  for (const auto kind : {TrainedAttention::kLsh, TrainedAttention::kRouting}) {
+    DocumentConfig config = SmallDocumentConfig();
+    config.dropout = 0;
+    const int rounds = kind == TrainedAttention::kLsh ? 2 : 0;
+    config.sentence.attention = {kind, 8, rounds};
+    config.document.attention = {kind, 2, rounds};
+    DocumentClassifier model = SharpClassifier(config, torch::kDouble);
+    torch::NoGradGuard no_grad;
+    const auto logits = [&](const std::vector<std::string>& texts) {
+      at::manual_seed(4);
+      return model->forward(BatchOf(config, texts)).logits;
+    };
+    const auto served = logits(RaggedTexts());
+    config.sentence.attention = config.document.attention = {};
+    DocumentClassifier exact(config, /*seed=*/1);
+    exact->to(torch::kDouble);
+    exact->eval();
+    const auto from = model->named_parameters();
+    for (const auto& entry : exact->named_parameters()) {
+      entry.value().copy_(from[entry.key()]);
+    }
+    EXPECT_TRUE(exact->forward(BatchOf(config, RaggedTexts())).logits.equal(served));
+    model->train();
+    const auto trained = logits(RaggedTexts());
+    EXPECT_GT(Distance(trained, served), 1e-3);
+    // Sentences of the same widths, and another text beside it.
+    const auto with = logits({"One. Two!", "The end? No. Yes. Well."});
+    const auto alone = logits({"One. Two!", "The end? No."});
+    EXPECT_LT(Distance(with[0], alone[0]), 1e-11);
+  }
+}
+
 }  // namespace
 }  // namespace strata::testing

@@ -372,6 +372,8 @@ TEST(CheckAvailability, RandomConfigsAreProvenAndTheirMutantsRefused) {
         for (StreamConfig& stream : level.streams) {
           if (stream.window == 0) stream.window = 4;
         }
+        level.trained_attention = TrainedAttention::kExact;
+        level.buckets = level.hash_rounds = 0;
       }
     }
     EXPECT_THAT(std::string(ValidateModelConfig(config).message()),

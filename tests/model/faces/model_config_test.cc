@@ -191,8 +191,8 @@ INSTANTIATE_TEST_SUITE_P(
         std::array<const char*, 3>{"\"block\": 8", "\"block\": 8, \"bridge\": 1",
                                    "levels[0].bridge: must be a string"},
         std::array<const char*, 3>{"\"block\": 8", "\"block\": 8, \"gate\": \"lstm\"",
-                                   "levels[0].gate: is \"lstm\"; must be residual "
-                                   "or gru"},
+                                   "levels[0].gate: is \"lstm\"; must be residual, "
+                                   "gru or reversible"},
         std::array<const char*, 3>{
             "\"block\": 8", "\"block\": 8, \"position\": \"rotary\"",
             "levels[0].position: is \"rotary\"; must be rope, none, alibi, "

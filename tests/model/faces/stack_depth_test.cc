@@ -49,6 +49,37 @@ TEST(CheckDepth, NamesTheField) {
   ExpectRefused("block", cases);
 }
 
+TEST(CheckDepth, TwoStreamsGoWithNothingThatNeedsTheStateOfOne) {
+  const auto reversible = [](ModelConfig* c) -> LevelConfig& {
+    c->levels[1].gate = GateKind::kReversible;
+    return c->levels[1];
+  };
+  ModelConfig config = PresetConfig("block").value();
+  reversible(&config).repeats = 2;
+  EXPECT_EQ(ValidateModelConfig(config), absl::OkStatus());
+  EXPECT_EQ(ParseModelConfig(ModelConfigToJson(config)).value(), config);
+  const std::vector<BadConfig> cases = {
+      {[&](ModelConfig* c) {
+         reversible(c).repeats = 2;
+         c->levels[1].ponder = 0.1;
+       },
+       "levels[1].gate: is reversible; must be another where ponder is not 0"},
+      {[](ModelConfig* c) {
+         c->levels[0].gate = GateKind::kReversible;
+         c->levels[0].dec_layers = 2;
+         c->levels[0].exits = 1;
+       },
+       "levels[0].gate: is reversible; must be another where exits is not 0"},
+      {[&](ModelConfig* c) { reversible(c).memory = MemoryKind::kSegment; },
+       "levels[1].gate: is reversible; must be another where memory is not none"},
+      {[&](ModelConfig* c) { reversible(c).knn_layer = 1; },
+       "levels[1].gate: is reversible; must be another where knn_layer is not 0"},
+      {[&](ModelConfig* c) { reversible(c).streams.resize(1); },
+       "levels[1].gate: is reversible; must be another where there are streams"},
+  };
+  ExpectRefused("block", cases);
+}
+
 // Layers of a window of 16 alone.
 ModelConfig Windows(int layers) {
   ModelConfig config = PresetConfig("flat").value();

@@ -77,13 +77,17 @@ TEST(ValidateModelConfig, SaysWhatDoesNotGoWithStreams) {
        {[](ModelConfig* c) { c->levels[0].exits = 1; },
         "levels[0].exits: is 1; must be 0 where there are streams"},
        {[](ModelConfig* c) { c->levels[0].gate = GateKind::kReversible; },
-        "levels[0].gate: is reversible; must be residual or gru"},
+        "levels[0].gate: is reversible; must be another where there are streams"},
        {[](ModelConfig* c) {
+          c->levels[0].dec_scope = Scope::kFull;
+          c->levels[0].window = 0;
           c->levels[0].trained_attention = TrainedAttention::kLsh;
+          c->levels[0].buckets = 2;
+          c->levels[0].hash_rounds = 1;
         },
         "levels[0].trained_attention: must be exact where there are streams"},
        {[](ModelConfig* c) { c->levels[0].knn_layer = 1; },
-        "levels[0].knn_layer: is 1; must be 0 where there are streams"},
+        "levels[0].streams: must be empty where knn_layer is not 0"},
        {[](ModelConfig* c) { c->levels[0].memory = MemoryKind::kSegment; },
         "levels[0].memory: is segment; must be none where there are streams"}});
   ExpectRefused("block", {{[](ModelConfig* c) {

@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "model/presets.h"
 #include "tests/model/bridge_config.h"
+#include "tests/model/bucket_config.h"
 #include "tests/model/knn_config.h"
 #include "tests/model/memory_config.h"
 #include "tests/model/position_config.h"
@@ -73,6 +74,7 @@ std::vector<std::string> TestedModels() {
   }
   for (const std::string& stack : StackConfigNames()) names.push_back(stack);
   for (const std::string& bridge : BridgeConfigNames()) names.push_back(bridge);
+  for (const std::string& bucket : BucketConfigNames()) names.push_back(bucket);
   for (const std::string& memory : MemoryConfigNames()) names.push_back(memory);
   for (const std::string& knn : KnnConfigNames()) names.push_back(knn);
   for (const std::string& streams : StreamConfigNames()) names.push_back(streams);
@@ -99,6 +101,9 @@ ModelConfig TestedConfig(const std::string& name) {
   }
   for (const std::string& bridge : BridgeConfigNames()) {
     if (name == bridge) return BridgeConfig(bridge);
+  }
+  for (const std::string& bucket : BucketConfigNames()) {
+    if (name == bucket) return BucketConfig(bucket);
   }
   for (const std::string& memory : MemoryConfigNames()) {
     if (name == memory) return MemoryConfig(memory);

@@ -51,7 +51,7 @@ TEST(KnnMemoryTest, IsTheSoftmaxOverTheBestOfItsDocument) {
   memory->to(torch::kDouble);
   const auto qkv = torch::randn({1, n, 36}, torch::kDouble);
   const auto local = torch::randn({1, n, 12}, torch::kDouble);
-  const auto documents = (torch::arange(n) / 40).view({1, n});
+  const auto documents = at::floor_divide(torch::arange(n), 40).view({1, n});
   const auto share = memory->Share(local, memory->Reaches(n, documents, local));
   const auto out = memory->forward(local, qkv, share, documents, 0, nullptr);
   const auto parts = qkv.view({n, 3, 2, 6});

@@ -83,6 +83,18 @@ TEST(DocumentTraining, TwoRandomKillsEndInTheSameWeights) {
       DocumentRun(dir.path(), LabelledTexts(40)), 2, 77);
 }
 
+// Of a config of the caller's own.
+TEST(DocumentTraining, KillsOfARunInBucketsEndInTheSameWeights) {
+  TempDir dir;
+  TrainRun run = DocumentRun(dir.path(), LabelledTexts(40));
+  DocumentConfig config = *DocumentPreset("document");
+  config.sentence.attention = {TrainedAttention::kLsh, 8, 2};
+  config.document.attention = {TrainedAttention::kRouting, 2, 0};
+  run.spec.base = "";
+  run.spec.config = DocumentConfigToJson(config);
+  testing::ExpectKillsChangeNothing(run, 2, 78);
+}
+
 TEST(DocumentTraining, MicroBatchesDoNotChangeTheLoss) {
   double loss[2];
   for (int i = 0; i < 2; ++i) {

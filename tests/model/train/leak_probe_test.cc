@@ -28,6 +28,7 @@ TEST(LeakProbeTest, PlantedLeaksAreNamed) {
   for (const auto& [name, faults] :
        {std::pair("block", ShadowFaults{.no_block_shift = true}),
         std::pair("tree", ShadowFaults{.tree_node_early = true}),
+        std::pair("multirate", ShadowFaults{.stream_item_early = true}),
         std::pair("block-literal", ShadowFaults{.skip_bidirectional = true})}) {
     HierarchicalTransformer model(*PresetConfig(name),
                                   ModelOptions{.seed = 3, .faults = faults});

@@ -6,6 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/base/status_macros.h"
+#include "model/document_config.h"
 #include "model/model_config.h"
 #include "model/presets.h"
 #include "tests/server/jobs/jobs_fixture.h"
@@ -75,7 +76,9 @@ TEST_F(SubmissionTest, AConfigOfTheCallersOwnIsCheckedLikeAPreset) {
        "x: unknown member"},
       {absl::StrReplaceAll(spec.config, {{"\"window\": 32", "\"window\": 2"}}),
        "blind"},
-      {R"({"architecture": "document"})", "the preset document"},
+      {R"({"architecture": "document"})", "sentence: is missing"},
+      {DocumentConfigToJson(*DocumentPreset("document")),
+       "spec.dataset: is text data, but the base classifies"},
   };
   for (const auto& [config, message] : wrong) {
     spec.config = config;
