@@ -6,7 +6,8 @@
 //
 //   per level   encoder caches  [EncoderRuns][K, V][enc_slots][dim]; of the linear
 //                               scope [EncoderRuns][SumRows][dim]: S by feature, then z
-//               decoder caches  [DecoderRuns], likewise
+//               decoder caches  [ScopedRuns], likewise; behind them [K, V][KnnSlots][dim]
+//                               of a layer that looks behind its window (model/knn_rule.h)
 //               pool buffer     [block][dim]   items of the incomplete unit;
 //                               none where units are ragged
 //               context         [ContextRows][dim]  bridge(o): one row per offset,
@@ -15,7 +16,10 @@
 //                               router ends the units
 //               bridge cache    [K, V][BridgeSlots][dim]  of the newest contexts,
 //                               where the bridge attends to them
-// The last four exist below the top only. The scope's rule says in which slot an
+// The last four exist below the top only. Streams beside the decoder of bytes
+// (model/stream_levels.h) follow the levels, each laid out as one: its context is what each
+// of its layers made last, and the pool buffer of their base the [StreamTail][dim] vectors
+// that entered it last. The scope's rule says in which slot an
 // item lives; in the tree scope item i has slot i % leaf, and nodes lie behind the
 // leaf (TreeCacheSlots).
 
