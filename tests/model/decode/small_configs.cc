@@ -3,16 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "tests/model/bridge_config.h"
-#include "tests/model/bucket_config.h"
-#include "tests/model/knn_config.h"
-#include "tests/model/memory_config.h"
+#include "tests/model/option_configs.h"
 #include "tests/model/piece_config.h"
 #include "tests/model/position_config.h"
 #include "tests/model/random_config.h"
 #include "tests/model/scope_config.h"
-#include "tests/model/stack_config.h"
-#include "tests/model/stream_config.h"
 
 namespace strata {
 namespace {
@@ -71,11 +66,13 @@ void AddPositions(std::vector<NamedConfig>* configs) {
   }
 }
 
-void AddStacks(std::vector<NamedConfig>* configs) {
-  for (const std::string& stack : testing::StackConfigNames()) {
-    std::string name = stack;
-    std::replace(name.begin(), name.end(), '-', '_');
-    configs->push_back({name, testing::StackConfig(stack)});
+void AddOptions(std::vector<NamedConfig>* configs) {
+  for (const testing::OptionFamily& family : testing::kOptionFamilies) {
+    for (const std::string& option : family.names()) {
+      std::string name = option;
+      std::replace(name.begin(), name.end(), '-', '_');
+      configs->push_back({name, family.make(option)});
+    }
   }
 }
 
@@ -154,13 +151,8 @@ void AddPieces(size_t count, std::vector<NamedConfig>* configs) {
   }
 }
 
-void AddBridges(std::vector<NamedConfig>* configs) {
-  for (const std::string& bridge : testing::BridgeConfigNames()) {
-    std::string name = bridge;
-    std::replace(name.begin(), name.end(), '-', '_');
-    configs->push_back({name, testing::BridgeConfig(bridge)});
-  }
-  // Over an encoder that looks ahead, and below a tree.
+// A bridge that attends, over an encoder that looks ahead, and below a tree.
+void AddBridgeAhead(std::vector<NamedConfig>* configs) {
   ModelConfig ahead = testing::BridgeConfig("bridge-attention");
   ahead.levels[0].enc_scope = Scope::kBidirBlock;
   ahead.levels[1].enc_scope = Scope::kBlock;
@@ -230,29 +222,9 @@ std::vector<NamedConfig> SmallConfigs() {
   AddPositions(&configs);
   AddScopes(&configs);
   AddPrefixes(&configs);
-  AddBridges(&configs);
-  AddStacks(&configs);
+  AddBridgeAhead(&configs);
+  AddOptions(&configs);
   AddPieces(plain, &configs);
-  for (const std::string& bucket : testing::BucketConfigNames()) {
-    std::string name = bucket;
-    std::replace(name.begin(), name.end(), '-', '_');
-    configs.push_back({name, testing::BucketConfig(bucket)});
-  }
-  for (const std::string& memory : testing::MemoryConfigNames()) {
-    std::string name = memory;
-    std::replace(name.begin(), name.end(), '-', '_');
-    configs.push_back({name, testing::MemoryConfig(memory)});
-  }
-  for (const std::string& knn : testing::KnnConfigNames()) {
-    std::string name = knn;
-    std::replace(name.begin(), name.end(), '-', '_');
-    configs.push_back({name, testing::KnnConfig(knn)});
-  }
-  for (const std::string& streams : testing::StreamConfigNames()) {
-    std::string name = streams;
-    std::replace(name.begin(), name.end(), '-', '_');
-    configs.push_back({name, testing::StreamTestConfig(streams)});
-  }
   for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {
     configs.push_back(
         {"random_" + std::to_string(seed), testing::RandomConfig(seed)});

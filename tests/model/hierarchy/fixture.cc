@@ -11,16 +11,11 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "model/presets.h"
-#include "tests/model/bridge_config.h"
-#include "tests/model/bucket_config.h"
-#include "tests/model/knn_config.h"
-#include "tests/model/memory_config.h"
+#include "tests/model/option_configs.h"
 #include "tests/model/position_config.h"
 #include "tests/model/random_config.h"
 #include "tests/model/scope_config.h"
 #include "tests/model/small_presets.h"
-#include "tests/model/stack_config.h"
-#include "tests/model/stream_config.h"
 
 namespace strata::testing {
 namespace {
@@ -72,12 +67,9 @@ std::vector<std::string> TestedModels() {
   for (const Scope scope : OtherScopes()) {
     names.push_back(absl::StrCat(kScope, RuleOf(scope).name));
   }
-  for (const std::string& stack : StackConfigNames()) names.push_back(stack);
-  for (const std::string& bridge : BridgeConfigNames()) names.push_back(bridge);
-  for (const std::string& bucket : BucketConfigNames()) names.push_back(bucket);
-  for (const std::string& memory : MemoryConfigNames()) names.push_back(memory);
-  for (const std::string& knn : KnnConfigNames()) names.push_back(knn);
-  for (const std::string& streams : StreamConfigNames()) names.push_back(streams);
+  for (const OptionFamily& family : kOptionFamilies) {
+    for (const std::string& option : family.names()) names.push_back(option);
+  }
   for (uint64_t seed = 1; seed <= kRandomConfigs; ++seed) {
     names.push_back(absl::StrCat(kRandom, seed));
   }
@@ -96,23 +88,10 @@ ModelConfig TestedConfig(const std::string& name) {
   for (const Scope scope : OtherScopes()) {
     if (name == absl::StrCat(kScope, RuleOf(scope).name)) return ScopeConfig(scope);
   }
-  for (const std::string& stack : StackConfigNames()) {
-    if (name == stack) return StackConfig(stack);
-  }
-  for (const std::string& bridge : BridgeConfigNames()) {
-    if (name == bridge) return BridgeConfig(bridge);
-  }
-  for (const std::string& bucket : BucketConfigNames()) {
-    if (name == bucket) return BucketConfig(bucket);
-  }
-  for (const std::string& memory : MemoryConfigNames()) {
-    if (name == memory) return MemoryConfig(memory);
-  }
-  for (const std::string& knn : KnnConfigNames()) {
-    if (name == knn) return KnnConfig(knn);
-  }
-  for (const std::string& streams : StreamConfigNames()) {
-    if (name == streams) return StreamTestConfig(streams);
+  for (const OptionFamily& family : kOptionFamilies) {
+    for (const std::string& option : family.names()) {
+      if (name == option) return family.make(option);
+    }
   }
   return name == "three-levels" ? ThreeLevels() : PresetConfig(name).value();
 }
