@@ -1,15 +1,12 @@
 #include "model/decode/packed_weights.h"
 
 #include <cmath>
-#include <cstring>
-#include <set>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "model/base/status_macros.h"
-#include "model/decode/weight_panels.h"
+#include "model/decode/weight_taker.h"
 #include "model/knn_rule.h"
 #include "model/position_shape.h"
 #include "model/stream_levels.h"
@@ -19,135 +16,9 @@ namespace {
 
 using Shape = std::vector<int64_t>;
 
-// Takes tensors out of the file by name, checking each, and remembers the
-// first error, so that the list of names below reads as a list.
-template <typename T>
-class Taker {
- public:
-  // `type`: of matrices.
-  Taker(const std::map<std::string, TensorView>& tensors, WeightType type)
-      : tensors_(tensors), type_(type) {}
-
-  std::vector<T> Take(const std::string& name, const Shape& shape) {
-    if (!status_.ok()) return {};
-    const auto it = tensors_.find(name);
-    if (it == tensors_.end()) {
-      status_ = absl::InvalidArgumentError(
-          absl::StrCat("tensor ", name, " is missing"));
-      return {};
-    }
-    taken_.insert(name);
-    status_ = Check(name, it->second, shape);
-    if (!status_.ok()) return {};
-    std::vector<T> values = it->second.dtype == DType::kF32
-                                ? Convert<float>(it->second)
-                                : Convert<double>(it->second);
-    for (const T v : values) {
-      if (!std::isfinite(v)) {
-        status_ = absl::DataLossError(
-            absl::StrCat("tensor ", name, " holds a value that is not finite"));
-        return {};
-      }
-    }
-    bytes_ += static_cast<int64_t>(values.size() * sizeof(T));
-    return values;
-  }
-
-  // Of training alone: checked and left where it is.
-  void Leave(const std::string& name, const Shape& shape) {
-    const int64_t bytes = bytes_;
-    Take(name, shape);
-    bytes_ = bytes;
-  }
-
-  // The rows of all `names`, [out, in] each, as one matrix.
-  PackedMatrix<T> TakeMatrix(const std::vector<std::string>& names, int64_t out,
-                             int64_t in) {
-    return TakeMatrixAs(type_, names, out, in);
-  }
-
-  PackedMatrix<T> TakeMatrixAs(WeightType type, const std::vector<std::string>& names,
-                               int64_t out, int64_t in) {
-    const int64_t bytes = bytes_;
-    std::vector<T> rows;
-    for (const std::string& name : names) {
-      std::vector<T> part = Take(name, {out, in});
-      rows.insert(rows.end(), part.begin(), part.end());
-    }
-    if (!status_.ok()) return {};
-    const int64_t columns = out * static_cast<int64_t>(names.size());
-    bytes_ = bytes + MatrixBytes(type, columns, in, sizeof(T));
-    return Pack(rows, columns, in, type);
-  }
-
-  absl::Status Finish() const {
-    STRATA_RETURN_IF_ERROR(status_);
-    for (const auto& [name, tensor] : tensors_) {
-      if (taken_.count(name) > 0) continue;
-      return absl::InvalidArgumentError(
-          absl::StrCat("tensor ", name, " is not of this config"));
-    }
-    return absl::OkStatus();
-  }
-  int64_t bytes() const { return bytes_; }
-
- private:
-  static absl::Status Check(const std::string& name, const TensorView& tensor,
-                            const Shape& shape) {
-    if (tensor.shape != shape) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "tensor ", name, " has shape [", absl::StrJoin(tensor.shape, ", "),
-          "]; the config asks for [", absl::StrJoin(shape, ", "), "]"));
-    }
-    if (tensor.dtype != DType::kF32 && tensor.dtype != DType::kF64) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("tensor ", name, " must be F32 or F64"));
-    }
-    const int64_t want = tensor.elements() * DTypeBytes(tensor.dtype);
-    if (static_cast<int64_t>(tensor.data.size()) != want) {
-      return absl::DataLossError(absl::StrCat("tensor ", name, " has ",
-                                              tensor.data.size(), " bytes; its "
-                                              "shape needs ", want));
-    }
-    return absl::OkStatus();
-  }
-
-  template <typename S>
-  static std::vector<T> Convert(const TensorView& tensor) {
-    const int64_t n = tensor.elements();
-    std::vector<T> values(n);
-    for (int64_t i = 0; i < n; ++i) {
-      S value;  // the file promises no alignment
-      std::memcpy(&value, tensor.data.data() + i * sizeof(S), sizeof(S));
-      values[i] = static_cast<T>(value);
-    }
-    return values;
-  }
-
-  PackedMatrix<T> Pack(const std::vector<T>& rows, int64_t out, int64_t in,
-                       WeightType type) {
-    PackedMatrix<T> packed;
-    packed.out = out;
-    packed.in = in;
-    packed.type = type;
-    if (!packed.data.Reserve(packed.panels() * packed.panel_bytes())) {
-      status_ = absl::ResourceExhaustedError("no memory for the weights");
-      return {};
-    }
-    PackPanels(rows.data(), out, in, type, packed.data.data());
-    return packed;
-  }
-
-  const std::map<std::string, TensorView>& tensors_;
-  const WeightType type_;
-  absl::Status status_;
-  std::set<std::string> taken_;
-  int64_t bytes_ = 0;
-};
-
 // A learned query, scaled as attention scales its queries.
 template <typename T>
-std::vector<T> TakeQuery(Taker<T>* take, const LevelConfig& level,
+std::vector<T> TakeQuery(WeightTaker<T>* take, const LevelConfig& level,
                          const std::string& name, const Shape& shape) {
   std::vector<T> query = take->Take(name, shape);
   const T scale =
@@ -157,7 +28,7 @@ std::vector<T> TakeQuery(Taker<T>* take, const LevelConfig& level,
 }
 
 template <typename T>
-void TakeTree(Taker<T>* take, const LevelConfig& level, const std::string& at,
+void TakeTree(WeightTaker<T>* take, const LevelConfig& level, const std::string& at,
               LayerWeights<T>* out) {
   const Shape queries = {level.summaries, level.dim};
   out->leaf_query = TakeQuery(take, level, at + "leaf_query", queries);
@@ -169,7 +40,7 @@ void TakeTree(Taker<T>* take, const LevelConfig& level, const std::string& at,
 
 template <typename T>
 std::vector<std::vector<T>> TakePosition(
-    Taker<T>* take, const std::string& at,
+    WeightTaker<T>* take, const std::string& at,
     const std::vector<PositionTensor>& tensors) {
   std::vector<std::vector<T>> out;
   for (const PositionTensor& tensor : tensors) {
@@ -180,7 +51,7 @@ std::vector<std::vector<T>> TakePosition(
 }
 
 template <typename T>
-GateWeights<T> TakeGate(Taker<T>* take, const LevelConfig& level,
+GateWeights<T> TakeGate(WeightTaker<T>* take, const LevelConfig& level,
                         const std::string& at) {
   const int64_t d = level.dim;
   GateWeights<T> out;
@@ -193,7 +64,7 @@ GateWeights<T> TakeGate(Taker<T>* take, const LevelConfig& level,
 }
 
 template <typename T>
-std::vector<T> TakeRepeat(Taker<T>* take, const LevelConfig& level,
+std::vector<T> TakeRepeat(WeightTaker<T>* take, const LevelConfig& level,
                           const std::string& at, int layers) {
   const int64_t rows = RepeatRows(level, layers);
   if (rows == 0) return {};
@@ -201,29 +72,29 @@ std::vector<T> TakeRepeat(Taker<T>* take, const LevelConfig& level,
 }
 
 template <typename T>
-HaltingWeights<T> TakeHalting(Taker<T>* take, const LevelConfig& level,
+HaltingWeights<T> TakeHalting(WeightTaker<T>* take, const LevelConfig& level,
                               const std::string& at, int layers) {
   HaltingWeights<T> out;
   if (HaltingParameters(level, layers) == 0) return out;
   out.weight = take->Take(at + "halt.weight", {1, level.dim});
-  if (const auto bias = take->Take(at + "halt.bias", {1}); !bias.empty()) out.bias = bias[0];
+  take->TakeNumber(at + "halt.bias", &out.bias);
   return out;
 }
 
 template <typename T>
-ExitWeights<T> TakeExits(Taker<T>* take, const LevelConfig& level,
+ExitWeights<T> TakeExits(WeightTaker<T>* take, const LevelConfig& level,
                          const std::string& at) {
   ExitWeights<T> out;
   if (level.exits == 0) return out;
   out.weight = take->Take(at + "exit.weight", {ExitRows(level), level.dim});
   out.bias = take->Take(at + "exit.bias", {ExitRows(level)});
-  const std::vector<T> threshold = take->Take(at + "exit.threshold", {1});
-  if (!threshold.empty()) out.threshold = threshold[0];
+  take->TakeNumber(at + "exit.threshold", &out.threshold);
   return out;
 }
 
 template <typename T>
-KnnWeights<T> TakeKnn(Taker<T>* take, const LevelConfig& level, const std::string& at) {
+KnnWeights<T> TakeKnn(WeightTaker<T>* take, const LevelConfig& level,
+                      const std::string& at) {
   KnnWeights<T> out;
   out.scale = take->Take(at + "scale", {level.heads});
   for (T& scale : out.scale) scale = std::exp(scale);
@@ -235,7 +106,7 @@ KnnWeights<T> TakeKnn(Taker<T>* take, const LevelConfig& level, const std::strin
 }
 
 template <typename T>
-std::vector<LayerWeights<T>> TakeLayers(Taker<T>* take, const LevelConfig& level,
+std::vector<LayerWeights<T>> TakeLayers(WeightTaker<T>* take, const LevelConfig& level,
                                         const std::string& at, int layers,
                                         Scope scope) {
   const int64_t d = level.dim;
@@ -265,7 +136,7 @@ std::vector<LayerWeights<T>> TakeLayers(Taker<T>* take, const LevelConfig& level
 }
 
 template <typename T>
-void TakePool(Taker<T>* take, const LevelConfig& level, const std::string& at,
+void TakePool(WeightTaker<T>* take, const LevelConfig& level, const std::string& at,
               int64_t up, LevelWeights<T>* out) {
   const int64_t d = level.dim;
   out->pool_norm = take->Take(at + "norm.weight", {d});
@@ -278,7 +149,7 @@ void TakePool(Taker<T>* take, const LevelConfig& level, const std::string& at,
 }
 
 template <typename T>
-void TakeBridge(Taker<T>* take, const LevelConfig& level, const std::string& at,
+void TakeBridge(WeightTaker<T>* take, const LevelConfig& level, const std::string& at,
                 int64_t up, LevelWeights<T>* out) {
   const int64_t d = level.dim;
   out->bridge = take->TakeMatrix({at + "bridge.weight"}, BridgeRows(level) * d, up);
@@ -292,7 +163,7 @@ void TakeBridge(Taker<T>* take, const LevelConfig& level, const std::string& at,
 }
 
 template <typename T>
-std::vector<MergeWeights<T>> TakeMerges(Taker<T>* take, const LevelConfig& base,
+std::vector<MergeWeights<T>> TakeMerges(WeightTaker<T>* take, const LevelConfig& base,
                                         const std::string& at) {
   if (base.streams.empty()) return {};
   std::vector<MergeWeights<T>> merges(base.dec_layers);
@@ -308,7 +179,7 @@ std::vector<MergeWeights<T>> TakeMerges(Taker<T>* take, const LevelConfig& base,
 }
 
 template <typename T>
-LevelWeights<T> TakeStream(Taker<T>* take, const LevelConfig& base,
+LevelWeights<T> TakeStream(WeightTaker<T>* take, const LevelConfig& base,
                            const StreamConfig& stream, const std::string& at) {
   const LevelConfig level = StreamLevel(base, stream);
   LevelWeights<T> out;
@@ -320,7 +191,7 @@ LevelWeights<T> TakeStream(Taker<T>* take, const LevelConfig& base,
 }
 
 template <typename T>
-LevelWeights<T> TakeLevel(Taker<T>* take, const ModelConfig& config, int l) {
+LevelWeights<T> TakeLevel(WeightTaker<T>* take, const ModelConfig& config, int l) {
   const LevelConfig& level = config.levels[l];
   const int64_t d = level.dim;
   const std::string p = absl::StrCat("level.", l, ".");
@@ -354,7 +225,7 @@ LevelWeights<T> TakeLevel(Taker<T>* take, const ModelConfig& config, int l) {
 }
 
 template <typename T>
-std::vector<NgramWeights<T>> TakeNgramHeads(Taker<T>* take,
+std::vector<NgramWeights<T>> TakeNgramHeads(WeightTaker<T>* take,
                                             const ModelConfig& config) {
   const int64_t d = config.levels[0].dim;
   std::vector<NgramWeights<T>> heads(config.ngram_heads);
@@ -373,7 +244,7 @@ template <typename T>
 absl::StatusOr<ModelWeights<T>> PackWeights(
     const ModelConfig& config,
     const std::map<std::string, TensorView>& tensors, WeightType type) {
-  Taker<T> take(tensors, type);
+  WeightTaker<T> take(tensors, type);
   ModelWeights<T> weights;
   const int64_t d = config.levels[0].dim;
   weights.embedding = take.Take("embedding.weight", {config.vocab, d});
