@@ -37,7 +37,7 @@ void LevelStep<T>::RunLayers(const Job& job, T* x, int64_t m, AttendRun attend) 
   const int own = static_cast<int>(layers.size());
   const int runs = level_config(l).repeats * own;
   BeginDepth(l, m, halts || leaves);
-  T* const read = BeginStreams(l, x, m);
+  T* const read = BeginSecond(l, x, m);
   for (int i = 0; i < runs; ++i) {
     const LayerWeights<T>& layer = layers[i % own];
     if (i % own == 0) AddRepeat(l, repeat, i / own, x, m);
@@ -56,7 +56,7 @@ void LevelStep<T>::RunLayers(const Job& job, T* x, int64_t m, AttendRun attend) 
     if (leaves) LetItemsLeave(l, i, x);
     if (halts && (i + 1) % own == 0) HaltItems(l, halt, i + 1 == runs, x);
   }
-  if (read != x) JoinStreams(l, x, decoder ? s.wanted : m);
+  if (read != x) JoinSecond(l, x, decoder ? s.wanted : m);
   if (!halts && !leaves) return;
   if (halts) std::copy_n(s.depth.mean.data(), m * PaddedWidth(level_config(l).dim), x);
   s.depth.all = true;
@@ -64,7 +64,7 @@ void LevelStep<T>::RunLayers(const Job& job, T* x, int64_t m, AttendRun attend) 
 }
 
 template <typename T>
-T* LevelStep<T>::BeginStreams(int l, T* x, int64_t m) {
+T* LevelStep<T>::BeginSecond(int l, T* x, int64_t m) {
   if (level_config(l).gate != GateKind::kReversible) return x;
   T* const second = scratch_[l].second.data();
   std::copy_n(x, m * PaddedWidth(level_config(l).dim), second);
@@ -72,7 +72,7 @@ T* LevelStep<T>::BeginStreams(int l, T* x, int64_t m) {
 }
 
 template <typename T>
-void LevelStep<T>::JoinStreams(int l, T* x, int64_t m) {
+void LevelStep<T>::JoinSecond(int l, T* x, int64_t m) {
   const T* const second = scratch_[l].second.data();
   const int64_t values = m * PaddedWidth(level_config(l).dim);
   for (int64_t i = 0; i < values; ++i) x[i] = (x[i] + second[i]) / 2;

@@ -162,8 +162,8 @@ void LevelStep<T>::RunStack(const Job& job) {
             [&](int run, bool last) { Attend(job, run, last); });
 }
 
-// Moves the wanted rows of x, of the second stream and of att to the front: in a prefill, whose logits
-// nobody asks for, the last layer has only keys and values to compute.
+// Moves the wanted rows of x, of the second stream and of att to the front: in a prefill,
+// whose logits nobody asks for, the last layer has only keys and values to compute.
 template <typename T>
 void LevelStep<T>::KeepWanted(int l) {
   LevelScratch<T>& s = scratch_[l];

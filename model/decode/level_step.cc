@@ -86,9 +86,9 @@ absl::Status LevelStep<T>::Reserve() {
     const int64_t unit_rows = s.units() * PoolItems(level);
     const int64_t decoded = DecoderRows(level, s);
     const int64_t n = std::max(decoded, unit_rows);
-    const bool streams = level.gate == GateKind::kReversible;
+    const bool two = level.gate == GateKind::kReversible;
     ok = ok && s.x.Reserve(decoded * dim) && s.norm.Reserve(n * dim) &&
-         s.second.Reserve(streams ? n * dim : 0) &&
+         s.second.Reserve(two ? n * dim : 0) &&
          s.qkv.Reserve(n * PaddedWidth(3 * level.dim)) &&
          s.att.Reserve(n * dim) &&
          s.ff.Reserve(n * PaddedWidth(level.ff_mult * level.dim)) &&

@@ -161,9 +161,9 @@ class LevelStep {
   using AttendRun = absl::FunctionRef<void(int run, bool wanted_only)>;
   void RunLayers(const Job& job, T* x, int64_t m, AttendRun attend);
   // The stream that attention reads: x itself, or, of a stack that is reversible, a copy.
-  T* BeginStreams(int l, T* x, int64_t m);
+  T* BeginSecond(int l, T* x, int64_t m);
   // x [m][dim] becomes what the stack gives.
-  void JoinStreams(int l, T* x, int64_t m);
+  void JoinSecond(int l, T* x, int64_t m);
   void BeginDepth(int l, int64_t m, bool stops);
   // `rows`: empty, or a vector for each repeat.
   void AddRepeat(int l, const std::vector<T>& rows, int repeat, T* x, int64_t m);

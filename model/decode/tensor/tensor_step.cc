@@ -12,6 +12,7 @@
 #include "model/knn_rule.h"
 
 namespace strata {
+
 template <typename Attend>
 torch::Tensor TensorStep::RunLayers(int l, Stack stack, const torch::Tensor& x,
                                     Attend attend) {

@@ -37,9 +37,10 @@ torch::Tensor TensorStep::RunStream(int r, const torch::Tensor& compressed) {
   std::vector<torch::Tensor> said;
   auto y = compressed;
   for (int i = 0; i < level(l).dec_layers; ++i) {
-    y = net(0).streams()->stream(r).layer(i).Apply(y, [&](const torch::Tensor& qkv, const torch::Tensor&) {
-      return attention.Attend(qkv, i, nullptr, &model_->pool().level(l));
-    });
+    y = net(0).streams()->stream(r).layer(i).Apply(
+        y, [&](const torch::Tensor& qkv, const torch::Tensor&) {
+          return attention.Attend(qkv, i, nullptr, &model_->pool().level(l));
+        });
     said.push_back(y);
   }
   return at::cat(said);
