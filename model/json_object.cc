@@ -13,8 +13,8 @@
 namespace strata {
 namespace {
 
-using Json = nlohmann::json;  // members by name: an ordered one looks for
-                              // each among all before it
+// An ordered one looks for each member among all before it.
+using SortedJson = nlohmann::json;
 
 // The library's message without its own prefix.
 std::string Reason(const std::string& what) {
@@ -26,7 +26,7 @@ std::string Reason(const std::string& what) {
 // a reader that took the first would see another document, so both are refused.
 // Not by the callback of the library's parser: after each object that looks
 // through all of the array around it.
-class FaultFinder : public nlohmann::json_sax<Json> {
+class FaultFinder : public nlohmann::json_sax<SortedJson> {
  public:
   FaultFinder(absl::string_view text, JsonError* error)
       : text_(text), error_(error) {}
@@ -37,7 +37,7 @@ class FaultFinder : public nlohmann::json_sax<Json> {
   bool number_unsigned(uint64_t) override { return true; }
   bool number_float(double, const std::string&) override { return true; }
   bool string(std::string&) override { return true; }
-  bool binary(Json::binary_t&) override { return true; }
+  bool binary(SortedJson::binary_t&) override { return true; }
   bool start_array(size_t) override { return Enter(); }
   bool end_array() override {
     --depth_;
@@ -87,19 +87,19 @@ class FaultFinder : public nlohmann::json_sax<Json> {
 };
 
 // A value as messages show it.
-std::string Shown(const Json& v) {
+std::string Shown(const SortedJson& v) {
   if (v.is_structured()) return v.is_array() ? "an array" : "an object";
-  return v.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 40);
+  return v.dump(-1, ' ', false, SortedJson::error_handler_t::replace).substr(0, 40);
 }
 
-bool FitsInt64(const Json& v) {
+bool FitsInt64(const SortedJson& v) {
   return v.is_number_integer() &&
          !(v.is_number_unsigned() &&
            v.get<uint64_t>() > uint64_t{std::numeric_limits<int64_t>::max()});
 }
 
 // What an array of integers holds.
-std::optional<std::vector<int64_t>> Integers(const Json& v) {
+std::optional<std::vector<int64_t>> Integers(const SortedJson& v) {
   if (!v.is_array() || !std::all_of(v.begin(), v.end(), FitsInt64)) {
     return std::nullopt;
   }
@@ -110,17 +110,17 @@ std::optional<std::vector<int64_t>> Integers(const Json& v) {
 
 struct JsonObject::Document {
   std::string what;
-  Json root;
+  SortedJson root;
   absl::Status status;
   std::string fault_path;
 };
 
 struct JsonObject::View {
-  const Json* json = nullptr;
+  const SortedJson* json = nullptr;
   std::string path;  // "" or "levels[0]."
   std::set<std::string> seen;
 
-  const Json* Find(absl::string_view name) {
+  const SortedJson* Find(absl::string_view name) {
     if (json == nullptr) return nullptr;
     const std::string key(name);
     seen.insert(key);
@@ -149,9 +149,9 @@ absl::StatusOr<JsonObject> JsonObject::Parse(absl::string_view text,
   Document& document = *object.document_;
   document.what = std::string(what);
   FaultFinder finder(text, error);
-  Json::sax_parse(text.begin(), text.end(), &finder);
+  SortedJson::sax_parse(text.begin(), text.end(), &finder);
   if (error->message.empty()) {
-    document.root = Json::parse(text.begin(), text.end());
+    document.root = SortedJson::parse(text.begin(), text.end());
   }
   if (error->message.empty() && !document.root.is_object()) {
     error->wrong_type = true;
@@ -207,7 +207,7 @@ absl::Status JsonObject::Finish() {
 }
 
 void JsonObject::Get(absl::string_view name, int64_t* out) {
-  const Json* v = view_->Find(name);
+  const SortedJson* v = view_->Find(name);
   if (v == nullptr) return Fault(name, "is missing");
   if (!FitsInt64(*v)) {
     return Fault(name, absl::StrCat("is ", Shown(*v),
@@ -227,7 +227,7 @@ void JsonObject::Get(absl::string_view name, int* out) {
 }
 
 void JsonObject::Get(absl::string_view name, uint64_t* out) {
-  const Json* v = view_->Find(name);
+  const SortedJson* v = view_->Find(name);
   if (v == nullptr) return Fault(name, "is missing");
   if (!v->is_number_unsigned()) {
     return Fault(name, absl::StrCat("is ", Shown(*v),
@@ -237,28 +237,28 @@ void JsonObject::Get(absl::string_view name, uint64_t* out) {
 }
 
 void JsonObject::Get(absl::string_view name, double* out) {
-  const Json* v = view_->Find(name);
+  const SortedJson* v = view_->Find(name);
   if (v == nullptr) return Fault(name, "is missing");
   if (!v->is_number()) return Fault(name, "must be a number");
   *out = v->get<double>();
 }
 
 void JsonObject::Get(absl::string_view name, bool* out) {
-  const Json* v = view_->Find(name);
+  const SortedJson* v = view_->Find(name);
   if (v == nullptr) return Fault(name, "is missing");
   if (!v->is_boolean()) return Fault(name, "must be true or false");
   *out = v->get<bool>();
 }
 
 void JsonObject::Get(absl::string_view name, std::string* out) {
-  const Json* v = view_->Find(name);
+  const SortedJson* v = view_->Find(name);
   if (v == nullptr) return Fault(name, "is missing");
   if (!v->is_string()) return Fault(name, "must be a string");
   *out = v->get<std::string>();
 }
 
 void JsonObject::Get(absl::string_view name, std::vector<int64_t>* out) {
-  const Json* v = view_->Find(name);
+  const SortedJson* v = view_->Find(name);
   if (v == nullptr) return Fault(name, "is missing");
   auto numbers = Integers(*v);
   if (!numbers) return Fault(name, "must be an array of integers");
@@ -267,7 +267,7 @@ void JsonObject::Get(absl::string_view name, std::vector<int64_t>* out) {
 
 void JsonObject::Get(absl::string_view name,
                      std::vector<std::vector<int64_t>>* out) {
-  const Json* v = view_->Find(name);
+  const SortedJson* v = view_->Find(name);
   if (v == nullptr) return Fault(name, "is missing");
   std::vector<std::vector<int64_t>> arrays;
   bool good = v->is_array();
@@ -281,12 +281,12 @@ void JsonObject::Get(absl::string_view name,
 }
 
 void JsonObject::Get(absl::string_view name, std::vector<double>* out) {
-  const Json* v = view_->Find(name);
+  const SortedJson* v = view_->Find(name);
   if (v == nullptr) return Fault(name, "is missing");
   std::vector<double> numbers;
   bool good = v->is_array();
   for (size_t i = 0; good && i < v->size(); ++i) {
-    const Json& number = (*v)[i];
+    const SortedJson& number = (*v)[i];
     good = number.is_number() || number.is_null();
     if (good) {
       numbers.push_back(number.is_null()
@@ -299,11 +299,11 @@ void JsonObject::Get(absl::string_view name, std::vector<double>* out) {
 }
 
 void JsonObject::Get(absl::string_view name, std::vector<std::string>* out) {
-  const Json* v = view_->Find(name);
+  const SortedJson* v = view_->Find(name);
   if (v == nullptr) return Fault(name, "is missing");
   if (!v->is_array()) return Fault(name, "must be an array of strings");
   std::vector<std::string> strings;
-  for (const Json& string : *v) {
+  for (const SortedJson& string : *v) {
     if (!string.is_string()) return Fault(name, "must be an array of strings");
     strings.push_back(string.get<std::string>());
   }
@@ -312,7 +312,7 @@ void JsonObject::Get(absl::string_view name, std::vector<std::string>* out) {
 
 void JsonObject::Get(absl::string_view name,
                      std::map<std::string, std::string>* out) {
-  const Json* v = view_->Find(name);
+  const SortedJson* v = view_->Find(name);
   if (v == nullptr) return Fault(name, "is missing");
   if (!v->is_object()) return Fault(name, "must be an object of strings");
   std::map<std::string, std::string> strings;
@@ -326,7 +326,7 @@ void JsonObject::Get(absl::string_view name,
 }
 
 void JsonObject::Get(absl::string_view name, JsonObject* out) {
-  const Json* v = view_->Find(name);
+  const SortedJson* v = view_->Find(name);
   if (v == nullptr) return Fault(name, "is missing");
   if (!v->is_object()) return Fault(name, "must be an object");
   JsonObject child;
@@ -337,7 +337,7 @@ void JsonObject::Get(absl::string_view name, JsonObject* out) {
 }
 
 void JsonObject::Get(absl::string_view name, std::vector<JsonObject>* out) {
-  const Json* v = view_->Find(name);
+  const SortedJson* v = view_->Find(name);
   if (v == nullptr) return Fault(name, "is missing");
   if (!v->is_array()) return Fault(name, "must be an array of objects");
   std::vector<JsonObject> children;
@@ -354,10 +354,10 @@ void JsonObject::Get(absl::string_view name, std::vector<JsonObject>* out) {
 }
 
 void JsonObject::GetText(absl::string_view name, std::string* out) {
-  const Json* v = view_->Find(name);
+  const SortedJson* v = view_->Find(name);
   if (v == nullptr) return Fault(name, "is missing");
   if (!v->is_object()) return Fault(name, "must be an object");
-  *out = v->dump(-1, ' ', false, Json::error_handler_t::replace);
+  *out = v->dump(-1, ' ', false, SortedJson::error_handler_t::replace);
 }
 
 }  // namespace strata

@@ -109,9 +109,9 @@ bool TakeRouted(const LevelConfig& level, bool wished, OpenUnit* open) {
   return TakeOne(level, wished, open);
 }
 
-std::vector<uint8_t> UnitEnds(const LevelConfig& level,
-                              absl::Span<const int64_t> items,
-                              absl::Span<const int64_t> segments) {
+std::vector<uint8_t> RuleUnitEnds(const LevelConfig& level,
+                                  absl::Span<const int64_t> items,
+                                  absl::Span<const int64_t> segments) {
   return EndsOf(items.size(), segments, [&](size_t i, OpenUnit* open) {
     return TakeItem(level, static_cast<Item>(items[i]), open);
   });

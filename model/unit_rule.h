@@ -62,9 +62,9 @@ bool TakeRouted(const LevelConfig& level, bool wished, OpenUnit* open);
 // Per item whether a unit ends with it, in a row of documents that do not share
 // one: a unit also ends with the last item of a document. `segments`: the
 // document of each item, perhaps of one more, or empty for one document.
-std::vector<uint8_t> UnitEnds(const LevelConfig& level,
-                              absl::Span<const int64_t> items,
-                              absl::Span<const int64_t> segments);
+std::vector<uint8_t> RuleUnitEnds(const LevelConfig& level,
+                                  absl::Span<const int64_t> items,
+                                  absl::Span<const int64_t> segments);
 // `wished`: per item.
 std::vector<uint8_t> RoutedUnitEnds(const LevelConfig& level,
                                     absl::Span<const uint8_t> wished,

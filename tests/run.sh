@@ -12,9 +12,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 . deploy/progress.sh
 
 selection=(-LE '^long$')
+long_tests=OFF
 case "$*" in
   "") ;;
-  --long) selection=() ;;
+  --long) selection=() long_tests=ON ;;
   -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;;
   *) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac
@@ -31,7 +32,10 @@ fi
 export TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1${TSAN_OPTIONS:+ $TSAN_OPTIONS}"
 export UBSAN_OPTIONS="print_stacktrace=1 halt_on_error=1${UBSAN_OPTIONS:+ $UBSAN_OPTIONS}"
 
-build() { cmake --preset "$1" -DSTRATA_PYTHON="$python" && cmake --build "build/$1" -j "$jobs"; }
+build() {
+  cmake --preset "$1" -DSTRATA_PYTHON="$python" -DSTRATA_LONG_TESTS="$long_tests" &&
+    cmake --build "build/$1" -j "$jobs"
+}
 
 summary=()
 failed=0

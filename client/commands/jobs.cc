@@ -25,7 +25,7 @@ std::vector<std::string> Row(const v1::Job& job) {
           HumanTime(job.create_time_ms())};
 }
 
-absl::Status List(const CommandContext& context, bool json) {
+absl::Status ListJobs(const CommandContext& context, bool json) {
   std::vector<std::vector<std::string>> rows = {
       {"ID", "STATE", "STEP", "BASE", "MODEL", "RESULT", "CREATED"}};
   v1::ListJobsRequest request;
@@ -44,7 +44,7 @@ absl::Status List(const CommandContext& context, bool json) {
   return json ? absl::OkStatus() : WriteOut(FormatTable(rows));
 }
 
-absl::Status Get(const CommandContext& context, const std::string& name, bool json) {
+absl::Status GetJob(const CommandContext& context, const std::string& name, bool json) {
   v1::GetJobRequest request;
   request.set_name(name);
   grpc::ClientContext call;
@@ -76,14 +76,14 @@ absl::Status RunJobs(CommandContext* context, const std::vector<std::string>& wo
   bool done = false;
   STRATA_RETURN_IF_ERROR(ParseOrHelp(context, &args, words, &done));
   if (done) return absl::OkStatus();
-  if (action == "list" && id.empty()) return List(*context, json);
+  if (action == "list" && id.empty()) return ListJobs(*context, json);
   if (action != "get" && action != "watch" && action != "cancel") {
     return UsageError(absl::StrCat("strata jobs ", action,
                                    " is not known; it is list, or get, watch or cancel ID"));
   }
   if (id.empty()) return UsageError(absl::StrCat("strata jobs ", action, " needs the job's ID"));
   const std::string name = JobName(id);
-  if (action == "get") return Get(*context, name, json);
+  if (action == "get") return GetJob(*context, name, json);
   if (action == "watch") return FollowJob(*context, name, json);
   return Cancel(*context, name, json);
 }

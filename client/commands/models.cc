@@ -51,7 +51,7 @@ absl::Status Print(const grpc::Status& status, const v1::Model& model, bool json
   return WriteOut(FormatTable(rows));
 }
 
-absl::Status List(const CommandContext& context, bool json) {
+absl::Status ListModels(const CommandContext& context, bool json) {
   Rows rows = Heading();
   v1::ListModelsRequest request;
   request.set_page_size(1000);
@@ -69,7 +69,7 @@ absl::Status List(const CommandContext& context, bool json) {
   return json ? absl::OkStatus() : WriteOut(FormatTable(rows));
 }
 
-absl::Status Get(const CommandContext& context, const std::string& name, bool json) {
+absl::Status GetModel(const CommandContext& context, const std::string& name, bool json) {
   v1::GetModelRequest request;
   request.set_name(name);
   grpc::ClientContext call;
@@ -160,7 +160,7 @@ absl::Status RunModels(CommandContext* context, const std::vector<std::string>& 
   bool done = false;
   STRATA_RETURN_IF_ERROR(ParseOrHelp(context, &args, words, &done));
   if (done) return absl::OkStatus();
-  if (action == "list" && name.empty()) return List(*context, json);
+  if (action == "list" && name.empty()) return ListModels(*context, json);
   if (action == "presets" && first.empty()) return Presets(*context, name, json);
   if (action != "get" && action != "load" && action != "unload" && action != "alias") {
     return UsageError(absl::StrCat("strata models ", action,
@@ -174,7 +174,7 @@ absl::Status RunModels(CommandContext* context, const std::vector<std::string>& 
   if (!rest.empty()) {
     return UsageError(absl::StrCat("strata models ", action, " takes one NAME alone"));
   }
-  if (action == "get") return Get(*context, name, json);
+  if (action == "get") return GetModel(*context, name, json);
   return action == "load" ? Load(*context, name, json) : Unload(*context, name, json);
 }
 

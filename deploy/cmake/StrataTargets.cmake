@@ -1,15 +1,22 @@
-# Two functions, so that every CMakeLists.txt reads as a list of names, sources
+# Three functions, so that every CMakeLists.txt reads as a list of names, sources
 # and dependencies.
 #
 #   strata_library(NAME SOURCES a.cc … DEPS strata_base absl::status …)
 #   strata_test(NAME SOURCES a_test.cc … DEPS strata_engine … LABELS unit
-#               [TORCH] [TIMEOUT seconds] [SKIPPABLE Suite.Case …])
+#               [TORCH] [TIMEOUT seconds] [SKIPPABLE Suite.Case …] [WITHOUT Suite*])
+#   strata_long_run(NAME BINARY strata_decode_test LABELS long [TIMEOUT seconds]
+#               [ONLY Suite*] [ENVIRONMENT NAME=value])
 #
-# One test binary is one ctest entry: a torch-linked process takes 0.3 s to start.
+# One test binary is one ctest entry: a torch-linked process takes 0.3 s to start. What
+# runs it again, longer, is a strata_long_run: cases that the entry goes WITHOUT, or the
+# same ones in another environment. A binary of long tests alone is built where
+# STRATA_LONG_TESTS is on.
 # SKIPPABLE cases, which GTEST_SKIP where the machine lacks what they need, are
 # entries of their own (NAME.Suite.Case): there ctest says "Skipped", where beside
 # other cases it would say "Passed".
 include_guard()
+
+option(STRATA_LONG_TESTS "Build the binaries of long tests too" OFF)
 
 function(strata_library name)
   cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS" ${ARGN})
@@ -22,17 +29,20 @@ function(strata_library name)
 endfunction()
 
 function(strata_test name)
-  cmake_parse_arguments(ARG "TORCH" "TIMEOUT" "SOURCES;DEPS;LABELS;SKIPPABLE" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH" "TIMEOUT;WITHOUT" "SOURCES;DEPS;LABELS;SKIPPABLE" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
+  if("long" IN_LIST ARG_LABELS AND NOT STRATA_LONG_TESTS)
+    set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+  endif()
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main strata_warnings)
   if(ARG_TORCH)
     strata_use_torch(${name})
   endif()
   set(rest "")
-  if(ARG_SKIPPABLE)
+  if(ARG_SKIPPABLE OR ARG_WITHOUT)
     list(JOIN ARG_SKIPPABLE ":" skippable)
-    set(rest --gtest_filter=-${skippable})
+    set(rest --gtest_filter=-${skippable}:${ARG_WITHOUT})
   endif()
   add_test(NAME ${name} COMMAND ${name} ${rest} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set(entries ${name})
@@ -53,6 +63,17 @@ function(strata_test name)
   endif()
   set_tests_properties(${entries} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
     ENVIRONMENT "STRATA_SHARED_DATA=${STRATA_SHARED_DATA}")
+endfunction()
+
+function(strata_long_run name)
+  cmake_parse_arguments(ARG "" "BINARY;TIMEOUT;ONLY" "LABELS;ENVIRONMENT" ${ARGN})
+  set(only "")
+  if(ARG_ONLY)
+    set(only --gtest_filter=${ARG_ONLY})
+  endif()
+  add_test(NAME ${name} COMMAND ${ARG_BINARY} ${only} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
+    ENVIRONMENT "STRATA_SHARED_DATA=${STRATA_SHARED_DATA};${ARG_ENVIRONMENT}")
 endfunction()
 
 # Text for tests and benchmarks that is not in the repository; cases that need it

@@ -25,6 +25,13 @@ set_property(GLOBAL PROPERTY JOB_POOLS strata_compilers=${compilers})
 set(CMAKE_JOB_POOL_COMPILE strata_compilers)
 set(CMAKE_JOB_POOL_PRECOMPILE_HEADER strata_compilers)
 
+# Files of a target are compiled eight together: a compiler spends most of its time on
+# LibTorch's, gRPC's and Abseil's headers, and what a header instantiates it then
+# instantiates once. A cold build takes a third of the time. Off, every file is compiled
+# alone, as tools that read a compilation database like it.
+set(CMAKE_UNITY_BUILD ON CACHE BOOL "Compile files of a target together")
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
+
 find_program(STRATA_LLD ld.lld)
 if(STRATA_LLD)
   add_link_options(-fuse-ld=lld)

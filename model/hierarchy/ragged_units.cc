@@ -80,7 +80,7 @@ RaggedUnits CutUnits(const LevelConfig& level, const torch::Tensor& items,
   const auto host = OnHost(items);
   const auto documents = OnHost(segments);
   return CutRows(items, [&](int64_t b) {
-    return UnitEnds(level, RowOf<int64_t>(host, b), RowOf<int64_t>(documents, b));
+    return RuleUnitEnds(level, RowOf<int64_t>(host, b), RowOf<int64_t>(documents, b));
   });
 }
 

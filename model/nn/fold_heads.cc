@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "model/nn/cpu_kernels.h"
+#include "model/nn/has_cpu_kernel.h"
 
 namespace strata {
 namespace {
@@ -214,10 +215,9 @@ class FusedFold : public torch::autograd::Function<FusedFold> {
 
 FoldedHeads NearHeads(const torch::Tensor& qkv, int64_t heads,
                       const AttentionPlan& plan) {
-  const bool has_kernel = qkv.is_cpu() && plan.turns.q.cos.dim() == 2 &&
-                          (qkv.scalar_type() == torch::kFloat ||
-                           qkv.scalar_type() == torch::kDouble);
-  if (!has_kernel) return ComposedFold(qkv, heads, plan);
+  if (!HasCpuKernel(qkv) || plan.turns.q.cos.dim() != 2) {
+    return ComposedFold(qkv, heads, plan);
+  }
   const auto folded = FusedFold::apply(
       qkv, plan.turns.q.cos, plan.turns.q.sin, plan.turns.k.cos,
       plan.turns.k.sin,
@@ -229,7 +229,7 @@ FoldedHeads NearHeads(const torch::Tensor& qkv, int64_t heads,
 
 // Queries, keys and values of the kept items, or the means that they stand for:
 // [B, kept, 3 D].
-torch::Tensor Kept(const torch::Tensor& qkv, const AttentionPlan& plan) {
+torch::Tensor KeptItems(const torch::Tensor& qkv, const AttentionPlan& plan) {
   const int64_t width = qkv.size(-1);
   torch::Tensor sum;
   for (int64_t back = plan.pooled - 1; back >= 0; --back) {
@@ -245,7 +245,7 @@ FoldedHeads WithKept(const torch::Tensor& qkv, int64_t heads,
                      const AttentionPlan& plan, const FoldedHeads& near) {
   const int64_t width = qkv.size(-1) / 3;
   const int64_t rows = plan.batch * plan.kept;
-  const auto parts = Kept(qkv, plan).view({rows, 3, heads, width / heads});
+  const auto parts = KeptItems(qkv, plan).view({rows, 3, heads, width / heads});
   const auto at = plan.kept_index.flatten();
   const RopeTables turns = {plan.turns.k.cos.index_select(0, at),
                             plan.turns.k.sin.index_select(0, at)};

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "model/nn/cpu_kernels.h"
+#include "model/nn/has_cpu_kernel.h"
 
 namespace strata {
 namespace {
@@ -60,15 +61,10 @@ class FusedDropout : public torch::autograd::Function<FusedDropout> {
   }
 };
 
-bool HasKernel(const torch::Tensor& update) {
-  return update.is_cpu() && (update.scalar_type() == torch::kFloat ||
-                             update.scalar_type() == torch::kDouble);
-}
-
 // Without a kernel, by a mask of zeros and ones.
 torch::Tensor DropBySeed(const torch::Tensor& x, const torch::Tensor& update,
                          double rate, uint64_t seed) {
-  if (!HasKernel(update)) {
+  if (!HasCpuKernel(update)) {
     const auto mask = at::empty(update.sizes(), torch::kFloat)
                           .bernoulli_(1 - rate, at::detail::createCPUGenerator(seed));
     return x + update * mask.to(update.options().requires_grad(false)) / (1 - rate);
@@ -79,7 +75,7 @@ torch::Tensor DropBySeed(const torch::Tensor& x, const torch::Tensor& update,
 
 torch::Tensor DropAndAdd(const torch::Tensor& x, const torch::Tensor& update,
                          double rate) {
-  if (!HasKernel(update)) return x + at::dropout(update, rate, /*train=*/true);
+  if (!HasCpuKernel(update)) return x + at::dropout(update, rate, /*train=*/true);
   return DropBySeed(x, update, rate, DropoutSeed());
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "model/nn/cpu_kernels.h"
+#include "model/nn/has_cpu_kernel.h"
 
 namespace strata {
 namespace {
@@ -72,18 +73,13 @@ class FusedNorm : public torch::autograd::Function<FusedNorm> {
   }
 };
 
-bool HasKernel(const torch::Tensor& x) {
-  return x.is_cpu() && (x.scalar_type() == torch::kFloat ||
-                        x.scalar_type() == torch::kDouble);
-}
-
 }  // namespace
 
 RmsNormImpl::RmsNormImpl(int64_t dim)
     : weight(register_parameter("weight", torch::ones({dim}))) {}
 
 torch::Tensor RmsNormImpl::forward(const torch::Tensor& x) {
-  if (HasKernel(x) && x.numel() > 0) return FusedNorm::apply(x, weight);
+  if (HasCpuKernel(x) && x.numel() > 0) return FusedNorm::apply(x, weight);
   const auto scale = at::rsqrt(x.square().mean(-1, true) + kNormEpsilon);
   return x * scale * weight;
 }

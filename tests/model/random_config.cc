@@ -1,6 +1,7 @@
 #include "tests/model/random_config.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 
 #include "model/availability.h"
@@ -240,6 +241,12 @@ ModelConfig RandomConfig(uint64_t seed) {
     config.reach = WidestReach(config);
     if (config.reach > 0 && ValidateModelConfig(config).ok()) return config;
   }
+}
+
+bool InALongRun() { return std::getenv("STRATA_RANDOM_CONFIGS") != nullptr; }
+
+uint64_t RandomConfigs() {
+  return InALongRun() ? std::stoull(std::getenv("STRATA_RANDOM_CONFIGS")) : 12;
 }
 
 }  // namespace strata::testing

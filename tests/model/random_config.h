@@ -22,12 +22,10 @@ int64_t WidestReach(const ModelConfig& config);
 // Gives what a level's scopes need beside window and block: `size`, or the least.
 void SetScopeParameters(int size, LevelConfig* level);
 
-// How many the suites draw: seeds 1 to this. The long tests are the same sources
-// compiled with more.
-#ifdef STRATA_RANDOM_CONFIGS
-inline constexpr uint64_t kRandomConfigs = STRATA_RANDOM_CONFIGS;
-#else
-inline constexpr uint64_t kRandomConfigs = 12;
-#endif
+// How many the suites draw: seeds 1 to this. STRATA_RANDOM_CONFIGS of the environment,
+// which the long runs of the same binaries set; else a dozen.
+uint64_t RandomConfigs();
+// Whether it is set.
+bool InALongRun();
 
 }  // namespace strata::testing

@@ -228,7 +228,7 @@ TEST_P(BatchTest, EachInstructionSetIsRightAndBatchInvariant) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Configs, BatchTest,
-                         testing::ValuesIn(Typed(AllTypes())), ConfigName);
+                         ::testing::ValuesIn(Typed(AllTypes())), ConfigName);
 
 }  // namespace
 }  // namespace strata

@@ -14,6 +14,7 @@
 #include "model/decode/cpu_generator.h"
 #include "model/decode/cpu_model.h"
 #include "tests/model/decode/test_model.h"
+#include "tests/model/random_config.h"
 
 namespace strata {
 
@@ -37,11 +38,7 @@ inline std::vector<NamedTypes> AllTypes() {
 // everything takes many times as long, one in four of those, and of the first choice one in
 // two, or in four where threads are watched.
 inline std::vector<TypedConfig> Typed(const std::vector<NamedTypes>& choices) {
-#ifdef STRATA_RANDOM_CONFIGS
-  constexpr bool kAll = true;
-#else
-  constexpr bool kAll = false;
-#endif
+  const bool every = testing::InALongRun();
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   constexpr size_t kOneIn = 4;
 #else
@@ -60,8 +57,8 @@ inline std::vector<TypedConfig> Typed(const std::vector<NamedTypes>& choices) {
     const auto& [suffix, types] = choices[c];
     for (size_t i = 0; i < configs.size(); ++i) {
       const size_t others = choices.size() - 1;
-      if (!kAll && c == 0 && i % kPlainOneIn != 0) continue;
-      if (!kAll && c > 0 && (i % others != c - 1 || i / others % kOneIn != 0)) continue;
+      if (!every && c == 0 && i % kPlainOneIn != 0) continue;
+      if (!every && c > 0 && (i % others != c - 1 || i / others % kOneIn != 0)) continue;
       all.push_back({{configs[i].name + suffix, configs[i].config}, types});
     }
   }
@@ -198,9 +195,9 @@ inline void ExpectLogits(const TypedConfig& typed, const Kernels<float>& kernels
   ASSERT_LE(std::sqrt(error / size), 0.1);
 }
 
-class EveryConfig : public testing::TestWithParam<TypedConfig> {};
+class EveryConfig : public ::testing::TestWithParam<TypedConfig> {};
 
-inline std::string ConfigName(const testing::TestParamInfo<TypedConfig>& info) {
+inline std::string ConfigName(const ::testing::TestParamInfo<TypedConfig>& info) {
   return info.param.name;
 }
 

@@ -81,7 +81,7 @@ TEST_P(ForkTest, RestoreRollsBackAcrossBlocksAndRings) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Configs, ForkTest,
-                         testing::ValuesIn(Typed(AllTypes())), ConfigName);
+                         ::testing::ValuesIn(Typed(AllTypes())), ConfigName);
 
 }  // namespace
 }  // namespace strata

@@ -102,9 +102,9 @@ TEST_P(IncrementalTest, BytesEqualTheFormulaAtEveryStep) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Configs, ExactTest,
-                         testing::ValuesIn(Typed(FullTypes())), ConfigName);
+                         ::testing::ValuesIn(Typed(FullTypes())), ConfigName);
 INSTANTIATE_TEST_SUITE_P(Configs, IncrementalTest,
-                         testing::ValuesIn(Typed(AllTypes())), ConfigName);
+                         ::testing::ValuesIn(Typed(AllTypes())), ConfigName);
 
 }  // namespace
 }  // namespace strata

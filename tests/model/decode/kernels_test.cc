@@ -17,7 +17,7 @@
 namespace strata {
 namespace {
 
-class KernelsTest : public testing::TestWithParam<const char*> {
+class KernelsTest : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     setenv("STRATA_CPU_ISA", GetParam(), 1);
@@ -221,7 +221,7 @@ TEST_P(KernelsTest, Int8ProductsHardlyDependOnTheInstructionSet) {
 }
 
 INSTANTIATE_TEST_SUITE_P(InstructionSets, KernelsTest,
-                         testing::Values("baseline", "avx2", "avx512", "avx512vnni",
+                         ::testing::Values("baseline", "avx2", "avx512", "avx512vnni",
                                          "avx512bf16"),
                          [](const auto& info) { return std::string(info.param); });
 

@@ -16,12 +16,12 @@
 namespace strata {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
-class LoadModelTest : public testing::Test {
+class LoadModelTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    parent_ = testing::TempDir() + "strata_load_" +
+    parent_ = ::testing::TempDir() + "strata_load_" +
               std::to_string(getpid()) + "/";
     std::filesystem::remove_all(parent_);
     std::filesystem::create_directories(parent_);
@@ -109,7 +109,7 @@ TEST_F(LoadModelTest, TheFasterTypeIsOneThatKeepsQuality) {
   const auto model = LoadCpuModel(Write(), options);
   ASSERT_TRUE(model.ok()) << model.status();
   EXPECT_THAT((*model)->executor(),
-              testing::AnyOf(HasSubstr("-fp32-kv-"), HasSubstr("-bf16-kv-")));
+              ::testing::AnyOf(HasSubstr("-fp32-kv-"), HasSubstr("-bf16-kv-")));
 }
 
 TEST_F(LoadModelTest, NgramHeadsCostTheirSizeAndChangeNoLogit) {

@@ -7,9 +7,9 @@
 namespace strata {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
-class MisuseTest : public testing::Test {
+class MisuseTest : public ::testing::Test {
  protected:
   Bench<float> bench_{SmallConfigs()[0].config};
   std::vector<Item> items_ = RandomItems(10, 31);

@@ -92,7 +92,7 @@ void ExpectIncrementalEqualsFull(const ModelConfig& config, int64_t n,
   }
 }
 
-std::string PresetName(const testing::TestParamInfo<std::string>& info) {
+std::string PresetName(const ::testing::TestParamInfo<std::string>& info) {
   std::string name = info.param;
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
@@ -107,23 +107,22 @@ std::vector<std::string> Presets(int64_t least, int64_t most) {
   return names;
 }
 
-class PresetParity : public testing::TestWithParam<std::string> {
+class PresetParity : public ::testing::TestWithParam<std::string> {
  protected:
   // Threads that wait at barriers take minutes on a busy machine.
   void SetUp() override { at::set_num_threads(1); }
 };
 
-#ifdef STRATA_PARITY_LARGE
+// Minutes: a long run's.
+class LargePresetParity : public PresetParity {};
 
-TEST_P(PresetParity, IncrementalEqualsFullInFloat) {
+TEST_P(LargePresetParity, IncrementalEqualsFullInFloat) {
   ExpectIncrementalEqualsFull<float>(*PresetConfig(GetParam()), 131, 1e-4);
 }
 
-INSTANTIATE_TEST_SUITE_P(Large, PresetParity,
-                         testing::ValuesIn(Presets(30'000'000, INT64_MAX)),
+INSTANTIATE_TEST_SUITE_P(Presets, LargePresetParity,
+                         ::testing::ValuesIn(Presets(30'000'000, INT64_MAX)),
                          PresetName);
-
-#else
 
 TEST_P(PresetParity, IncrementalEqualsFullInFloat) {
   ExpectIncrementalEqualsFull<float>(*PresetConfig(GetParam()), 131, 1e-4);
@@ -206,7 +205,7 @@ TEST_P(PresetParity, GuessesAreWhatTheHeadsSay) {
 }
 
 // The differentiable model against the naive one, for every small config.
-class FullPass : public testing::TestWithParam<NamedConfig> {};
+class FullPass : public ::testing::TestWithParam<NamedConfig> {};
 
 TEST_P(FullPass, EqualsTheNaiveModel) {
   at::set_num_threads(1);
@@ -230,14 +229,12 @@ TEST_P(FullPass, EqualsTheNaiveModel) {
   EXPECT_LE(worst, 1e-12);
 }
 
-INSTANTIATE_TEST_SUITE_P(Configs, FullPass, testing::ValuesIn(SmallConfigs()),
+INSTANTIATE_TEST_SUITE_P(Configs, FullPass, ::testing::ValuesIn(SmallConfigs()),
                          [](const auto& info) { return info.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(Presets, PresetParity,
-                         testing::ValuesIn(Presets(0, 30'000'000)),
+                         ::testing::ValuesIn(Presets(0, 30'000'000)),
                          PresetName);
-
-#endif  // STRATA_PARITY_LARGE
 
 }  // namespace
 }  // namespace strata

@@ -142,7 +142,7 @@ TEST_P(RewindTest, WithoutAContextNothingIsGuessed) {
   EXPECT_EQ(rows[0].count, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Configs, RewindTest, testing::ValuesIn(Drafting()),
+INSTANTIATE_TEST_SUITE_P(Configs, RewindTest, ::testing::ValuesIn(Drafting()),
                          ConfigName);
 
 }  // namespace

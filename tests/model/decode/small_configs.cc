@@ -225,7 +225,7 @@ std::vector<NamedConfig> SmallConfigs() {
   AddBridgeAhead(&configs);
   AddOptions(&configs);
   AddPieces(plain, &configs);
-  for (uint64_t seed = 1; seed <= testing::kRandomConfigs; ++seed) {
+  for (uint64_t seed = 1; seed <= testing::RandomConfigs(); ++seed) {
     configs.push_back(
         {"random_" + std::to_string(seed), testing::RandomConfig(seed)});
   }

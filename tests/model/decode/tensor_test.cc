@@ -17,11 +17,11 @@
 namespace strata {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 constexpr double kExact = 1e-12;
 
-class TensorTest : public testing::TestWithParam<NamedConfig> {
+class TensorTest : public ::testing::TestWithParam<NamedConfig> {
  protected:
   void SetUp() override {
     at::set_num_threads(1);
@@ -309,8 +309,8 @@ TEST_P(TensorTest, ADamagedSequenceIsRefusedUntilItIsRestored) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Configs, TensorTest, testing::ValuesIn(SmallConfigs()),
-    [](const testing::TestParamInfo<NamedConfig>& info) {
+    Configs, TensorTest, ::testing::ValuesIn(SmallConfigs()),
+    [](const ::testing::TestParamInfo<NamedConfig>& info) {
       return info.param.name;
     });
 

@@ -29,7 +29,7 @@ std::vector<std::string> TreePresets() {
   return names;
 }
 
-class TreePreset : public testing::TestWithParam<std::string> {
+class TreePreset : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override { at::set_num_threads(1); }
 
@@ -99,8 +99,8 @@ TEST_P(TreePreset, StepsAfterAPromptEqualTheFullPass) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Presets, TreePreset,
-                         testing::ValuesIn(TreePresets()),
-                         [](const testing::TestParamInfo<std::string>& info) {
+                         ::testing::ValuesIn(TreePresets()),
+                         [](const ::testing::TestParamInfo<std::string>& info) {
                            std::string name = info.param;
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;

@@ -16,7 +16,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-using testing::kRandomConfigs;
+using testing::RandomConfigs;
 
 LevelConfig Bytes(int block) {
   LevelConfig level = PresetConfig("block").value().levels[0];
@@ -168,7 +168,7 @@ TEST(Availability, AgreesWithTheWalkWithoutShortcuts) {
   for (const std::string& streams : testing::StreamConfigNames()) {
     configs.push_back(testing::StreamTestConfig(streams));
   }
-  for (uint64_t seed = 1; seed <= kRandomConfigs; ++seed) {
+  for (uint64_t seed = 1; seed <= RandomConfigs(); ++seed) {
     configs.push_back(testing::RandomConfig(seed));
   }
   for (size_t c = 0; c < configs.size(); ++c) {
@@ -346,7 +346,7 @@ TEST(CheckAvailability, APoolThatTakesTheLastItemNeedsAnEncoder) {
 
 TEST(CheckAvailability, RandomConfigsAreProvenAndTheirMutantsRefused) {
   int leaking = 0;
-  for (uint64_t seed = 1; seed <= kRandomConfigs; ++seed) {
+  for (uint64_t seed = 1; seed <= RandomConfigs(); ++seed) {
     ModelConfig config = testing::RandomConfig(seed);
     ASSERT_TRUE(ValidateModelConfig(config).ok()) << seed;
     if (config.levels.size() > 1) {

@@ -166,11 +166,11 @@ TEST(UnitRule, FixedBlocksDoNotLookAtTheBytes) {
 TEST(UnitEnds, NoUnitHoldsTwoDocuments) {
   const LevelConfig level = Words(2, 16);
   const auto items = Items("one twothree");
-  EXPECT_THAT(UnitEnds(level, items, {}),
+  EXPECT_THAT(RuleUnitEnds(level, items, {}),
               ElementsAre(0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0));
   // Each document is cut as if it were alone.
   const std::vector<int64_t> documents = {0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1};
-  EXPECT_THAT(UnitEnds(level, items, documents),
+  EXPECT_THAT(RuleUnitEnds(level, items, documents),
               ElementsAre(0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0));
 }
 

@@ -13,6 +13,7 @@
 
 #include "model/nn/lsh_attention.h"
 #include "model/nn/routing_attention.h"
+#include "tests/model/hierarchy/fixture.h"
 
 namespace strata::testing {
 namespace {
@@ -87,8 +88,6 @@ torch::Tensor Masked(const torch::Tensor& q, const torch::Tensor& k,
           .softmax(-1);
   return at::einsum("bhij,bjhk->bihk", {share, v});
 }
-
-double Largest(const torch::Tensor& x) { return x.abs().max().item<double>(); }
 
 TEST(BucketAttentionTest, IsOneSoftmaxOverTheNewestOfTheBuckets) {
   for (const bool causal : {true, false}) {

@@ -38,8 +38,6 @@ class BucketModel : public ::testing::TestWithParam<std::string> {
   HierarchicalTransformer model_{nullptr};
 };
 
-double Largest(const torch::Tensor& x) { return x.abs().max().item<double>(); }
-
 TEST_P(BucketModel, AttendsToAllButInTraining) {
   ModelConfig exact = model_->config();
   for (LevelConfig& level : exact.levels) {

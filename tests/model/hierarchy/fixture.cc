@@ -70,7 +70,7 @@ std::vector<std::string> TestedModels() {
   for (const OptionFamily& family : kOptionFamilies) {
     for (const std::string& option : family.names()) names.push_back(option);
   }
-  for (uint64_t seed = 1; seed <= kRandomConfigs; ++seed) {
+  for (uint64_t seed = 1; seed <= RandomConfigs(); ++seed) {
     names.push_back(absl::StrCat(kRandom, seed));
   }
   return names;
@@ -154,6 +154,8 @@ torch::Tensor RandomBytes(int64_t batch, int64_t n, uint64_t seed) {
   auto generator = at::detail::createCPUGenerator(seed);
   return torch::randint(0, 256, {batch, n}, generator, torch::kInt64);
 }
+
+double Largest(const torch::Tensor& x) { return x.abs().max().item<double>(); }
 
 torch::Tensor Perturbed(const torch::Tensor& items, int64_t j) {
   auto changed = items.clone();

@@ -13,7 +13,7 @@ namespace strata::testing {
 
 // The presets' small sizes, a model of three levels (blocks of 4 and 3, an encoder
 // on the middle level too) that no preset has, one of every position scheme and scope,
-// those of StackConfig, MemoryConfig and KnnConfig, and kRandomConfigs random ones.
+// those of StackConfig, MemoryConfig and KnnConfig, and RandomConfigs() random ones.
 std::vector<std::string> TestedModels();
 ModelConfig TestedConfig(const std::string& name);
 
@@ -33,6 +33,9 @@ HierarchicalTransformer WeightsIn(const ModelConfig& config,
 
 // [batch, n] bytes, a function of the seed.
 torch::Tensor RandomBytes(int64_t batch, int64_t n, uint64_t seed);
+
+// The largest absolute value.
+double Largest(const torch::Tensor& x);
 
 // A copy of [1, n] items with another byte at j.
 torch::Tensor Perturbed(const torch::Tensor& items, int64_t j);

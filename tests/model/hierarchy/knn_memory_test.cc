@@ -108,8 +108,6 @@ void SetGates(HierarchicalTransformer model, double bias) {
   }
 }
 
-double Largest(const torch::Tensor& x) { return x.abs().max().item<double>(); }
-
 TEST(KnnModel, WithShutGatesIsTheModelWithout) {
   torch::NoGradGuard no_grad;
   for (const std::string& name : KnnConfigNames()) {

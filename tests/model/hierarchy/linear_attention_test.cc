@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "tests/model/hierarchy/fixture.h"
+
 namespace strata::testing {
 namespace {
 
@@ -43,8 +45,6 @@ torch::Tensor Documents(int64_t n) {
   }
   return documents;
 }
-
-double Largest(const torch::Tensor& x) { return x.abs().max().item<double>(); }
 
 TEST(LinearAttentionTest, ChunksAreTheFormula) {
   for (const int64_t n : {1, 2, 63, 64, 65, 128, 200}) {

@@ -23,8 +23,6 @@ torch::Tensor Random(std::vector<int64_t> shape, uint64_t seed) {
   return torch::randn(shape, generator, torch::kDouble);
 }
 
-double Largest(const torch::Tensor& x) { return x.abs().max().item<double>(); }
-
 // Halves of a matrix each; the last run shares those of the first.
 struct Toy {
   std::vector<torch::Tensor> leaves;

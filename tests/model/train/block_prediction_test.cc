@@ -100,8 +100,8 @@ double NaiveErrorSum(Pair& pair, const torch::Tensor& items,
   std::vector<uint8_t> ends;
   const auto fed = items.slice(1, 0, -1).contiguous();
   if (config.levels[0].block_rule != BlockRule::kFixed) {
-    ends = UnitEnds(config.levels[0],
-                    {fed.const_data_ptr<int64_t>(), size_t(fed.numel())}, {});
+    ends = RuleUnitEnds(config.levels[0],
+                        {fed.const_data_ptr<int64_t>(), size_t(fed.numel())}, {});
   }
   double sum = 0;
   for (size_t l = 1; l < config.levels.size(); ++l) {

@@ -67,7 +67,7 @@ void CheckCuts(const Document& document, int64_t room) {
 TEST(CutDocument, NoAnswerIsTrainedWithoutItsPromptAndNoneTwice) {
   for (uint64_t seed = 0; seed < 40; ++seed) {
     for (const int64_t room : {7, 31, 127, 511}) {
-      SCOPED_TRACE(testing::Message() << "seed " << seed << " room " << room);
+      SCOPED_TRACE(::testing::Message() << "seed " << seed << " room " << room);
       CheckCuts(Chat(seed, 1 + static_cast<int>(seed % 9), 300), room);
       CheckCuts(CompletionDocument(Bytes('q', seed * 37), Bytes('a', 1 + seed * 41)),
                 room);

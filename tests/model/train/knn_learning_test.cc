@@ -19,17 +19,17 @@ constexpr int64_t kLetters = 8;  // of a string; each place has as many of its o
 constexpr int64_t kDots = 24;    // between a string and its copy
 constexpr int64_t kRows = 32;
 
-struct Rows {
+struct Examples {
   torch::Tensor items;    // [rows, 2 letters + dots]
   torch::Tensor trained;  // the copy but for its first letter, which comes at any time
 };
 
-Rows RandomRows(uint64_t seed) {
+Examples RandomRows(uint64_t seed) {
   auto generator = at::detail::createCPUGenerator(seed);
   const auto text = torch::randint(0, kLetters, {kRows, kLetters}, generator, torch::kLong) +
                     torch::arange(kLetters) * kLetters + 'A';
   const auto dots = torch::full({kRows, kDots}, int64_t{'.'}, torch::kLong);
-  Rows rows = {at::cat({text, dots, text}, 1), {}};
+  Examples rows = {at::cat({text, dots, text}, 1), {}};
   rows.trained = torch::zeros_like(rows.items, torch::kUInt8);
   rows.trained.slice(1, kLetters + kDots + 1).fill_(1);
   return rows;
@@ -49,7 +49,7 @@ ModelConfig Config(bool remembers, KnnGate gate) {
 }
 
 torch::Tensor Loss(HierarchicalTransformer model, uint64_t seed) {
-  const Rows rows = RandomRows(seed);
+  const Examples rows = RandomRows(seed);
   return MaskedLossSum(model, rows.items, rows.trained, {}) /
          rows.trained.sum().item<double>();
 }

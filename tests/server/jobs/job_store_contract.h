@@ -95,4 +95,9 @@ class JobStoreContract : public ::testing::TestWithParam<StoreFactory> {
   std::unique_ptr<JobStore> store;
 };
 
+// An update that leaves the record as it is.
+inline absl::Status NoChange(JobRecord*, std::vector<JobEvent>*) {
+  return absl::OkStatus();
+}
+
 }  // namespace strata

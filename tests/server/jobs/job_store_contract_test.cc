@@ -18,10 +18,6 @@ constexpr JobState kAll[] = {
     JobState::kPausing,    JobState::kPaused,     JobState::kCancelling,
     JobState::kCancelled,  JobState::kFailed};
 
-absl::Status NoChange(JobRecord*, std::vector<JobEvent>*) {
-  return absl::OkStatus();
-}
-
 TEST_P(JobStoreContract, AJobIsReadBackAsItWasWritten) {
   JobRecord job = NewJob("a", "key");
   job.spec.learning_rate = 0.1 + 0.2;  // all its digits

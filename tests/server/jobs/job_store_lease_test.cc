@@ -12,10 +12,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-absl::Status NoChange(JobRecord*, std::vector<JobEvent>*) {
-  return absl::OkStatus();
-}
-
 TEST_P(JobStoreContract, ClaimsTakeTheOldestThatIsDue) {
   Insert("a");
   Insert("b");
