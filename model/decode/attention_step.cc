@@ -45,10 +45,8 @@ typename LevelStep<T>::HeadVector LevelStep<T>::ItemVector(int l, int64_t row,
 
 template <typename T>
 typename LevelStep<T>::HeadVector LevelStep<T>::CachedVector(
-    int l, const CacheView& cache, int64_t slot) const {
-  const LevelConfig& level = level_config(l);
-  return {cache.KeyColumn(slot), kChunk,
-          cache.ValueRow(slot, level.dim / level.heads), cache.type};
+    const CacheView& cache, int64_t slot) const {
+  return {cache.KeyColumn(slot), kChunk, cache.ValueRow(slot), cache.type};
 }
 
 template <typename T>
@@ -71,7 +69,7 @@ template <typename T>
 void LevelStep<T>::PutValue(int l, const HeadVector& from,
                             const CacheView& cache, int64_t slot) const {
   const int64_t width = level_config(l).dim / level_config(l).heads;
-  uint8_t* to = cache.ValueRow(slot, width);
+  uint8_t* to = cache.ValueRow(slot);
   if (from.type == CacheType::kFull) {
     model_->kernels().put(static_cast<const T*>(from.value), width, cache.type,
                           to, 1);
@@ -254,8 +252,7 @@ AttendArgs<T> LevelStep<T>::CacheArgs(int l, const CacheView& cache,
   args.k = cache.keys;
   args.v = cache.values;
   args.type = cache.type;
-  args.chunk_stride = cache.chunk_stride;
-  args.head_dim = level.dim / level.heads;
+  args.head_dim = cache.head_dim;
   args.scores = scores;
   args.score_stride = score_stride_;
   return args;
@@ -290,10 +287,9 @@ CacheView LevelStep<T>::UnitCache(int l, CacheType type, T* scores) const {
   cache.type = type;
   cache.value_bytes = CacheBytes(type, sizeof(T));
   cache.slots = UnitSlots(level);
-  cache.chunk_stride = level.dim / level.heads * kChunk;
+  cache.head_dim = level.dim / level.heads;
   cache.keys = reinterpret_cast<uint8_t*>(scores + kQueryTile * score_stride_);
-  cache.values = cache.keys + cache.slots / kChunk * cache.chunk_stride *
-                                  cache.value_bytes;
+  cache.values = cache.keys + cache.slots * cache.head_dim * cache.value_bytes;
   return cache;
 }
 

@@ -16,11 +16,19 @@ namespace {
 static_assert(kChunk == kSlotMultiple, "key chunks must fill the slots");
 
 // The chunks that hold the first `used` slots.
-void CopyCache(const CacheView& from, const CacheView& to, int64_t used) {
+void CopyHead(const CacheView& from, const CacheView& to, int64_t used) {
   const int64_t chunks = (used + kChunk - 1) / kChunk;
-  const int64_t bytes = chunks * from.chunk_stride * from.value_bytes;
+  const int64_t bytes = chunks * kChunk * from.head_dim * from.value_bytes;
   std::copy_n(from.keys, bytes, to.keys);
   std::copy_n(from.values, bytes, to.values);
+}
+
+// Of a view of all heads.
+void TakeHead(const LevelConfig& config, int head, CacheView* view) {
+  view->head_dim = config.dim / config.heads;
+  const int64_t before = view->value_bytes * head * view->slots * view->head_dim;
+  view->keys += before;
+  view->values += before;
 }
 
 // Of run `run` when so many items have been fed; a tree has its leaf, then the nodes.
@@ -73,7 +81,8 @@ T* CpuSequence<T>::AtPart(int level, int64_t part) const {
 }
 
 template <typename T>
-CacheView CpuSequence<T>::Cache(int level, Stack stack, int layer) const {
+CacheView CpuSequence<T>::HeadCache(int level, Stack stack, int layer,
+                                    int head) const {
   const LevelLayout& at = layout_.levels[level];
   const bool encoder = stack == Stack::kEncoder;
   CacheView view;
@@ -84,7 +93,6 @@ CacheView CpuSequence<T>::Cache(int level, Stack stack, int layer) const {
   const int64_t scoped = encoder ? at.enc_slots : at.dec_slots;
   view.slots = knn ? KnnSlots(config, at.dec_items) : scoped;
   const int64_t part = view.slots * config.dim;
-  view.chunk_stride = kChunk * config.dim;
   const int before = encoder ? layer
                      : knn   ? ScopedRuns(config)
                              : ScopedRunsBefore(config, layer);
@@ -92,18 +100,7 @@ CacheView CpuSequence<T>::Cache(int level, Stack stack, int layer) const {
       (encoder ? at.enc_offset : at.dec_offset) + 2 * before * scoped * config.dim;
   view.keys = AtCache(level, offset);
   view.values = AtCache(level, offset + part);
-  return view;
-}
-
-template <typename T>
-CacheView CpuSequence<T>::HeadCache(int level, Stack stack, int layer,
-                                    int head) const {
-  CacheView view = Cache(level, stack, layer);
-  const LevelConfig& config = Level(level);
-  const int64_t before =
-      view.value_bytes * head * (config.dim / config.heads) * kChunk;
-  view.keys += before;
-  view.values += before;
+  TakeHead(config, head, &view);
   return view;
 }
 
@@ -139,11 +136,10 @@ CacheView CpuSequence<T>::BridgeCache(int level, int head) const {
   CacheView view;
   view.value_bytes = sizeof(T);
   view.slots = BridgeSlots(config);
-  view.chunk_stride = kChunk * config.dim;
-  T* const keys = AtPart(level, layout_.levels[level].bridge_offset) +
-                  head * (config.dim / config.heads) * kChunk;
+  T* const keys = AtPart(level, layout_.levels[level].bridge_offset);
   view.keys = reinterpret_cast<uint8_t*>(keys);
   view.values = reinterpret_cast<uint8_t*>(keys + view.slots * config.dim);
+  TakeHead(config, head, &view);
   return view;
 }
 
@@ -194,8 +190,10 @@ void CpuSequence<T>::CopyLevel(int l, const CpuSequence& other) {
         std::copy_n(other.Sums(l, stack, i), sums, Sums(l, stack, i));
         continue;
       }
-      const CacheView from = other.Cache(l, stack, i);
-      CopyCache(from, Cache(l, stack, i), SlotsInUse(level, stack, i, items));
+      const int64_t used = SlotsInUse(level, stack, i, items);
+      for (int head = 0; head < level.heads; ++head) {
+        CopyHead(other.HeadCache(l, stack, i, head), HeadCache(l, stack, i, head), used);
+      }
     }
   }
   if (l >= static_cast<int>(config_->levels.size())) return;
@@ -205,8 +203,10 @@ void CpuSequence<T>::CopyLevel(int l, const CpuSequence& other) {
   std::copy_n(other.Context(l), ContextRows(level) * level.dim, Context(l));
   if (BridgeSlots(level) > 0) {
     const int64_t contexts = progress_.levels[l + 1].items + 1;
-    CopyCache(other.BridgeCache(l, 0), BridgeCache(l, 0),
-              std::min(contexts, BridgeSlots(level)));
+    for (int head = 0; head < level.heads; ++head) {
+      CopyHead(other.BridgeCache(l, head), BridgeCache(l, head),
+               std::min(contexts, BridgeSlots(level)));
+    }
   }
   if (items > 0) {
     std::copy_n(other.RouterQuery(l), RouterItems(level) * level.dim, RouterQuery(l));

@@ -1,9 +1,10 @@
 #pragma once
 // The state of one stream: one allocation of exactly StateBytes of its config, laid
-// out by model/state_layout.h, and beside it what model/decode/rewind.h needs; keys and values have a type of their own. Inside a
-// layer's cache they lie in chunks of kChunk slots, all heads of a chunk together:
-//   keys    [slots / kChunk][heads][head_dim][kChunk]
-//   values  [slots / kChunk][heads][kChunk][head_dim]
+// out by model/state_layout.h, and beside it what model/decode/rewind.h needs; keys and
+// values have a type of their own. A layer's cache is one run of memory for each head, so
+// that what attends is fetched ahead:
+//   keys    [heads][slots / kChunk][head_dim][kChunk]
+//   values  [heads][slots][head_dim]
 // model/scope_rule.h says in which slot an item lives. Besides the allocation there
 // are a few hundred bytes of counters and offsets, and of each stream beside a decoder
 // as many that say what it is. Levels are numbered with streams behind them
@@ -25,23 +26,20 @@
 
 namespace strata {
 
-// One layer's cache, or one head of it.
+// One head of one layer's cache.
 struct CacheView {
   uint8_t* keys = nullptr;
   uint8_t* values = nullptr;
   CacheType type = CacheType::kFull;
   int value_bytes = 0;  // of the type
   int64_t slots = 0;
-  int64_t chunk_stride = 0;  // values from a chunk to the next
+  int64_t head_dim = 0;
 
-  // Of one head: the key of a slot, kChunk values from dimension to dimension.
+  // The key of a slot, kChunk values from dimension to dimension.
   uint8_t* KeyColumn(int64_t slot) const {
-    return keys + value_bytes * (slot / kChunk * chunk_stride + slot % kChunk);
+    return keys + value_bytes * (slot / kChunk * kChunk * head_dim + slot % kChunk);
   }
-  uint8_t* ValueRow(int64_t slot, int64_t head_dim) const {
-    return values + value_bytes * (slot / kChunk * chunk_stride +
-                                   slot % kChunk * head_dim);
-  }
+  uint8_t* ValueRow(int64_t slot) const { return values + value_bytes * slot * head_dim; }
 };
 
 template <typename T>
@@ -78,7 +76,6 @@ class CpuSequence final : public Sequence {
   bool damaged() const { return damaged_; }
   void set_damaged(bool damaged) { damaged_ = damaged; }
 
-  CacheView Cache(int level, Stack stack, int layer) const;
   CacheView HeadCache(int level, Stack stack, int layer, int head) const;
   // [SumRows][dim]: S by feature, then z, of a layer whose scope keeps sums.
   T* Sums(int level, Stack stack, int layer) const;

@@ -60,10 +60,9 @@ template <typename T>
 struct AttendArgs {
   const T* q = nullptr;  // [queries][head_dim], rows q_stride apart; scaled
   int64_t q_stride = 0;
-  const void* k = nullptr;  // [slots / kChunk] chunks, chunk_stride values apart
-  const void* v = nullptr;  // likewise
+  const void* k = nullptr;  // [slots / kChunk][head_dim][kChunk]
+  const void* v = nullptr;  // [slots][head_dim]
   CacheType type = CacheType::kFull;  // of k and v
-  int64_t chunk_stride = 0;
   int64_t head_dim = 0;
   // Visible slots in ascending order: `first`, then `further_count` more ranges
   // (the rest of a ring that wrapped; the nodes of a tree). None is empty.

@@ -20,7 +20,7 @@ STRATA_INLINE void ScoreGroup(const AttendArgs<T>& a, int64_t j, T* scores) {
   const S* k[G];
 #pragma GCC unroll 8
   for (int g = 0; g < G; ++g) {
-    k[g] = static_cast<const S*>(a.k) + (j + g) / kPerChunk * a.chunk_stride +
+    k[g] = static_cast<const S*>(a.k) + (j + g) / kPerChunk * a.head_dim * kChunk +
            (j + g) % kPerChunk * L;
   }
   Vec<T> acc[Q][G] = {};
@@ -109,8 +109,7 @@ STRATA_INLINE T Softmax(T* scores, int64_t n) {
 template <typename S, typename T>
 STRATA_INLINE const S* ValueRow(const AttendArgs<T>& a, int64_t slot,
                                 int64_t d) {
-  return static_cast<const S*>(a.v) + slot / kChunk * a.chunk_stride +
-         slot % kChunk * a.head_dim + d;
+  return static_cast<const S*>(a.v) + slot * a.head_dim + d;
 }
 
 // DV vectors of values from column d on: even and odd slots are summed apart,
@@ -123,27 +122,23 @@ STRATA_INLINE void ValueGroup(const AttendArgs<T>& a, const T* p, T inverse,
   V odd[DV] = {};
   for (int64_t i = 0; i <= a.further_count; ++i) {
     const SlotRange range = i == 0 ? a.first : a.further[i - 1];
-    for (int64_t s = range.begin; s < range.end;) {
-      const int64_t chunk_end = (s / kChunk + 1) * kChunk;
-      const int64_t end = chunk_end < range.end ? chunk_end : range.end;
-      const S* v = ValueRow<S>(a, s, d);
-      if ((s & 1) != 0) {
+    int64_t s = range.begin;
+    const S* v = ValueRow<S>(a, s, d);
+    if ((s & 1) != 0) {
 #pragma GCC unroll 8
-        for (int g = 0; g < DV; ++g) odd[g] += p[s] * Load<V>(v + g * L);
-        ++s, v += a.head_dim;
-      }
-      for (; s + 2 <= end; s += 2, v += 2 * a.head_dim) {
+      for (int g = 0; g < DV; ++g) odd[g] += p[s] * Load<V>(v + g * L);
+      ++s, v += a.head_dim;
+    }
+    for (; s + 2 <= range.end; s += 2, v += 2 * a.head_dim) {
 #pragma GCC unroll 8
-        for (int g = 0; g < DV; ++g) {
-          even[g] += p[s] * Load<V>(v + g * L);
-          odd[g] += p[s + 1] * Load<V>(v + a.head_dim + g * L);
-        }
+      for (int g = 0; g < DV; ++g) {
+        even[g] += p[s] * Load<V>(v + g * L);
+        odd[g] += p[s + 1] * Load<V>(v + a.head_dim + g * L);
       }
-      if (s < end) {
+    }
+    if (s < range.end) {
 #pragma GCC unroll 8
-        for (int g = 0; g < DV; ++g) even[g] += p[s] * Load<V>(v + g * L);
-        ++s;
-      }
+      for (int g = 0; g < DV; ++g) even[g] += p[s] * Load<V>(v + g * L);
     }
   }
 #pragma GCC unroll 8

@@ -85,7 +85,7 @@ void LevelStep<T>::LeaveWindow(int l, int64_t row, const CacheView& cache, int64
   const T* cosine =
       scratch_[l].knn_rope.data() + row * turns.width() + turns.key_offset();
   const T* sine = cosine + half;
-  TakeKey(CachedVector(l, cache, slot), 0, width, key);
+  TakeKey(CachedVector(cache, slot), 0, width, key);
   for (int64_t m = 0; m < half; ++m) {
     const T scale = cosine[m] * cosine[m] + sine[m] * sine[m];
     const T k0 = key[m], k1 = key[m + half];

@@ -99,11 +99,11 @@ absl::Status LevelStep<T>::Reserve() {
          s.depth.Reserve(level.ponder > 0 || level.exits > 0 ? n : 0, dim);
     for (const LevelRow<CpuSequence<T>>& row : s.rows) {
       for (const Stack stack : {Stack::kEncoder, Stack::kDecoder}) {
-        longest = std::max(longest, row.sequence->Cache(l, stack, 0).slots);
+        longest = std::max(longest, row.sequence->HeadCache(l, stack, 0, 0).slots);
       }
       if (!HasKnn(level)) continue;
       longest = std::max(
-          longest, row.sequence->Cache(l, Stack::kDecoder, KnnRun(level)).slots);
+          longest, row.sequence->HeadCache(l, Stack::kDecoder, KnnRun(level), 0).slots);
     }
     if (HasTree(l)) {
       PlanTree(l);

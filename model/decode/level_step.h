@@ -262,7 +262,7 @@ class LevelStep {
   void PoolUnit(int l, int64_t unit, int head, T* scores);
   HeadVector ItemVector(int l, int64_t row, int head) const;
   // `cache`, here and below: of one head.
-  HeadVector CachedVector(int l, const CacheView& cache, int64_t slot) const;
+  HeadVector CachedVector(const CacheView& cache, int64_t slot) const;
   // Dimensions [first, first + count).
   void TakeKey(const HeadVector& from, int64_t first, int64_t count, T* to) const;
   void TakeValue(const HeadVector& from, int64_t first, int64_t count, T* to) const;

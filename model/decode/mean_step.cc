@@ -39,7 +39,7 @@ void LevelStep<T>::SumRun(int l, const ScopeSpec& spec, int64_t first,
   std::fill_n(high, count, T(0));
   std::fill_n(value, 2 * count, T(0));
   for (int64_t r = 0; r < spec.rate; ++r) {
-    const HeadVector item = CachedVector(l, cache, slot_of(spec, first + r, 1).slot);
+    const HeadVector item = CachedVector(cache, slot_of(spec, first + r, 1).slot);
     TakeKey(item, from, count, k0);
     TakeKey(item, from + half, count, k1);
     TakeValue(item, 2 * from, 2 * count, v);
@@ -75,7 +75,7 @@ void LevelStep<T>::PutMean(int l, const ScopeSpec& spec, int64_t item,
     put(low, count, cache.type, key + d * column, kChunk);
     put(high, count, cache.type, key + (d + half) * column, kChunk);
     put(value, 2 * count, cache.type,
-        cache.ValueRow(slot, width) + 2 * d * cache.value_bytes, 1);
+        cache.ValueRow(slot) + 2 * d * cache.value_bytes, 1);
   }
 }
 

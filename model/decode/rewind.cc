@@ -190,7 +190,7 @@ void RewindRecord<T>::MoveSlots(const CpuSequence<T>& sequence, int64_t guess,
         for (int64_t d = 0; d < head_dim; ++d) {
           move(cache.KeyColumn(slot) + d * kChunk * bytes, bytes);
         }
-        move(cache.ValueRow(slot, head_dim), head_dim * bytes);
+        move(cache.ValueRow(slot), head_dim * bytes);
       }
     }
   }

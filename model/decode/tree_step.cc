@@ -101,7 +101,7 @@ typename LevelStep<T>::HeadVector LevelStep<T>::NodeVector(
   }
   const CacheView cache = scratch_[l].rows[row].sequence->HeadCache(
       l, Stack::kDecoder, layer, head);
-  return CachedVector(l, cache, TreeNodeSlot(TreeOf(level), node) + j);
+  return CachedVector(cache, TreeNodeSlot(TreeOf(level), node) + j);
 }
 
 // The learned queries of a head attend to what a node is made of.
@@ -149,7 +149,7 @@ void LevelStep<T>::CopyLeaf(int l, int layer, const TreeGrowth::Made& node,
       PutVector(l, ItemVector(l, row.offset + j, head),
                 s.rope.data() + (row.offset + j) * width, to, r);
     } else {
-      CopyVector(l, CachedVector(l, cache, r), to, r);
+      CopyVector(l, CachedVector(cache, r), to, r);
     }
   }
 }
