@@ -11,17 +11,13 @@ import tarfile
 import tempfile
 
 from server import Server
+from variants import ABLATIONS, EDITS, FLAGS, edited, flags
 
 FAMILIES = {
     "1m": ["flat", "block", "block-literal", "block-transformer", "three-level",
            "hourglass", "megabyte", "multirate", "spacebyte", "dynamic", "tree"],
     "10m": ["flat", "block", "block-transformer", "three-level", "hourglass",
             "multirate", "spacebyte", "dynamic", "tree"]}
-# What may follow a preset, as block+ngram: how its training differs.
-NGRAM_HEADS = 3
-OPTIONS = {"ngram": [],  # its config has NGRAM_HEADS; their weight is the default
-           "foresee": ["--block-weight", "0.1"]}
-ABLATION = ["block", "block+ngram", "block+foresee", "block+ngram+foresee"]
 BATCH, SEQUENCE = 8, 512
 HELD_OUT = 64 * 1024
 WINDOW = 4096  # bytes scored at a time, each from an empty context
@@ -35,7 +31,7 @@ def arguments():
     parser.add_argument("--megabytes", type=float)
     rows = parser.add_mutually_exclusive_group()
     rows.add_argument("--presets")
-    rows.add_argument("--ablation", action="store_true")
+    rows.add_argument("--ablation", choices=ABLATIONS)
     parser.add_argument("--text", type=pathlib.Path)
     parser.add_argument("--out", type=pathlib.Path,
                         default=pathlib.Path("build/compare"))
@@ -96,7 +92,7 @@ class Client:
 
 def train(client, row, config, model, data, steps):
     """Training tokens/s, and [step, held-out bits per byte] as it learned."""
-    extra = [word for option in row.split("+")[1:] for word in OPTIONS[option]]
+    extra = flags(row.split("+")[1:])
     lines = client("train", "--config", config, "--data", data, "--name", model,
                    *extra, "--steps", steps, "--batch", BATCH, "--sequence", SEQUENCE,
                    "--lr", "1e-3", "--eval-every", max(1, steps // 12),
@@ -199,41 +195,74 @@ def print_table(rows):
               f"| {row['state_bytes'] / 1e6:.2f} MB |")
 
 
+def print_ablation(groups):
+    """Each group's rows beside its first."""
+    print("| model | parameters | bits per byte | over the first of its group "
+          f"| state at {CONTEXT // 1024}k |")
+    print("|---|---|---|---|---|")
+    for rows in groups:
+        for row in rows:
+            bits = row["curve"][-1][1]
+            print(f"| `{row['preset']}` | {row['parameters'] / 1e6:.2f}M | {bits:.3f} "
+                  f"| {bits - rows[0]['curve'][-1][1]:+.3f} "
+                  f"| {row['state_bytes'] / 1e6:.2f} MB |")
+
+
 def wanted_rows(options):
-    """PRESET[+OPTION]…, and what preset_facts calls the model of each."""
-    families = (ABLATION if options.ablation else
-                options.presets.split(",") if options.presets else
-                FAMILIES[options.size])
-    rows = {}
-    for name in families:
-        family, *chosen = name.split("+")
-        if unknown := set(chosen) - set(OPTIONS):
-            sys.exit(f"{name}: {min(unknown)} is none of {', '.join(OPTIONS)}")
-        preset = (family if family == "block-literal" else
-                  f"{family}-{options.size}")
-        model = f"{preset}:{NGRAM_HEADS}" if "ngram" in chosen else preset
-        rows["+".join([preset, *chosen])] = model
-    return rows
+    """Groups of PRESET[+OPTION]…"""
+    groups = (ABLATIONS[options.ablation] if options.ablation else
+              [options.presets.split(",") if options.presets else
+               FAMILIES[options.size]])
+    for name in sum(groups, []):
+        if unknown := set(name.split("+")[1:]) - set(EDITS) - set(FLAGS):
+            sys.exit(f"{name}: {min(unknown)} is none of {', '.join([*EDITS, *FLAGS])}")
+    return [[name if name == "block-literal" else
+             "+".join([f"{name.split('+')[0]}-{options.size}", *name.split("+")[1:]])
+             for name in group] for group in groups]
+
+
+def preset_facts(options, models):
+    output = subprocess.run(
+        [str(options.bin / "preset_facts"), str(CONTEXT), str(SEQUENCE), *models],
+        stdout=subprocess.PIPE, check=True).stdout
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def facts_of(options, name):
+    """What can be said of a row's model without running it, its config included."""
+    preset, *chosen = name.split("+")
+    config = edited(preset_facts(options, [preset])[0]["config"], chosen)
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(config, file)
+        file.flush()
+        return {**preset_facts(options, [file.name])[0], "preset": name}
+
+
+def whole_row(options, name, train_text, held_out):
+    stem = f"{name}-{len(train_text)}"
+    model = f"compare-{name}".replace("+", ".")
+    row = kept(options.out / f"{stem}.json",
+               lambda: make_row(options, model, facts_of(options, name), train_text,
+                                held_out))
+    if options.ablation:
+        return row
+    return {**row, **kept(options.out / f"{name}-decode.json",
+                          lambda: measure_decode(options, name))}
 
 
 def main():
     options = arguments()
     options.out.mkdir(parents=True, exist_ok=True)
-    wanted = wanted_rows(options)
-    facts = subprocess.run(
-        [str(options.bin / "preset_facts"), str(CONTEXT), str(SEQUENCE),
-         *wanted.values()], stdout=subprocess.PIPE, check=True).stdout
+    groups = wanted_rows(options)
+    for name in sum(groups, []):
+        facts_of(options, name)  # what is no model is told before any is trained
     train_text, held_out = texts(options)
-    rows = []
-    for row_name, line in zip(wanted, facts.splitlines()):
-        fact = {**json.loads(line), "preset": row_name}
-        name = f"compare-{row_name}".replace("+", ".")
-        row = kept(options.out / f"{row_name}-{len(train_text)}.json",
-                   lambda: make_row(options, name, fact, train_text, held_out))
-        speeds = kept(options.out / f"{row_name}-decode.json",
-                      lambda: measure_decode(options, row_name))
-        rows.append({**row, **speeds})
-    print_table(rows)
+    rows = [[whole_row(options, name, train_text, held_out) for name in group]
+            for group in groups]
+    if options.ablation:
+        print_ablation(rows)
+    else:
+        print_table(rows[0])
 
 
 if __name__ == "__main__":

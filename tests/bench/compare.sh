@@ -5,13 +5,15 @@
 # decoding speed, state. Prints a Markdown table.
 #
 #   tests/bench/compare.sh [--size 1m|10m] [--megabytes N]
-#                          [--presets A,B,… | --ablation] [--text FILE] [--out DIR]
+#                          [--presets A,B,… | --ablation objectives|options]
+#                          [--text FILE] [--out DIR]
 #
 #   --size 1m       all families; 10m: all but block-literal and megabyte
 #   --megabytes 3   text bytes that each model is trained on (10 at 10m)
 #   --presets A,B   these families; +ngram behind one trains it with three n-gram
-#                   heads, +foresee with next-block prediction (--block-weight 0.1)
-#   --ablation      block, block+ngram, block+foresee and block+ngram+foresee
+#                   heads, and so on (tests/bench/variants.py has all)
+#   --ablation KIND what objectives or options of a config are worth, beside a preset
+#                   without them; bits per byte alone, so other work may go on
 #   --text FILE     default: novels of $STRATA_SHARED_DATA (../shared/data), whole
 #                   books, the last of them held out
 #   --out DIR       build/compare: one JSON file a row. A row that is there is not

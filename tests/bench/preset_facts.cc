@@ -1,7 +1,7 @@
 // What can be said of presets without running them, as one JSON object a line:
 // parameters, multiply-adds, state and config. compare.sh drives it.
 //
-//   preset_facts CONTEXT SEQUENCE PRESET[:NGRAM_HEADS]…
+//   preset_facts CONTEXT SEQUENCE PRESET|CONFIG.json…
 //
 // state_bytes: of one sequence of CONTEXT items. flops_per_byte: of a forward pass in
 // training over texts of SEQUENCE bytes, by the formula of the README's table:
@@ -18,13 +18,16 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_replace.h"
+#include "model/base/status_macros.h"
 #include "model/decoder_places.h"
 #include "model/model_config.h"
 #include "model/presets.h"
 #include "model/scope_rule.h"
 #include "model/stream_levels.h"
 #include "model/tree_nodes.h"
+#include "model/version_dir.h"
 
 namespace strata {
 namespace {
@@ -156,12 +159,10 @@ Work WorkPerByte(const ModelConfig& config, int64_t sequence) {
 }
 
 absl::StatusOr<ModelConfig> ConfigOf(const std::string& argument) {
-  const size_t colon = argument.find(':');
-  absl::StatusOr<ModelConfig> config = PresetConfig(argument.substr(0, colon));
-  if (!config.ok() || colon == std::string::npos) return config;
-  config->ngram_heads = std::atoi(argument.c_str() + colon + 1);
-  const absl::Status status = ValidateModelConfig(*config);
-  if (!status.ok()) return status;
+  if (!absl::EndsWith(argument, ".json")) return PresetConfig(argument);
+  STRATA_ASSIGN_OR_RETURN(const std::string text, ReadFile(argument));
+  STRATA_ASSIGN_OR_RETURN(const ModelConfig config, ParseModelConfig(text));
+  STRATA_RETURN_IF_ERROR(ValidateModelConfig(config));
   return config;
 }
 
@@ -171,7 +172,7 @@ int Main(int argc, char** argv) {
   for (int i = 3; i < argc; ++i) {
     const auto config = ConfigOf(argv[i]);
     if (!config.ok()) {
-      std::cerr << config.status() << std::endl;
+      std::cerr << argv[i] << ": " << config.status() << std::endl;
       return 1;
     }
     const Work work = WorkPerByte(*config, sequence);
@@ -193,7 +194,7 @@ int Main(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   if (argc < 4) {
-    std::cerr << "preset_facts CONTEXT SEQUENCE PRESET[:NGRAM_HEADS]…"
+    std::cerr << "preset_facts CONTEXT SEQUENCE PRESET|CONFIG.json…"
               << std::endl;
     return 2;
   }
