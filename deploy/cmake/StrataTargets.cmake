@@ -3,14 +3,16 @@
 #
 #   strata_library(NAME SOURCES a.cc … DEPS strata_base absl::status …)
 #   strata_test(NAME SOURCES a_test.cc … DEPS strata_engine … LABELS unit
-#               [TORCH] [TIMEOUT seconds] [SKIPPABLE Suite.Case …] [WITHOUT Suite*])
+#               [TORCH] [TIMEOUT seconds] [SKIPPABLE Suite.Case …] [WITHOUT Suite*]
+#               [THREADS Suite.Case*|none])
 #   strata_long_run(NAME BINARY strata_decode_test LABELS long [TIMEOUT seconds]
 #               [ONLY Suite*] [ENVIRONMENT NAME=value])
 #
 # One test binary is one ctest entry: a torch-linked process takes 0.3 s to start. What
 # runs it again, longer, is a strata_long_run: cases that the entry goes WITHOUT, or the
 # same ones in another environment. A binary of long tests alone is built where
-# STRATA_LONG_TESTS is on.
+# STRATA_LONG_TESTS is on. THREADS: the cases that start threads, where not all may;
+# ThreadSanitizer, which has nothing to see in the others, runs these alone.
 # SKIPPABLE cases, which GTEST_SKIP where the machine lacks what they need, are
 # entries of their own (NAME.Suite.Case): there ctest says "Skipped", where beside
 # other cases it would say "Passed".
@@ -29,7 +31,14 @@ function(strata_library name)
 endfunction()
 
 function(strata_test name)
-  cmake_parse_arguments(ARG "TORCH" "TIMEOUT;WITHOUT" "SOURCES;DEPS;LABELS;SKIPPABLE" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH" "TIMEOUT;WITHOUT;THREADS" "SOURCES;DEPS;LABELS;SKIPPABLE" ${ARGN})
+  set(watched OFF)
+  if(STRATA_SANITIZE STREQUAL "thread" AND ARG_THREADS)
+    set(watched ON)
+  endif()
+  if(watched AND ARG_THREADS STREQUAL "none")
+    return()
+  endif()
   add_executable(${name} ${ARG_SOURCES})
   if("long" IN_LIST ARG_LABELS AND NOT STRATA_LONG_TESTS)
     set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
@@ -43,6 +52,9 @@ function(strata_test name)
   if(ARG_SKIPPABLE OR ARG_WITHOUT)
     list(JOIN ARG_SKIPPABLE ":" skippable)
     set(rest --gtest_filter=-${skippable}:${ARG_WITHOUT})
+  endif()
+  if(watched)
+    set(rest --gtest_filter=${ARG_THREADS})
   endif()
   add_test(NAME ${name} COMMAND ${name} ${rest} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set(entries ${name})

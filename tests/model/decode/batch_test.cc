@@ -90,7 +90,10 @@ TEST_P(BatchTest, ARowInARaggedBatchEqualsItselfAlone) {
   ExpectEachAsAlone(&bench, streams);
 }
 
-TEST_P(BatchTest, ThreadsChangeNothing) {
+// Of whatever type the numbers are, a thread is given the same rows of a product.
+class ThreadsTest : public EveryConfig {};
+
+TEST_P(ThreadsTest, ChangeNothing) {
   Bench<float> bench(GetParam());
   const auto pooled = bench.NewGenerator(3);
   auto streams = MakeStreams(&bench, 23);
@@ -201,7 +204,17 @@ TEST_P(BatchTest, HiddenStatesComeWhereTheyAreAskedAndAreWhatTheHeadReads) {
 }
 
 // Every instruction set of this machine: right, and equal to itself in bits.
-TEST_P(BatchTest, EachInstructionSetIsRightAndBatchInvariant) {
+// What pieces of a tokeniser change are the rows of two tables.
+class ProcessorsTest : public EveryConfig {};
+
+std::vector<TypedConfig> OfBytes(std::vector<TypedConfig> configs) {
+  std::erase_if(configs, [](const TypedConfig& typed) {
+    return typed.config.vocab != kVocab;
+  });
+  return configs;
+}
+
+TEST_P(ProcessorsTest, AreEachRightAndBatchInvariant) {
   for (const char* isa : {"baseline", "avx2", "avx512", "avx512vnni", "avx512bf16"}) {
     setenv("STRATA_CPU_ISA", isa, 1);
     Bench<float> bench(GetParam());
@@ -229,6 +242,10 @@ TEST_P(BatchTest, EachInstructionSetIsRightAndBatchInvariant) {
 
 INSTANTIATE_TEST_SUITE_P(Configs, BatchTest,
                          ::testing::ValuesIn(Typed(AllTypes())), ConfigName);
+INSTANTIATE_TEST_SUITE_P(Configs, ThreadsTest,
+                         ::testing::ValuesIn(Typed(FullTypes())), ConfigName);
+INSTANTIATE_TEST_SUITE_P(Configs, ProcessorsTest,
+                         ::testing::ValuesIn(OfBytes(Typed(AllTypes()))), ConfigName);
 
 }  // namespace
 }  // namespace strata

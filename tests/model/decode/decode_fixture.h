@@ -36,20 +36,13 @@ inline std::vector<NamedTypes> AllTypes() {
 // Every small config with the first choice of types. With the others, every config in
 // the long suite; elsewhere each config with one of them, in turn; under a sanitizer, where
 // everything takes many times as long, one in four of those, and of the first choice one in
-// two, or in four where threads are watched.
+// two.
 inline std::vector<TypedConfig> Typed(const std::vector<NamedTypes>& choices) {
   const bool every = testing::InALongRun();
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  constexpr size_t kOneIn = 4;
+  constexpr size_t kPlainOneIn = 2, kOneIn = 4;
 #else
-  constexpr size_t kOneIn = 1;
-#endif
-#if defined(__SANITIZE_THREAD__)
-  constexpr size_t kPlainOneIn = 4;
-#elif defined(__SANITIZE_ADDRESS__)
-  constexpr size_t kPlainOneIn = 2;
-#else
-  constexpr size_t kPlainOneIn = 1;
+  constexpr size_t kPlainOneIn = 1, kOneIn = 1;
 #endif
   std::vector<TypedConfig> all;
   const std::vector<NamedConfig> configs = SmallConfigs();
