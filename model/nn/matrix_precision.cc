@@ -1,12 +1,16 @@
 #include "model/nn/matrix_precision.h"
 
+#include "model/nn/wide_product.h"
+
 namespace strata {
 namespace {
 thread_local bool bf16_products = false;
 }  // namespace
 
 torch::Tensor MatrixProduct(const torch::Tensor& x, const torch::Tensor& weight) {
-  if (!bf16_products || x.scalar_type() != torch::kFloat32) return at::linear(x, weight);
+  if (!bf16_products || x.scalar_type() != torch::kFloat32) {
+    return SuitsWideProduct(x, weight) ? WideProduct(x, weight) : at::linear(x, weight);
+  }
   return at::linear(x.to(torch::kBFloat16), weight.to(torch::kBFloat16))
       .to(torch::kFloat32);
 }
