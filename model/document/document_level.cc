@@ -63,9 +63,9 @@ Pooled DocumentLevelImpl::forward(const torch::Tensor& x,
     const auto padding = Padding(lengths, x.size(1), x.device());
     mask = PaddingMask(padding, options);
     const RopeTables rope = rope_.Get(x.size(1), options);
-    // Padding is a document of its own.
+    // Padding is a document of its own, below 0.
     plan = bucketed_ && is_training()
-               ? MakeBucketPlan(x.size(0), x.size(1), padding.to(torch::kLong), rope,
+               ? MakeBucketPlan(x.size(0), x.size(1), -padding.to(torch::kLong), rope,
                                 /*causal=*/false)
                : BidirectionalPlan(mask, rope);
   }

@@ -64,8 +64,8 @@ torch::Tensor AttentionLayerImpl::Attend(const torch::Tensor& qkv,
   if (plan.bucketed) {
     return UnfoldQueries(
         BucketAttention::Attend(heads.q, heads.k, heads.v,
-                                ChooseBuckets(*rule_, heads.q, heads.k), plan.documents,
-                                plan.causal),
+                                ChooseBuckets(*rule_, heads.q, heads.k, plan.documents),
+                                plan.documents, plan.causal),
         plan);
   }
   if (plan.summed) {

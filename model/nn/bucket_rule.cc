@@ -25,10 +25,10 @@ TapeScope::TapeScope(BucketTape* of, bool again) {
 TapeScope::~TapeScope() { tape = nullptr; }
 
 Buckets ChooseBuckets(BucketRuleImpl& rule, const torch::Tensor& q,
-                      const torch::Tensor& k) {
+                      const torch::Tensor& k, const torch::Tensor& documents) {
   if (tape != nullptr && reads) return Packed(tape->chosen[tape->next++], torch::kLong);
   const Buckets buckets =
-      rule.Choose(q, k, tape != nullptr || torch::GradMode::is_enabled());
+      rule.Choose(q, k, documents, tape != nullptr || torch::GradMode::is_enabled());
   if (tape != nullptr) tape->chosen.push_back(Packed(buckets, torch::kShort));
   return buckets;
 }

@@ -16,9 +16,10 @@ namespace strata {
 class BucketRuleImpl : public torch::nn::Module {
  public:
   // q, k [B, n, H, K], as scores read them. May draw from the process's default generator.
-  // `trains`: of a step of training, which the rule may learn from.
+  // `trains`: of a step of training, which the rule may learn from; not from items of
+  // `documents` [B, n] below 0 (undefined: none), which are padding.
   virtual Buckets Choose(const torch::Tensor& q, const torch::Tensor& k,
-                         bool trains) = 0;
+                         const torch::Tensor& documents, bool trains) = 0;
   // A step of training is over: `applied` says whether it counts.
   virtual void EndStep(bool /*applied*/) {}
 };
@@ -46,7 +47,7 @@ class TapeScope {
 
 // The rule's choice, or the tape's. Trains where gradients are computed, now or later.
 Buckets ChooseBuckets(BucketRuleImpl& rule, const torch::Tensor& q,
-                      const torch::Tensor& k);
+                      const torch::Tensor& k, const torch::Tensor& documents);
 
 // EndStep of all rules of a model.
 void EndBucketStep(const torch::nn::Module& model, bool applied);

@@ -12,7 +12,7 @@ torch::Tensor Hashes(const torch::Tensor& x, const torch::Tensor& rotations) {
 }  // namespace
 
 Buckets LshBucketsImpl::Choose(const torch::Tensor& q, const torch::Tensor& k,
-                               bool /*trains*/) {
+                               const torch::Tensor& /*documents*/, bool /*trains*/) {
   torch::NoGradGuard no_grad;
   // In float, so that numbers of any type hash alike.
   const auto rotations =

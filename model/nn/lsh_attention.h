@@ -16,7 +16,8 @@ namespace strata {
 class LshBucketsImpl final : public BucketRuleImpl {
  public:
   LshBucketsImpl(int64_t buckets, int64_t rounds) : buckets_(buckets), rounds_(rounds) {}
-  Buckets Choose(const torch::Tensor& q, const torch::Tensor& k, bool trains) override;
+  Buckets Choose(const torch::Tensor& q, const torch::Tensor& k,
+                 const torch::Tensor& documents, bool trains) override;
 
  private:
   const int64_t buckets_, rounds_;

@@ -7,7 +7,7 @@ namespace {
 
 constexpr double kLeastLength = 1e-6;
 
-torch::Tensor Unit(const torch::Tensor& x) {
+torch::Tensor Direction(const torch::Tensor& x) {
   return x / at::linalg_vector_norm(x, 2, {-1}, true).clamp_min(kLeastLength);
 }
 
@@ -19,15 +19,18 @@ RoutingBucketsImpl::RoutingBucketsImpl(int64_t heads, int64_t clusters, int64_t 
                                     /*requires_grad=*/false)) {}
 
 Buckets RoutingBucketsImpl::Choose(const torch::Tensor& q, const torch::Tensor& k,
-                                   bool trains) {
+                                   const torch::Tensor& documents, bool trains) {
   torch::NoGradGuard no_grad;
   const int64_t clusters = centroids_.size(1);
   std::vector<torch::Tensor> nearest;
   for (const auto& x : {q, k}) {
-    const auto unit = Unit(x).transpose(1, 2);  // [B, H, n, K]
+    const auto unit = Direction(x).transpose(1, 2);  // [B, H, n, K]
     nearest.push_back(at::matmul(unit, centroids_.transpose(1, 2)).argmax(-1));
     if (!trains) continue;
-    const auto chosen = at::one_hot(nearest.back(), clusters).to(unit.options());
+    auto chosen = at::one_hot(nearest.back(), clusters).to(unit.options());
+    if (documents.defined()) {
+      chosen = chosen * (documents >= 0).view({x.size(0), 1, -1, 1}).to(unit.options());
+    }
     const auto sums = at::matmul(chosen.transpose(2, 3), at::constant_pad_nd(unit, {0, 1}, 1))
                           .sum(0);
     members_ = members_.defined() ? members_ + sums : sums;
@@ -42,7 +45,7 @@ void RoutingBucketsImpl::EndStep(bool applied) {
     const auto count = members_.narrow(2, width, 1);
     const auto mean = members_.narrow(2, 0, width) / count.clamp_min(1);
     const auto moved =
-        Unit(kCentroidDecay * centroids_ + (1 - kCentroidDecay) * mean);
+        Direction(kCentroidDecay * centroids_ + (1 - kCentroidDecay) * mean);
     centroids_.copy_(at::where(count > 0, moved, centroids_));
   }
   members_.reset();

@@ -5,7 +5,8 @@
 //   cluster(x) = argmax over c of centroid[h, c] x         of head h's queries and keys
 //   centroid[h, c] <- unit(0.99 centroid[h, c] + 0.01 mean of x / |x| over its members)
 //
-// once a step, over all queries and keys of the step, and only where the step is applied;
+// once a step, over all queries and keys of the step but a document's padding (that of
+// packed rows, some items of a row, counts), and only where the step is applied;
 // a cluster without members stays. Unlike the paper, where a cluster takes the w items
 // nearest to it, out of a whole text: who is in it then hangs on items to come, and an item
 // may be in none. Here each item goes to its nearest cluster, by itself, and clusters may
@@ -25,7 +26,8 @@ class RoutingBucketsImpl final : public BucketRuleImpl {
  public:
   RoutingBucketsImpl(int64_t heads, int64_t clusters, int64_t width);
   // Counts the members for EndStep, where it trains.
-  Buckets Choose(const torch::Tensor& q, const torch::Tensor& k, bool trains) override;
+  Buckets Choose(const torch::Tensor& q, const torch::Tensor& k,
+                 const torch::Tensor& documents, bool trains) override;
   void EndStep(bool applied) override;
 
  private:

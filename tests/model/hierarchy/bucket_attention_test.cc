@@ -155,7 +155,7 @@ TEST(LshBucketsTest, MoreRoundsComeCloserToAttentionToAll) {
     at::manual_seed(11);
     LshBucketsImpl rule(16, rounds);
     const auto found =
-        BucketAttention::Attend(q, k, v, rule.Choose(q, k, true), {}, true);
+        BucketAttention::Attend(q, k, v, rule.Choose(q, k, {}, true), {}, true);
     const double distance = (found - wanted).abs().mean().item<double>();
     RecordProperty("rounds_" + std::to_string(rounds), std::to_string(distance));
     EXPECT_LT(distance, last) << rounds;
@@ -169,16 +169,16 @@ TEST(LshBucketsTest, HashesByDirectionAndDrawsFromTheSeed) {
   const auto x = Random(n, 1);
   LshBucketsImpl rule(8, 2);
   at::manual_seed(3);
-  const Buckets one = rule.Choose(x, 5 * x, true);
+  const Buckets one = rule.Choose(x, 5 * x, {}, true);
   EXPECT_TRUE(one.queries.equal(one.keys));
   EXPECT_EQ(one.queries.max().item<int64_t>(), 7);
   EXPECT_EQ(one.queries.min().item<int64_t>(), 0);
-  EXPECT_FALSE(one.queries.equal(rule.Choose(x, x, true).queries));
+  EXPECT_FALSE(one.queries.equal(rule.Choose(x, x, {}, true).queries));
   at::manual_seed(3);
-  EXPECT_TRUE(one.queries.equal(rule.Choose(x, x, true).queries));
+  EXPECT_TRUE(one.queries.equal(rule.Choose(x, x, {}, true).queries));
   // A direction and its opposite never share a bucket.
   at::manual_seed(3);
-  EXPECT_FALSE(one.queries.eq(rule.Choose(-x, x, true).queries).any().item<bool>());
+  EXPECT_FALSE(one.queries.eq(rule.Choose(-x, x, {}, true).queries).any().item<bool>());
 }
 
 class RoutingBucketsTest : public ::testing::Test {
@@ -196,7 +196,7 @@ class RoutingBucketsTest : public ::testing::Test {
 
 TEST_F(RoutingBucketsTest, EveryItemIsOfTheNearestCluster) {
   const auto q = Random(50, 1), k = Random(50, 2);
-  const Buckets buckets = rule_.Choose(q, k, true);
+  const Buckets buckets = rule_.Choose(q, k, {}, true);
   EXPECT_TRUE(buckets.queries[0].equal(
       q.narrow(3, 0, 3).argmax(-1).transpose(1, 2)));
   EXPECT_TRUE(buckets.keys[0].equal(k.narrow(3, 0, 3).argmax(-1).transpose(1, 2)));
@@ -207,8 +207,8 @@ TEST_F(RoutingBucketsTest, ClustersMoveToTheirMembersAfterTheStep) {
   x.select(3, 0) = 3;
   x.select(3, 3) = 4;
   const auto before = centroids_.clone();
-  rule_.Choose(x, x, true);
-  rule_.Choose(x, 2 * x, true);
+  rule_.Choose(x, x, {}, true);
+  rule_.Choose(x, 2 * x, {}, true);
   EXPECT_TRUE(centroids_.equal(before));
   rule_.EndStep(/*applied=*/true);
   // unit(0.99 (1, 0, 0, 0) + 0.01 (0.6, 0, 0, 0.8))
@@ -219,15 +219,32 @@ TEST_F(RoutingBucketsTest, ClustersMoveToTheirMembersAfterTheStep) {
   EXPECT_TRUE(centroids_.slice(1, 1).equal(before.slice(1, 1)));
 }
 
+TEST_F(RoutingBucketsTest, PaddingMovesNoCluster) {
+  const auto q = Random(20, 1), before = centroids_.clone();
+  auto documents = torch::zeros({kBatch, 20}, torch::kLong);
+  documents.slice(1, 12) = -1;
+  rule_.Choose(q, q, documents, true);
+  rule_.EndStep(/*applied=*/true);
+  const auto padded = centroids_.clone();
+  {
+    torch::NoGradGuard no_grad;
+    centroids_.copy_(before);
+  }
+  const auto real = q.slice(1, 0, 12);
+  rule_.Choose(real, real, {}, true);
+  rule_.EndStep(/*applied=*/true);
+  EXPECT_LT(Largest(padded - centroids_), 1e-15);
+}
+
 TEST_F(RoutingBucketsTest, NothingIsLeftOfAStepThatDoesNotCount) {
   const auto q = Random(50, 1), before = centroids_.clone();
-  ChooseBuckets(rule_, q, q);
+  ChooseBuckets(rule_, q, q, {});
   rule_.EndStep(/*applied=*/false);
   rule_.EndStep(/*applied=*/true);
   EXPECT_TRUE(centroids_.equal(before));
   {
     torch::NoGradGuard no_grad;
-    ChooseBuckets(rule_, q, q);
+    ChooseBuckets(rule_, q, q, {});
   }
   rule_.EndStep(/*applied=*/true);
   EXPECT_TRUE(centroids_.equal(before));
