@@ -35,10 +35,8 @@ torch::Tensor NearestKeys(const torch::Tensor& scores, int64_t count) {
   if (scores.size(-1) <= count) return seen;
   const auto least =
       std::get<0>(scores.topk(count, -1)).narrow(-1, count - 1, 1);
-  const auto near = seen & (scores >= least);
-  if (near.sum(-1).max().item<int64_t>() <= count) return near;
   const auto above = scores > least;
-  const auto tied = near & above.logical_not();
+  const auto tied = seen & (scores == least);
   const auto place = tied.flip(-1).cumsum(-1).flip(-1);  // from the newest on
   return above | (tied & (place <= count - above.sum(-1, true)));
 }

@@ -17,6 +17,7 @@ torch::Tensor MatrixProduct(const torch::Tensor& x, const torch::Tensor& weight)
 
 Bf16Products::Bf16Products(bool on) : before_(bf16_products) { bf16_products = on; }
 Bf16Products::~Bf16Products() { bf16_products = before_; }
+bool Bf16Products::On() { return bf16_products; }
 
 bool HasBf16Units() {
 #if defined(__x86_64__)

@@ -15,13 +15,17 @@ namespace strata {
 torch::Tensor MatrixProduct(const torch::Tensor& x, const torch::Tensor& weight);
 
 // Within its life, products of fp32 are bfloat16's if `on`. Backward passes of what was
-// computed are too, wherever they run.
+// computed are too, wherever they run; what computes forward once more on the way back
+// asks On() and remembers.
 class Bf16Products {
  public:
   explicit Bf16Products(bool on);
   ~Bf16Products();
   Bf16Products(const Bf16Products&) = delete;
   Bf16Products& operator=(const Bf16Products&) = delete;
+
+  // Whether this thread is within such a life.
+  static bool On();
 
  private:
   const bool before_;

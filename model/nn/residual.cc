@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <mutex>
+#include <optional>
 
 #include "model/nn/cpu_kernels.h"
 #include "model/nn/has_cpu_kernel.h"
@@ -40,12 +41,13 @@ torch::Tensor Run(const torch::Tensor& x, const torch::Tensor& update,
 class FusedDropout : public torch::autograd::Function<FusedDropout> {
  public:
   static torch::Tensor forward(torch::autograd::AutogradContext* context,
-                               const torch::Tensor& x,
+                               const std::optional<torch::Tensor>& x,
                                const torch::Tensor& update, int64_t seed,
                                int64_t drop) {
     context->saved_data["seed"] = seed;
     context->saved_data["drop"] = drop;
-    return Run(x.contiguous(), update.contiguous(),
+    context->saved_data["added"] = x.has_value();
+    return Run(x.has_value() ? x->contiguous() : torch::Tensor(), update.contiguous(),
                static_cast<uint64_t>(seed), static_cast<uint32_t>(drop));
   }
 
@@ -57,26 +59,23 @@ class FusedDropout : public torch::autograd::Function<FusedDropout> {
     const auto grad_update =
         Run({}, grads[0].contiguous(), static_cast<uint64_t>(seed),
             static_cast<uint32_t>(drop));
-    return {grads[0], grad_update, {}, {}};
+    const bool added = context->saved_data["added"].toBool();
+    return {added ? grads[0] : torch::Tensor(), grad_update, {}, {}};
   }
 };
 
-// Without a kernel, by a mask of zeros and ones.
-torch::Tensor DropBySeed(const torch::Tensor& x, const torch::Tensor& update,
-                         double rate, uint64_t seed) {
+// Added to x, if there is one. Without a kernel, by a mask of zeros and ones.
+torch::Tensor DropBySeed(const std::optional<torch::Tensor>& x,
+                         const torch::Tensor& update, double rate, uint64_t seed) {
   if (!HasCpuKernel(update)) {
     const auto mask = at::empty(update.sizes(), torch::kFloat)
                           .bernoulli_(1 - rate, at::detail::createCPUGenerator(seed));
-    return x + update * mask.to(update.options().requires_grad(false)) / (1 - rate);
+    const auto kept =
+        update * mask.to(update.options().requires_grad(false)) / (1 - rate);
+    return x.has_value() ? *x + kept : kept;
   }
   const int64_t drop = std::clamp<int64_t>(std::lround(rate * 65536), 0, 65535);
   return FusedDropout::apply(x, update, static_cast<int64_t>(seed), drop);
-}
-
-torch::Tensor DropAndAdd(const torch::Tensor& x, const torch::Tensor& update,
-                         double rate) {
-  if (!HasCpuKernel(update)) return x + at::dropout(update, rate, /*train=*/true);
-  return DropBySeed(x, update, rate, DropoutSeed());
 }
 
 }  // namespace
@@ -88,16 +87,16 @@ uint64_t DropoutSeed() {
 }
 
 torch::Tensor Dropped(const torch::Tensor& x, double rate) {
-  return rate > 0 ? DropAndAdd(at::zeros_like(x), x, rate) : x;
+  return rate > 0 ? Dropped(x, rate, DropoutSeed()) : x;
 }
 
 torch::Tensor Dropped(const torch::Tensor& x, double rate, uint64_t seed) {
-  return rate > 0 ? DropBySeed(at::zeros_like(x), x, rate, seed) : x;
+  return rate > 0 ? DropBySeed(std::nullopt, x, rate, seed) : x;
 }
 
 torch::Tensor AddDropped(const torch::Tensor& x, const torch::Tensor& update,
                          double rate) {
-  return rate > 0 ? DropAndAdd(x, update, rate) : x + update;
+  return rate > 0 ? DropBySeed(x, update, rate, DropoutSeed()) : x + update;
 }
 
 torch::Tensor AddDropped(const torch::Tensor& x, const torch::Tensor& update,

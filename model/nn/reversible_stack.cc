@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "model/nn/bucket_rule.h"
+#include "model/nn/matrix_precision.h"
 #include "model/nn/residual.h"
 
 namespace strata {
@@ -27,6 +28,7 @@ struct Again {
 struct Kept : torch::CustomClassHolder {
   std::vector<ReversibleRun> runs;
   double rate = 0;
+  bool bf16 = Bf16Products::On();  // as its products were the first time
   std::vector<Again> halves;     // two a run
   std::vector<torch::Tensor> inputs;  // of the function, behind x
   std::map<const void*, size_t> place;  // of a weight among the inputs
@@ -147,8 +149,9 @@ class ReversibleFunction : public torch::autograd::Function<ReversibleFunction> 
   static variable_list backward(AutogradContext* context, variable_list grads) {
     const auto kept = context->saved_data["kept"].toCapsule();
     const auto saved = context->get_saved_variables();
-    variable_list out =
-        Backwards(static_cast<Kept*>(kept.get()), {saved[0], saved[1]}, grads[0]).Run();
+    auto* const again = static_cast<Kept*>(kept.get());
+    const Bf16Products products(again->bf16);
+    variable_list out = Backwards(again, {saved[0], saved[1]}, grads[0]).Run();
     out.emplace_back();  // of what is kept
     return out;
   }
