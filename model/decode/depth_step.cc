@@ -8,18 +8,11 @@
 #include <cmath>
 
 #include "model/decode/level_step.h"
+#include "model/decode/probability.h"
 #include "model/stack_depth.h"
 
 namespace strata {
 namespace {
-
-// In one order of summation whatever the batch.
-template <typename T>
-T Probability(const T* weight, T bias, const T* x, int64_t dim) {
-  T sum = 0;
-  for (int64_t d = 0; d < dim; ++d) sum += weight[d] * x[d];
-  return T(1) / (T(1) + std::exp(-(sum + bias)));
-}
 
 }  // namespace
 

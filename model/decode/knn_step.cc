@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "model/decode/level_step.h"
+#include "model/decode/probability.h"
 #include "model/knn_rule.h"
 
 namespace strata {
@@ -101,11 +102,9 @@ template <typename T>
 T LevelStep<T>::KnnShare(int l, const KnnWeights<T>& w, int64_t row, int head) const {
   const int64_t dim = level_config(l).dim;
   const T* x = scratch_[l].norm.data() + row * PaddedWidth(dim);
-  T sum = 0;
-  for (int64_t d = 0; d < dim && !w.gate.empty(); ++d) {
-    sum += w.gate[head * dim + d] * x[d];
-  }
-  return T(1) / (T(1) + std::exp(-(sum + w.bias[head])));
+  const bool told = !w.gate.empty();
+  return Probability(told ? w.gate.data() + head * dim : nullptr, w.bias[head], x,
+                     told ? dim : 0);
 }
 
 // `args`: as the window's attention had them, whose result is at `out`.

@@ -69,6 +69,10 @@ struct LevelScratch : LevelBatch<CpuSequence<T>> {
   std::vector<TreeGrowth::Row> tree_rows;
   TreeGrowth growth;
   TreeSight sight;
+  AlignedBuffer<T> node_x;    // [nodes * m][dim]: drawn, then normed
+  AlignedBuffer<T> node_y;    // [nodes * m][dim]: projected
+  AlignedBuffer<T> node_qkv;  // [nodes * m][3 dim]; queries are not used
+  AlignedBuffer<T> number_rope;  // [2 m][head_dim]
   // Of a stream: what its new items are made of, [items][rate * base's dim], and what
   // each layer made of them, [layers][items][dim].
   AlignedBuffer<T> entered;
@@ -76,10 +80,6 @@ struct LevelScratch : LevelBatch<CpuSequence<T>> {
   // Of the base of streams: [items][MergeWidth], [items][MergeHidden].
   AlignedBuffer<T> merge_in;
   AlignedBuffer<T> merge_hidden;
-  AlignedBuffer<T> node_x;    // [nodes * m][dim]: drawn, then normed
-  AlignedBuffer<T> node_y;    // [nodes * m][dim]: projected
-  AlignedBuffer<T> node_qkv;  // [nodes * m][3 dim]; queries are not used
-  AlignedBuffer<T> number_rope;  // [2 m][head_dim]
 };
 
 template <typename T>
