@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs, builds and runs the tests: the release tree with everything, then the
-# torch- and gRPC-free core under ThreadSanitizer and under AddressSanitizer.
+# torch- and gRPC-free core, under ThreadSanitizer what of it starts threads and under
+# AddressSanitizer all of it.
 #
 #   tests/run.sh            every test but those labelled `long`
 #   tests/run.sh --long     those too

@@ -61,10 +61,8 @@ function(strata_test name)
   foreach(case ${ARG_SKIPPABLE})
     add_test(NAME ${name}.${case} COMMAND ${name} --gtest_filter=${case}
       WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-    # A name that fits no case is a mistake.
     set_tests_properties(${name}.${case} PROPERTIES
-      SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]"
-      FAIL_REGULAR_EXPRESSION "Running 0 tests")
+      SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
     list(APPEND entries ${name}.${case})
   endforeach()
   if(NOT ARG_LABELS)
@@ -73,7 +71,9 @@ function(strata_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
+  # A filter that fits no case is a mistake.
   set_tests_properties(${entries} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
+    FAIL_REGULAR_EXPRESSION "Running 0 tests"
     ENVIRONMENT "STRATA_SHARED_DATA=${STRATA_SHARED_DATA}")
 endfunction()
 
@@ -84,7 +84,11 @@ function(strata_long_run name)
     set(only --gtest_filter=${ARG_ONLY})
   endif()
   add_test(NAME ${name} COMMAND ${ARG_BINARY} ${only} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 3600)
+  endif()
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
+    FAIL_REGULAR_EXPRESSION "Running 0 tests"
     ENVIRONMENT "STRATA_SHARED_DATA=${STRATA_SHARED_DATA};${ARG_ENVIRONMENT}")
 endfunction()
 

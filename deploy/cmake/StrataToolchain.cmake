@@ -27,8 +27,9 @@ set(CMAKE_JOB_POOL_PRECOMPILE_HEADER strata_compilers)
 
 # Files of a target are compiled eight together: a compiler spends most of its time on
 # LibTorch's, gRPC's and Abseil's headers, and what a header instantiates it then
-# instantiates once. A cold build takes a third of the time. Off, every file is compiled
-# alone, as tools that read a compilation database like it.
+# instantiates once. A cold build takes a third of the time. Off, as in the preset dev,
+# every file is compiled alone: with what it includes itself, and as tools like it that
+# read a compilation database.
 set(CMAKE_UNITY_BUILD ON CACHE BOOL "Compile files of a target together")
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
 
