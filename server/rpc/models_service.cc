@@ -1,13 +1,28 @@
 #include "server/rpc/models_service.h"
 
+#include <cstdint>
+#include <string>
+
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/document_config.h"
 #include "model/model_config.h"
 #include "model/presets.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/unary_call.h"
 
 namespace strata {
+namespace {
+
+void AddPreset(const std::string& name, int64_t parameters, const std::string& config,
+               v1::ListPresetsResponse* response) {
+  v1::Preset* preset = response->add_presets();
+  preset->set_name(name);
+  preset->set_parameters(parameters);
+  preset->set_config(config);
+}
+
+}  // namespace
 
 // `name` may carry a version; the answer is the whole model.
 absl::Status ModelsService::Describe(absl::string_view name,
@@ -43,11 +58,12 @@ grpc::ServerUnaryReactor* ModelsService::ListPresets(
   return RunUnary(core_, context, "ListPresets", nullptr, [&]() -> absl::Status {
     for (const std::string& name : PresetNames()) {
       STRATA_ASSIGN_OR_RETURN(const ModelConfig config, PresetConfig(name));
-      v1::Preset* preset = response->add_presets();
-      preset->set_name(name);
-      preset->set_parameters(ParameterCount(config));
-      preset->set_config(ModelConfigToJson(config));
+      AddPreset(name, ParameterCount(config), ModelConfigToJson(config), response);
     }
+    STRATA_ASSIGN_OR_RETURN(const DocumentConfig document,
+                            DocumentPreset(kDocumentArchitecture));
+    AddPreset(kDocumentArchitecture, ParameterCount(document),
+              DocumentConfigToJson(document), response);
     return absl::OkStatus();
   });
 }

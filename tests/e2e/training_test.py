@@ -34,6 +34,7 @@ def test_an_architecture_of_ones_own(empty_server, text):
     presets = server.models.ListPresets(models.ListPresetsRequest()).presets
     sizes = {p.name: p.parameters for p in presets}
     assert sizes["block-1m"] > 900_000 and sizes["flat-45m"] > 40_000_000
+    assert sizes["document"] > 100_000
     config = json.loads(next(p.config for p in presets if p.name == "block"))
     for level in config["levels"]:
         level["position"] = "alibi"
