@@ -1,5 +1,6 @@
 """Trains presets on the same text and compares them. See compare.sh."""
 import argparse
+import hashlib
 import json
 import lzma
 import math
@@ -143,11 +144,14 @@ def make_row(options, name, facts, train_text, held_out):
     return row
 
 
-def measure_decode(options, row):
-    """Of random weights, on which speed does not depend; options do not change it."""
+def measure_decode(options, facts):
+    """Of random weights, on which speed does not depend."""
     with tempfile.TemporaryDirectory() as models:
-        subprocess.run([str(options.bin / "make_model"), row.split("+")[0],
+        config = pathlib.Path(models) / "config.json"
+        config.write_text(json.dumps(facts["config"]))
+        subprocess.run([str(options.bin / "make_model"), config,
                         f"{models}/compared/1"], check=True)
+        config.unlink()
         server = Server(options.bin, models, os.cpu_count())
         speeds = {f"decode_{streams}": decode(server, "compared", streams)
                   for streams in (1, 32)}
@@ -238,16 +242,20 @@ def facts_of(options, name):
         return {**preset_facts(options, [file.name])[0], "preset": name}
 
 
+def digest(*parts):
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
+
+
 def whole_row(options, name, train_text, held_out):
-    stem = f"{name}-{len(train_text)}"
+    facts = facts_of(options, name)
     model = f"compare-{name}".replace("+", ".")
-    row = kept(options.out / f"{stem}.json",
-               lambda: make_row(options, model, facts_of(options, name), train_text,
-                                held_out))
+    of = digest(facts["config"], train_text, held_out, flags(name.split("+")[1:]))
+    row = kept(options.out / f"{name}-{of}.json",
+               lambda: make_row(options, model, dict(facts), train_text, held_out))
     if options.ablation:
         return row
-    return {**row, **kept(options.out / f"{name}-decode.json",
-                          lambda: measure_decode(options, name))}
+    return {**row, **kept(options.out / f"{name}-{digest(facts['config'])}-decode.json",
+                          lambda: measure_decode(options, facts))}
 
 
 def main():

@@ -1,4 +1,4 @@
-// make_model PRESET DIR: writes a version folder with fresh random weights, for
+// make_model PRESET|CONFIG.json DIR: writes a version folder with fresh random weights, for
 // benchmarks (speed does not depend on the values). Exits non-zero on error.
 
 #include <cstdio>
@@ -7,14 +7,14 @@
 #include "model/chat_template.h"
 #include "model/hierarchy/hierarchical_transformer.h"
 #include "model/hierarchy/weights.h"
-#include "model/presets.h"
 #include "model/version_dir.h"
+#include "tests/bench/preset_or_file.h"
 
 namespace strata {
 namespace {
 
 absl::Status MakeModel(const char* preset, const char* dir) {
-  STRATA_ASSIGN_OR_RETURN(ModelConfig config, PresetConfig(preset));
+  STRATA_ASSIGN_OR_RETURN(const ModelConfig config, PresetOrFile(preset));
   STRATA_ASSIGN_OR_RETURN(DirWriter writer, DirWriter::Create(dir, "bench"));
   HierarchicalTransformer model(config);
   STRATA_RETURN_IF_ERROR(
@@ -31,7 +31,7 @@ absl::Status MakeModel(const char* preset, const char* dir) {
 
 int main(int argc, char** argv) {
   if (argc != 3) {
-    std::fprintf(stderr, "usage: make_model PRESET DIR\n");
+    std::fprintf(stderr, "usage: make_model PRESET|CONFIG.json DIR\n");
     return 2;
   }
   const absl::Status status = strata::MakeModel(argv[1], argv[2]);

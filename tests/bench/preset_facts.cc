@@ -8,26 +8,24 @@
 // sum over levels of (2 N + 4 D keys layers) / S, with what pools, bridges and routers
 // multiply, and 2 V D for each head, where
 // `keys` are those that a query sees on average; of a level that repeats, N and layers
-// as often as they run, also where items may halt or leave sooner. prefill_flops_per_byte: without what only the logits of a byte
-// need, which a prompt's bytes but the last have no use for. weights_per_byte: what decoding reads for each byte, in values:
-// sum over levels of N / S, and the head.
+// as often as they run, also where items may halt or leave sooner. Attention to buckets
+// counts as attention to all keys; what looks behind a window, and what reversible layers
+// compute again, is not counted. prefill_flops_per_byte: without what only the logits of a
+// byte need, which a prompt's bytes but the last have no use for. weights_per_byte: what
+// decoding reads for each byte, in values: sum over levels of N / S, and the head.
 
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <string>
 
-#include "absl/status/statusor.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_replace.h"
-#include "model/base/status_macros.h"
 #include "model/decoder_places.h"
 #include "model/model_config.h"
-#include "model/presets.h"
 #include "model/scope_rule.h"
 #include "model/stream_levels.h"
 #include "model/tree_nodes.h"
-#include "model/version_dir.h"
+#include "tests/bench/preset_or_file.h"
 
 namespace strata {
 namespace {
@@ -158,19 +156,11 @@ Work WorkPerByte(const ModelConfig& config, int64_t sequence) {
   return work;
 }
 
-absl::StatusOr<ModelConfig> ConfigOf(const std::string& argument) {
-  if (!absl::EndsWith(argument, ".json")) return PresetConfig(argument);
-  STRATA_ASSIGN_OR_RETURN(const std::string text, ReadFile(argument));
-  STRATA_ASSIGN_OR_RETURN(const ModelConfig config, ParseModelConfig(text));
-  STRATA_RETURN_IF_ERROR(ValidateModelConfig(config));
-  return config;
-}
-
 int Main(int argc, char** argv) {
   const int64_t context = std::atoll(argv[1]);
   const int64_t sequence = std::atoll(argv[2]);
   for (int i = 3; i < argc; ++i) {
-    const auto config = ConfigOf(argv[i]);
+    const auto config = PresetOrFile(argv[i]);
     if (!config.ok()) {
       std::cerr << argv[i] << ": " << config.status() << std::endl;
       return 1;

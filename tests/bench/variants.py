@@ -54,19 +54,20 @@ ABLATIONS = {
         ["block", "block+gru", "block+reversible", "block+repeat-bridge",
          "block+attention-bridge", "block+twice", "block+halting", "block+knn",
          "block+knn-context"],
-        ["block", "block+no-position", "block+sinusoidal", "block+learned", "block+shaw",
-         "block+transformer-xl", "block+xpos", "block+alibi", "block+distance-aware",
-         "block+adaptive-span", "block+adaptive-span+short-spans"],
         ["block+window", "block+dilated", "block+window+segment",
          "block+window+compressive"],
         ["flat", "flat+exits", "flat+linear", "flat+window", "flat+strided",
          "flat+global", "flat+lsh", "flat+routing"],
+        ["block", "block+no-position", "block+sinusoidal", "block+learned", "block+shaw",
+         "block+transformer-xl", "block+xpos", "block+alibi", "block+distance-aware",
+         "block+adaptive-span", "block+adaptive-span+short-spans"],
     ],
 }
 
 
 def edited(config, options):
     """`config` with what each of the options says, and named for them."""
+    config["architecture"] = "+".join([config["architecture"], *options])
     for option in options:
         for where, members in EDITS.get(option, {}).items():
             levels = config["levels"]
