@@ -374,8 +374,9 @@ absl::Status CheckAvailability(const ModelConfig& config, ShadowFaults faults) {
   const auto status = CheckOneDepth(shallowest, faults);
   if (status.ok()) return status;
   return absl::InvalidArgumentError(
-      absl::StrCat(status.message(), ", where items stop as early as they may, "
-                                     "and no neighbour is chosen"));
+      absl::StrCat(status.message(), ", where items stop as early as they may and "
+                                     "no neighbour is chosen, as far as this config "
+                                     "lets them"));
 }
 
 }  // namespace strata

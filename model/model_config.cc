@@ -165,7 +165,7 @@ absl::Status ValidatePosition(const ModelConfig& config, int l,
   }
   const PositionScheme& scheme = *level.position;
   if ((RuleOf(level.enc_scope).summed || RuleOf(level.dec_scope).summed) &&
-      !SuitsSums(scheme)) {
+      !KnowsNoDistance(scheme)) {
     return BadField(at + "position",
                     absl::StrCat("is ", scheme.name,
                                  "; where a scope is linear it must not weigh "

@@ -65,8 +65,8 @@ struct PositionScheme {
 };
 
 // Whether scores know no distance but by what is turned: a scope that keeps sums over
-// keys (model/scope_rule.h) has no other.
-inline bool SuitsSums(const PositionScheme& scheme) {
+// keys (model/scope_rule.h) has no other, nor has attention to buckets.
+inline bool KnowsNoDistance(const PositionScheme& scheme) {
   return scheme.bias == nullptr && scheme.relative == RelativeKeys::kNone &&
          !scheme.factor && !scheme.adaptive && scheme.log_scale == nullptr;
 }

@@ -61,7 +61,7 @@ absl::Status CheckTrainedAttention(const LevelConfig& level, const std::string& 
                                  "; must be full where trained_attention is ", name,
                                  ": there are few keys to leave out of others"));
   }
-  if (SuitsSums(*level.position)) return absl::OkStatus();
+  if (KnowsNoDistance(*level.position)) return absl::OkStatus();
   return BadField(at + "position",
                   absl::StrCat("is ", level.position->name,
                                "; where trained_attention is ", name,

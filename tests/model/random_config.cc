@@ -76,7 +76,7 @@ LevelConfig DrawLevel(Draws* draw, bool top) {
   level.position = PositionSchemes()[draw->In(
       0, static_cast<int>(PositionSchemes().size()) - 1)];
   const bool summed = RuleOf(level.enc_scope).summed || RuleOf(level.dec_scope).summed;
-  if (level.dec_scope == Scope::kTree || (summed && !SuitsSums(*level.position))) {
+  if (level.dec_scope == Scope::kTree || (summed && !KnowsNoDistance(*level.position))) {
     level.position = &kRopePosition;
   }
   // At least max_context / 64 for xpos; texts of the suites go beyond the others.
@@ -167,7 +167,7 @@ void AttendToBuckets(Draws* draw, LevelConfig* level) {
   const auto full = [](int layers, Scope scope) {
     return layers == 0 || scope == Scope::kFull;
   };
-  if (level->enc_layers + level->dec_layers == 0 || !SuitsSums(*level->position) ||
+  if (level->enc_layers + level->dec_layers == 0 || !KnowsNoDistance(*level->position) ||
       !full(level->enc_layers, level->enc_scope) ||
       !full(level->dec_layers, level->dec_scope)) {
     return;

@@ -1,10 +1,11 @@
 #pragma once
 // RandomConfig: a valid ModelConfig drawn from a seed, tiny in width: one to three
-// levels, every scope, pool and bridge, blocks that are no power of two, windows
-// down to the narrowest that leaves no blind spot, every position scheme, up to three
-// repeats with and without halting, exits, gates, neighbours behind windows. The reach is the widest that is
-// true of it, so that the availability pass has something to prove to the byte. Two in
-// three have n-gram heads.
+// levels, every scope, pool, bridge and position scheme, blocks that are no power of two,
+// windows down to the narrowest that leaves no blind spot, repeats with and without
+// halting, exits, gates and two streams, streams beside a decoder, memories, neighbours
+// behind windows, attention of training to buckets. The reach is the widest that is true of
+// it, so that the availability pass has something to prove to the byte. Two in three have
+// n-gram heads.
 
 #include <cstdint>
 

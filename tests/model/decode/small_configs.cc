@@ -89,7 +89,7 @@ void AddScopes(std::vector<NamedConfig>* configs) {
     const bool summed = RuleOf(scope).summed;
     for (const char* scheme :
          {"alibi", "shaw", "distance-aware", "sinusoidal", "learned", "none"}) {
-      if (summed != SuitsSums(*FindPositionScheme(scheme))) continue;
+      if (summed != KnowsNoDistance(*FindPositionScheme(scheme))) continue;
       ModelConfig other = testing::ScopeConfig(scope);
       for (LevelConfig& level : other.levels) {
         level.position = FindPositionScheme(scheme);

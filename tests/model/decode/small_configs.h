@@ -15,7 +15,8 @@ struct NamedConfig {
 // Every kind of level, small: block, block-literal, flat, windowed flat, three
 // levels, no encoder, blocks that are no power of two, every pool, bridge, position
 // scheme and scope; the tree scope at the only level, above and below another one, with and
-// without a cap, leaves that are no power of two; and RandomConfigs() random ones.
+// without a cap, leaves that are no power of two; those of kOptionFamilies; and
+// RandomConfigs() random ones.
 // With preset_configs.cc: the presets at their smallest size instead.
 std::vector<NamedConfig> SmallConfigs();
 

@@ -13,7 +13,7 @@ namespace strata::testing {
 
 // The presets' small sizes, a model of three levels (blocks of 4 and 3, an encoder
 // on the middle level too) that no preset has, one of every position scheme and scope,
-// those of StackConfig, MemoryConfig and KnnConfig, and RandomConfigs() random ones.
+// those of kOptionFamilies, and RandomConfigs() random ones.
 std::vector<std::string> TestedModels();
 ModelConfig TestedConfig(const std::string& name);
 
