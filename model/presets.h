@@ -3,8 +3,8 @@
 // suffix, -1m by default: `block` and `flat` -1m, -10m, -20m, -25m, -45m, -124m,
 // a pair of equal suffix within 3 % in parameters; `block-transformer`, `dynamic`,
 // `hourglass`, `megabyte`, `multirate`, `spacebyte`, `tree` -1m, -10m; `three-level` -1m,
-// -10m, -45m, all within 4 % of the flat one. Preset names are reserved: no served model may bear one.
-// `document` is a preset of its own kind (model/document_config.h).
+// -10m, -45m, all within 4 % of the flat one. Preset names are reserved: no served model
+// may bear one. `document` is a preset of its own kind (model/document_config.h).
 
 #include <string>
 #include <vector>

@@ -31,10 +31,10 @@ struct SamplingParams {
 absl::Status ValidateSampling(const SamplingParams& params, int vocab = kVocab);
 
 // Draws the item at absolute position `position` of the sequence. `logits`:
-// [vocab], at least kVocab of them, -inf allowed; `recent`: the last repetition_window items or fewer,
-// oldest first. INTERNAL where a logit is NaN or +inf, or all are -inf.
-// `log_prob`, if not null, gets the natural log of the item's probability under
-// the unmodified softmax.
+// [vocab], at least kVocab of them, -inf allowed; `recent`: the last repetition_window
+// items or fewer, oldest first. INTERNAL where a logit is NaN or +inf, or all are -inf.
+// `log_prob`, if not null, gets the natural log of the item's probability under the
+// unmodified softmax.
 absl::StatusOr<Item> SampleItem(absl::Span<const float> logits,
                                 const SamplingParams& params, int64_t position,
                                 absl::Span<const Item> recent,

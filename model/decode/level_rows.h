@@ -135,8 +135,9 @@ int64_t DecoderRows(const LevelConfig& level, const LevelBatch<S>& batch) {
   return batch.items + batch.units() * PrefixItems(level);
 }
 
-// Adds one row of `count` items of bytes to the batches of every level that it reaches. `batch(l)` is the batch of level l; `takes(l, j, &open)` whether a
-// unit ends with item j. Of the byte level `wanted` contexts are.
+// Adds one row of `count` items of bytes to the batches of every level that it reaches.
+// `batch(l)` is the batch of level l; `takes(l, j, &open)` whether a unit ends with item j.
+// Of the byte level `wanted` contexts are.
 template <typename S, typename BatchOf, typename Takes>
 void AddLevels(const ModelConfig& config, S* sequence, int64_t count,
                int64_t wanted, BatchOf batch, Takes takes) {

@@ -1,10 +1,10 @@
 #pragma once
 // Fork and join for one owner: ParallelFor cuts [0, n) over the owner and at most
-// n - 1 of its threads - 1 helpers; the others are neither woken nor waited for. Helpers spin for some microseconds after a job, since a
-// decoding step is a chain of many small ones, and sleep when none follows.
-// With threads == 1 no helper exists and the body runs inline. Which thread
-// runs which index is not fixed: bodies must not care.
-// ParallelFor: owner thread only, not re-entrant.
+// n - 1 of its threads - 1 helpers; the others are neither woken nor waited for. Helpers
+// spin for some microseconds after a job, since a decoding step is a chain of many small
+// ones, and sleep when none follows. With threads == 1 no helper exists and the body runs
+// inline. Which thread runs which index is not fixed: bodies must not care. ParallelFor:
+// owner thread only, not re-entrant.
 
 #include <atomic>
 #include <cstdint>

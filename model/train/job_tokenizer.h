@@ -21,8 +21,8 @@ namespace strata {
 inline constexpr int64_t kTokenizerTrainingBytes = int64_t{8} << 20;
 
 // That of bytes where the spec names none. `train`: of bytes. `poll` is called often,
-// also while a tokeniser is trained; what it returns is returned. INVALID_ARGUMENT: the spec's tokeniser cannot be had;
-// DATA_LOSS: a file is damaged.
+// also while a tokeniser is trained; what it returns is returned. INVALID_ARGUMENT: the
+// spec's tokeniser cannot be had; DATA_LOSS: a file is damaged.
 absl::StatusOr<std::shared_ptr<const Tokenizer>> JobTokenizer(
     const TrainRun& run, absl::Span<const Document> train,
     const std::function<absl::Status()>& poll);

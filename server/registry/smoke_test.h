@@ -1,7 +1,8 @@
 #pragma once
 // The last gate before a version goes live: it must generate, or classify. Four short prompts
 // are each continued greedily by 32 items, with what the neighbours of its datastore say
-// where it has one; a logit that is no number refuses the version. Blocks for as long as that takes; thread-safe.
+// where it has one; a logit that is no number refuses the version. Blocks for as long as
+// that takes; thread-safe.
 
 #include "absl/status/status.h"
 #include "model/chat_template.h"

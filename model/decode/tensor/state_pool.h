@@ -1,9 +1,9 @@
 #pragma once
 // StatePool: the decoding states of all sequences on one device. Per level, and per
-// stream behind them (model/stream_levels.h), one tensor of rows, each row one vector of that level's width: a key, a value, a
-// pooled item or a context. A sequence owns one range of rows a level
-// (model/state_layout.h in units of rows), so that one gather reads, and one
-// scatter writes, the caches of a whole batch.
+// stream behind them (model/stream_levels.h), one tensor of rows, each row one vector of
+// that level's width: a key, a value, a pooled item or a context. A sequence owns one range
+// of rows a level (model/state_layout.h in units of rows), so that one gather reads, and
+// one scatter writes, the caches of a whole batch.
 //
 // Row 0 of a level is zeros and nobody's: what padded places of a batch read.
 // Grows by half when full (the old rows and the new ones are there together while
