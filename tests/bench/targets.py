@@ -4,8 +4,9 @@ of the machine's roofs and ratios of presets, all of one run. See run.sh --only 
 A roof is the larger of bytes / read bandwidth (of as many bytes, read again and again)
 and operations / matrix-multiply peak (of LibTorch and of the executor's own fp32 kernel,
 the better one), measured in the run: of a step, the weights once and each stream's keys
-and values, in the bytes that they take: weights are fp32 where a row says nothing else, keys and values 16 bits. Operations
-are those of a whole pass by formula; of a prefill, without what no logit needs.
+and values, in the bytes that they take: weights are fp32 where a row says nothing else,
+keys and values 16 bits. Operations are those of a whole pass by formula; of a prefill,
+without what no logit needs.
 """
 import json
 import pathlib

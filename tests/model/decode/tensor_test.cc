@@ -143,8 +143,8 @@ TEST_P(TensorTest, ARowInARaggedBatchEqualsTheFullModel) {
     int64_t fed = 0;
   };
   std::vector<Stream> streams;
-  for (uint64_t turn = 0; turn < 200; ++turn) {
-    if (streams.size() < 9 && turn < 120) {
+  for (uint64_t turn = 0; turn < 110; ++turn) {
+    if (streams.size() < 9 && turn < 60) {
       const int64_t n = 1 + (turn * 37) % 151;
       Stream s{RandomItems(n, 100 + turn, config.vocab), New(n + turn % 3), {}, 0};
       s.want = Want(s.items);
