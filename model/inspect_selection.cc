@@ -75,11 +75,12 @@ absl::Status Check(const ModelConfig& config, const InspectOptions& options,
 // Links of a level's stacks at most: a decoder has more positions than there are items.
 int64_t Links(const ModelConfig& config, const LevelSelection& selection,
               int64_t items, int top_k) {
+  const LevelConfig& level = config.levels[static_cast<size_t>(selection.level)];
   const int64_t positions =
-      DecoderPlaces(config.levels[static_cast<size_t>(selection.level)],
-                    MaxItems(config, selection.level, items) + 1);
+      DecoderPlaces(level, MaxItems(config, selection.level, items) + 1);
   const auto layers = static_cast<int64_t>(selection.encoder_layers.size() +
-                                           selection.decoder_layers.size());
+                                           selection.decoder_layers.size()) +
+                      (level.bridge == BridgeKind::kAttention ? 1 : 0);
   return layers * static_cast<int64_t>(selection.heads.size()) * positions *
          top_k;
 }

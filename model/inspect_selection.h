@@ -23,7 +23,8 @@ struct InspectOptions {
   int top_k = kDefaultInspectTopK;
 };
 
-// Of one level; ascending, each once.
+// Of one level; ascending, each once. A bridge that attends is told of with its level,
+// whatever the layers.
 struct LevelSelection {
   int level = 0;
   std::vector<int> encoder_layers;

@@ -25,9 +25,9 @@
 namespace strata {
 
 struct AttendedKey {
-  enum class Kind { kItem, kStart, kNode, kPrefix };
+  enum class Kind { kItem, kStart, kNode, kPrefix, kContext };
   Kind kind = Kind::kItem;
-  ByteRange bytes;  // of the text; of a prefix, all before its block
+  ByteRange bytes;  // of the text; of a prefix or context, all before its unit
   int height = 0;   // of a node
 };
 
@@ -49,13 +49,16 @@ struct AttentionMap {
 };
 
 struct InspectedStack {
-  bool encoder = false;
-  Scope scope = Scope::kFull;
+  // A bridge that attends is one layer whose queries are the decoder's positions.
+  enum class Kind { kEncoder, kDecoder, kBridge };
+  Kind kind = Kind::kDecoder;
+  Scope scope = Scope::kFull;     // of a bridge kWindow, over contexts
   int layers = 0;                 // of the whole stack, as it runs
   int64_t positions = 0;          // the first of the keys are also the queries
   // Of each position, how many layers it passed; empty where all pass all.
   std::vector<int32_t> depths;
-  std::vector<AttendedKey> keys;  // positions, then tree nodes, lowest first
+  // Positions, then tree nodes, lowest first, or the contexts of the level above.
+  std::vector<AttendedKey> keys;
   std::vector<AttentionMap> maps;  // by layer, then head
 };
 
@@ -69,7 +72,7 @@ struct PooledUnit {
 struct InspectedLevel {
   LevelSelection selection;
   std::vector<ByteRange> items;        // bytes that each stands for
-  std::vector<InspectedStack> stacks;  // those with layers: encoder, decoder
+  std::vector<InspectedStack> stacks;  // those with layers: encoder, bridge, decoder
   std::vector<PooledUnit> units;       // complete ones; none at the top
 };
 

@@ -111,6 +111,25 @@ void AttentionRecorder::OnNeighbourWeights(int64_t query, int64_t key,
   }
 }
 
+void AttentionRecorder::OnContextWeights(const torch::Tensor& contexts,
+                                         const torch::Tensor& weights) {
+  const auto host = OnHost(weights, heads_);
+  const auto seen = contexts.cpu().contiguous();
+  const int64_t items = host.size(2);
+  const double* row = host.const_data_ptr<double>();
+  std::vector<AttentionLink> keys;
+  for (size_t slot = 0; slot < heads_.size(); ++slot) {
+    const int64_t* context = seen.const_data_ptr<int64_t>();
+    for (int64_t query = 0; query < items; ++query) {
+      keys.clear();
+      for (int64_t s = 0; s < host.size(3); ++s) {
+        keys.push_back({static_cast<int32_t>(items + *context++), static_cast<float>(*row++)});
+      }
+      Keep(slot, query, items, &keys);
+    }
+  }
+}
+
 void AttentionRecorder::Keep(size_t slot, int64_t query, int64_t positions,
                              std::vector<AttentionLink>* keys) {
   keys->erase(std::remove_if(keys->begin(), keys->end(),

@@ -1,7 +1,7 @@
 #pragma once
-// AttentionRecorder: an AttentionWatcher that keeps, of one layer and one text, the
-// heaviest keys of every query and the sum of the rest. Keys are numbered as in
-// InspectedStack::keys: positions, then tree nodes by height, then index.
+// AttentionRecorder: an AttentionWatcher that keeps, of one layer or bridge and one text,
+// the heaviest keys of every query and the sum of the rest. Keys are numbered as in
+// InspectedStack::keys: positions, then tree nodes by height, then index, or contexts.
 // Single owner thread.
 
 #include <torch/torch.h>
@@ -26,6 +26,8 @@ class AttentionRecorder final : public AttentionWatcher {
                      const torch::Tensor& weights) override;
   void OnNeighbourWeights(int64_t query, int64_t key,
                           const torch::Tensor& weights) override;
+  void OnContextWeights(const torch::Tensor& contexts,
+                        const torch::Tensor& weights) override;
 
   // Of `layer`, by head; as many rows as there were positions.
   std::vector<AttentionMap> Take(int layer);

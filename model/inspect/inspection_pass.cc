@@ -4,13 +4,14 @@
 #include <cmath>
 #include <deque>
 #include <map>
+#include <optional>
 #include <utility>
 
-#include "model/decoder_places.h"
 #include "model/inspect/attention_recorder.h"
 #include "model/inspect/level_items.h"
+#include "model/inspect/stack_keys.h"
 #include "model/nn/attention_layer.h"
-#include "model/tree_nodes.h"
+#include "model/nn/bridge_attention.h"
 
 namespace strata {
 namespace {
@@ -69,9 +70,28 @@ class Watch final : public AttentionWatcher {
   std::map<int, std::pair<int, AttentionRecorder>> recorders_;  // by repeat
 };
 
+// A recorder on a bridge, off it again when it goes.
+class BridgeWatch {
+ public:
+  BridgeWatch(BridgeAttention bridge, const std::vector<int>& heads, int top_k)
+      : bridge_(std::move(bridge)), recorder_(heads, top_k) {
+    bridge_->Watch(&recorder_);
+  }
+  ~BridgeWatch() { bridge_->Watch(nullptr); }
+  BridgeWatch(const BridgeWatch&) = delete;
+  BridgeWatch& operator=(const BridgeWatch&) = delete;
+
+  std::vector<AttentionMap> Take() { return recorder_.Take(0); }
+
+ private:
+  BridgeAttention bridge_;
+  AttentionRecorder recorder_;
+};
+
 struct WatchedLevel {
   std::map<int, Watch> encoder;  // by layer
   std::map<int, Watch> decoder;
+  std::optional<BridgeWatch> bridge;
 };
 
 // `wanted`: numbers of layers as the stack runs them.
@@ -98,48 +118,11 @@ std::deque<WatchedLevel> WatchAll(const HierarchicalTransformer& model,
                chosen.heads, top_k, &here.encoder);
     WatchStack(level.decoder(), config.dec_layers, chosen.decoder_layers,
                chosen.heads, top_k, &here.decoder);
+    if (!level.bridge_attention().is_empty()) {
+      here.bridge.emplace(level.bridge_attention(), chosen.heads, top_k);
+    }
   }
   return watched;
-}
-
-// What the positions of a stack over these items stand for.
-std::vector<AttendedKey> EncoderPositions(const LevelItems& items) {
-  std::vector<AttendedKey> keys;
-  for (const ByteRange& bytes : items.bytes) {
-    keys.push_back({AttendedKey::Kind::kItem, bytes, 0});
-  }
-  return keys;
-}
-
-std::vector<AttendedKey> DecoderPositions(const LevelConfig& level,
-                                          const LevelItems& items) {
-  std::vector<AttendedKey> keys;
-  const auto contexts = static_cast<int64_t>(items.bytes.size()) + 1;
-  for (int64_t i = 0; i < contexts; ++i) {
-    AttendedKey read = {AttendedKey::Kind::kStart, {}, 0};
-    if (i > 0) {
-      read = {AttendedKey::Kind::kItem, items.bytes[static_cast<size_t>(i) - 1], 0};
-    }
-    const auto place = static_cast<size_t>(DecoderPlace(level, i));
-    keys.resize(place, {AttendedKey::Kind::kPrefix, {0, read.bytes.end}, 0});
-    keys.push_back(read);
-  }
-  return keys;
-}
-
-// Adds the tree's nodes; a node stands for all that its positions have read.
-void AddNodes(const TreeShape& tree, std::vector<AttendedKey>* keys) {
-  const auto positions = static_cast<int64_t>(keys->size());
-  const auto numbers = TreeNodeNumbers(tree, positions);
-  for (size_t h = 0; h + 1 < numbers.size(); ++h) {
-    const int64_t span = int64_t{tree.leaf} << h;
-    for (int64_t i = 0; i < numbers[h + 1] - numbers[h]; ++i) {
-      const ByteRange first = (*keys)[static_cast<size_t>(i * span)].bytes;
-      const ByteRange last = (*keys)[static_cast<size_t>((i + 1) * span) - 1].bytes;
-      keys->push_back({AttendedKey::Kind::kNode, {first.begin, last.end},
-                       static_cast<int>(h)});
-    }
-  }
 }
 
 // Of one row.
@@ -161,7 +144,7 @@ InspectedStack MakeStack(const LevelConfig& level, const LevelItems& items,
                          bool encoder, const StackDepth& depth,
                          std::map<int, Watch>* watches) {
   InspectedStack stack;
-  stack.encoder = encoder;
+  stack.kind = encoder ? InspectedStack::Kind::kEncoder : InspectedStack::Kind::kDecoder;
   stack.scope = encoder ? level.enc_scope : level.dec_scope;
   stack.layers = encoder ? EncoderRuns(level) : DecoderRuns(level);
   stack.keys =
@@ -173,6 +156,19 @@ InspectedStack MakeStack(const LevelConfig& level, const LevelItems& items,
   for (AttentionMap& map : stack.maps) EmptyStopped(stack.depths, &map);
   std::stable_sort(stack.maps.begin(), stack.maps.end(),
                    [](const auto& a, const auto& b) { return a.layer < b.layer; });
+  return stack;
+}
+
+InspectedStack MakeBridge(const LevelConfig& level, const LevelItems& items,
+                          BridgeWatch* watch) {
+  InspectedStack stack;
+  stack.kind = InspectedStack::Kind::kBridge;
+  stack.scope = Scope::kWindow;
+  stack.layers = 1;
+  stack.keys = DecoderPositions(level, items);
+  stack.positions = static_cast<int64_t>(stack.keys.size());
+  AddContexts(items, &stack.keys);
+  stack.maps = watch->Take();
   return stack;
 }
 
@@ -266,6 +262,9 @@ InspectedPass InspectPass(HierarchicalTransformer model,
       out.stacks.push_back(
           MakeStack(level, of_levels[l], true, pass.activations[l].enc_depth,
                     &watched[i].encoder));
+    }
+    if (watched[i].bridge.has_value()) {
+      out.stacks.push_back(MakeBridge(level, of_levels[l], &*watched[i].bridge));
     }
     if (level.dec_layers > 0) {
       out.stacks.push_back(

@@ -1,6 +1,6 @@
 #pragma once
-// AttentionWatcher: is told what an AttentionLayer's softmax gave to each key,
-// while the layer computes with those very weights. A layer that nobody watches
+// AttentionWatcher: is told what the softmax of an AttentionLayer or of a bridge gave to
+// each key, while it computes with those very weights. A layer that nobody watches
 // never forms them (scaled_dot_product_attention keeps them to itself).
 //
 // Plans say which items the places of a tensor are: key s of chunk c in
@@ -29,6 +29,11 @@ class AttentionWatcher {
   // is left of each query's weight. Layers without one never call it.
   virtual void OnNeighbourWeights(int64_t /*query*/, int64_t /*key*/,
                                   const torch::Tensor& /*weights*/) {}
+  // `weights` [batch, H, items, W]: what each item gave to `contexts` [batch, items, W] of
+  // the level above; 0 to those that it does not see. A bridge that attends
+  // (model/nn/bridge_attention.h) calls this alone, once a pass; layers never do.
+  virtual void OnContextWeights(const torch::Tensor& /*contexts*/,
+                                const torch::Tensor& /*weights*/) {}
 };
 
 }  // namespace strata

@@ -41,28 +41,48 @@ torch::Tensor BridgeAttentionImpl::forward(const torch::Tensor& v, int64_t each,
         .view({batch, groups, window, dim});
   };
   const auto padded = at::constant_pad_nd(v, {0, 0, 0, groups * each - items});
-  return Attend(padded.view({batch, groups, each, dim}), pick(0), pick(1),
-                windows.visible)
-      .flatten(1, 2)
-      .narrow(1, 0, items);
+  const auto weights =
+      Weights(padded.view({batch, groups, each, dim}), pick(0), windows.visible);
+  if (watcher_ != nullptr) Tell(windows.index, weights, each, items);
+  return Mix(weights, pick(1)).flatten(1, 2).narrow(1, 0, items);
 }
 
 torch::Tensor BridgeAttentionImpl::Attend(const torch::Tensor& v,
                                           const torch::Tensor& keys,
                                           const torch::Tensor& values,
                                           const torch::Tensor& visible) {
-  const int64_t width = v.size(-1) / heads_;
-  const auto by_head = [&](const torch::Tensor& x) {
-    return x.unflatten(-1, {heads_, width}).transpose(2, 3);  // [R, G, H, .., K]
-  };
-  const auto q = by_head(query_->forward(norm_->forward(v)));
-  auto scores = at::matmul(q / std::sqrt(static_cast<double>(width)),
-                           by_head(keys).transpose(-2, -1)) +
+  return Mix(Weights(v, keys, visible), values);
+}
+
+torch::Tensor BridgeAttentionImpl::Weights(const torch::Tensor& v,
+                                           const torch::Tensor& keys,
+                                           const torch::Tensor& visible) {
+  const auto q = ByHead(query_->forward(norm_->forward(v)));
+  auto scores = at::matmul(q / std::sqrt(static_cast<double>(q.size(-1))),
+                           ByHead(keys).transpose(-2, -1)) +
                 bias_.flip(1).unsqueeze(1);
   scores = scores.masked_fill(visible.logical_not().unsqueeze(2).unsqueeze(2),
                               -std::numeric_limits<double>::infinity());
-  const auto mixed = at::matmul(scores.softmax(-1), by_head(values));
+  return scores.softmax(-1);
+}
+
+torch::Tensor BridgeAttentionImpl::Mix(const torch::Tensor& weights,
+                                       const torch::Tensor& values) {
+  const auto mixed = at::matmul(weights, ByHead(values));
   return out_->forward(mixed.transpose(2, 3).flatten(3));
+}
+
+torch::Tensor BridgeAttentionImpl::ByHead(const torch::Tensor& x) const {
+  return x.unflatten(-1, {heads_, x.size(-1) / heads_}).transpose(2, 3);
+}
+
+void BridgeAttentionImpl::Tell(const torch::Tensor& contexts, const torch::Tensor& weights,
+                               int64_t each, int64_t items) {
+  watcher_->OnContextWeights(
+      contexts.expand({weights.size(0), -1, -1})
+          .repeat_interleave(each, 1)
+          .narrow(1, 0, items),
+      weights.transpose(1, 2).flatten(2, 3).narrow(2, 0, items));
 }
 
 }  // namespace strata

@@ -20,6 +20,7 @@
 #include <torch/torch.h>
 
 #include "model/model_config.h"
+#include "model/nn/attention_watcher.h"
 #include "model/nn/linear.h"
 #include "model/nn/rms_norm.h"
 
@@ -49,12 +50,25 @@ class BridgeAttentionImpl : public torch::nn::Module {
   torch::Tensor Attend(const torch::Tensor& v, const torch::Tensor& keys,
                        const torch::Tensor& values, const torch::Tensor& visible);
 
+  // From now on `forward` tells `watcher` its weights; null: nobody, as at first. Borrowed.
+  void Watch(AttentionWatcher* watcher) { watcher_ = watcher; }
+
  private:
+  // The softmax: [R, G, H, m, W].
+  torch::Tensor Weights(const torch::Tensor& v, const torch::Tensor& keys,
+                        const torch::Tensor& visible);
+  torch::Tensor Mix(const torch::Tensor& weights, const torch::Tensor& values);
+  torch::Tensor ByHead(const torch::Tensor& x) const;  // [R, G, .., D] -> [R, G, H, .., K]
+  // To the watcher, of `items` items in groups of `each`.
+  void Tell(const torch::Tensor& contexts, const torch::Tensor& weights, int64_t each,
+            int64_t items);
+
   int64_t heads_;
   RmsNorm norm_;
   Linear query_;
   Linear out_;
   torch::Tensor bias_;  // [H, W], by distance
+  AttentionWatcher* watcher_ = nullptr;
 };
 TORCH_MODULE(BridgeAttention);
 

@@ -71,8 +71,18 @@ v1::KeyKind ToProto(AttendedKey::Kind kind) {
     case AttendedKey::Kind::kStart: return v1::KEY_KIND_START;
     case AttendedKey::Kind::kNode: return v1::KEY_KIND_NODE;
     case AttendedKey::Kind::kPrefix: return v1::KEY_KIND_PREFIX;
+    case AttendedKey::Kind::kContext: return v1::KEY_KIND_CONTEXT;
   }
   return v1::KEY_KIND_UNSPECIFIED;
+}
+
+v1::StackKind ToProto(InspectedStack::Kind kind) {
+  switch (kind) {
+    case InspectedStack::Kind::kEncoder: return v1::STACK_KIND_ENCODER;
+    case InspectedStack::Kind::kDecoder: return v1::STACK_KIND_DECODER;
+    case InspectedStack::Kind::kBridge: return v1::STACK_KIND_BRIDGE;
+  }
+  return v1::STACK_KIND_UNSPECIFIED;
 }
 
 void Fill(const AttentionMap& from, v1::AttentionMap* to) {
@@ -90,7 +100,7 @@ void Fill(const AttentionMap& from, v1::AttentionMap* to) {
 }
 
 void Fill(const InspectedStack& from, v1::InspectedStack* to) {
-  to->set_kind(from.encoder ? v1::STACK_KIND_ENCODER : v1::STACK_KIND_DECODER);
+  to->set_kind(ToProto(from.kind));
   to->set_scope(ScopeName(from.scope));
   to->set_layers(from.layers);
   to->set_positions(static_cast<int32_t>(from.positions));

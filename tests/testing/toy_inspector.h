@@ -1,7 +1,8 @@
 #pragma once
 // ToyInspector: an Inspector for tests of what stands above models. Every byte
 // surprises by half a bit; the one head of its one layer looks from each position at
-// the one before with 3/4. `before_pass` runs before each pass.
+// the one before with 3/4, and a bridge from each at a context behind the positions.
+// `before_pass` runs before each pass.
 
 #include <functional>
 #include <string>
@@ -44,6 +45,11 @@ class ToyInspector final : public Inspector {
       map.rows.push_back({{{static_cast<int32_t>(i + 1), 0.75f}}, 0.25f});
     }
     stack.maps.push_back(std::move(map));
+    level.stacks.push_back(stack);
+    stack.kind = InspectedStack::Kind::kBridge;
+    stack.keys.push_back({AttendedKey::Kind::kContext, {0, bytes}, 0});
+    stack.maps[0].rows.assign(stack.positions,
+                              {{{static_cast<int32_t>(stack.positions), 1.0f}}, 0});
     level.stacks.push_back(std::move(stack));
     out.levels.push_back(std::move(level));
     return out;

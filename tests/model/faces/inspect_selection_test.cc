@@ -92,6 +92,21 @@ TEST(InspectSelectionTest, WhatNoneHasIsRefusedByName) {
   EXPECT_THAT(Refusal(options), HasSubstr("heads has 1025 entries"));
 }
 
+TEST(InspectSelectionTest, ABridgeThatAttendsCountsAsALayer) {
+  ModelConfig config = Config();
+  InspectOptions options;
+  options.levels = {0};
+  options.top_k = 64;
+  // The most items with so many layers of four heads: a decoder has two positions more.
+  const auto most = [](int64_t layers) { return kMaxInspectLinks / (layers * 4 * 64) - 2; };
+  EXPECT_TRUE(SelectForInspection(config, options, most(2)).ok());
+  EXPECT_FALSE(SelectForInspection(config, options, most(2) + 1).ok());
+  config.levels[0].bridge = BridgeKind::kAttention;
+  config.levels[0].bridge_window = 2;
+  EXPECT_TRUE(SelectForInspection(config, options, most(3)).ok());
+  EXPECT_FALSE(SelectForInspection(config, options, most(3) + 1).ok());
+}
+
 TEST(InspectSelectionTest, TheAnswerIsBounded) {
   InspectOptions options;
   options.top_k = 64;

@@ -13,64 +13,12 @@
 #include "model/items.h"
 #include "model/position_shape.h"
 #include "tests/model/hierarchy/fixture.h"
+#include "tests/model/inspect/fixture.h"
 #include "tests/model/naive_scope.h"
 #include "tests/model/stack_config.h"
 
 namespace strata::testing {
 namespace {
-
-constexpr int64_t kBytes = 150;
-constexpr int kTopK = kMaxInspectTopK;
-
-// A marker and printable bytes with spaces, so that ragged units end.
-std::vector<int64_t> Fed(int64_t bytes = kBytes) {
-  std::vector<int64_t> fed = {kSos};
-  for (int64_t i = 0; i < bytes; ++i) {
-    fed.push_back(i % 7 == 5 ? ' ' : 'a' + (i * i + i / 3) % 26);
-  }
-  return fed;
-}
-
-// Every layer, every head.
-std::vector<LevelSelection> Everything(const ModelConfig& config,
-                                       int64_t bytes = kBytes) {
-  InspectOptions options;
-  options.top_k = 1;  // the passes choose their own
-  for (int layer = 0; layer < 64; ++layer) {
-    const bool there = std::any_of(
-        config.levels.begin(), config.levels.end(), [&](const auto& level) {
-          return layer < std::max(EncoderRuns(level), DecoderRuns(level));
-        });
-    if (there) options.layers.push_back(layer);
-  }
-  return SelectForInspection(config, options, bytes).value();
-}
-
-HierarchicalTransformer Model(const ModelConfig& config) {
-  HierarchicalTransformer model(config, ModelOptions{.seed = 5});
-  model->to(torch::kDouble);
-  model->eval();
-  return model;
-}
-
-torch::Tensor Items(const std::vector<int64_t>& fed) {
-  return torch::tensor(fed, torch::kLong).unsqueeze(0);
-}
-
-double Largest(const torch::Tensor& x) { return x.abs().max().item<double>(); }
-
-void ExpectEqualMaps(const AttentionMap& a, const AttentionMap& b) {
-  EXPECT_EQ(a.layer, b.layer);
-  EXPECT_EQ(a.head, b.head);
-  ASSERT_EQ(a.rows.size(), b.rows.size());
-  for (size_t i = 0; i < a.rows.size(); ++i) {
-    ASSERT_EQ(a.rows[i].links.size(), b.rows[i].links.size());
-    for (size_t k = 0; k < a.rows[i].links.size(); ++k) {
-      EXPECT_EQ(a.rows[i].links[k].key, b.rows[i].links[k].key);
-      EXPECT_EQ(a.rows[i].links[k].weight, b.rows[i].links[k].weight);
-    }
-  }
-}
 
 class InspectionPassTest : public ::testing::TestWithParam<std::string> {
  protected:
@@ -151,6 +99,7 @@ TEST_P(InspectionPassTest, KeysAreThoseThatTheScopeShows) {
     const LevelConfig& config =
         config_.levels[static_cast<size_t>(level.selection.level)];
     for (const InspectedStack& stack : level.stacks) {
+      if (stack.kind == InspectedStack::Kind::kBridge) continue;  // bridge_inspection_test.cc
       for (const AttentionMap& map : stack.maps) {
         for (int64_t i = 0; i < stack.positions; ++i) {
           const AttentionRow& row = map.rows[static_cast<size_t>(i)];
@@ -169,7 +118,8 @@ TEST_P(InspectionPassTest, KeysAreThoseThatTheScopeShows) {
             continue;
           }
           ScopeSpec spec = SpecOf(config, stack.scope);
-          if (!stack.encoder && config.prefix > 1) spec.block += config.prefix - 1;
+          const bool decoder = stack.kind == InspectedStack::Kind::kDecoder;
+          if (decoder && config.prefix > 1) spec.block += config.prefix - 1;
           const auto sees = [&](int64_t key) {
             // No span has been learnt: keys are hidden from where its ramp ends.
             const bool hidden = config.position->adaptive &&
@@ -177,7 +127,7 @@ TEST_P(InspectionPassTest, KeysAreThoseThatTheScopeShows) {
             return !hidden &&
                    (NaiveSees(spec, i, key) || NaiveSeesMean(spec, i, key));
           };
-          const bool knn = !stack.encoder && map.layer + 1 == config.knn_layer;
+          const bool knn = decoder && map.layer + 1 == config.knn_layer;
           const int64_t behind =
               knn ? std::clamp<int64_t>(i + 1 - config.window, 0, config.knn_items) : 0;
           int64_t count = std::min<int64_t>(behind, config.knn_neighbours);

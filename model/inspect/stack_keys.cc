@@ -1,0 +1,54 @@
+#include "model/inspect/stack_keys.h"
+
+#include "model/decoder_places.h"
+#include "model/inspect/attention_recorder.h"
+
+namespace strata {
+
+std::vector<AttendedKey> EncoderPositions(const LevelItems& items) {
+  std::vector<AttendedKey> keys;
+  for (const ByteRange& bytes : items.bytes) {
+    keys.push_back({AttendedKey::Kind::kItem, bytes, 0});
+  }
+  return keys;
+}
+
+std::vector<AttendedKey> DecoderPositions(const LevelConfig& level,
+                                          const LevelItems& items) {
+  std::vector<AttendedKey> keys;
+  const auto contexts = static_cast<int64_t>(items.bytes.size()) + 1;
+  for (int64_t i = 0; i < contexts; ++i) {
+    AttendedKey read = {AttendedKey::Kind::kStart, {}, 0};
+    if (i > 0) {
+      read = {AttendedKey::Kind::kItem, items.bytes[static_cast<size_t>(i) - 1], 0};
+    }
+    const auto place = static_cast<size_t>(DecoderPlace(level, i));
+    keys.resize(place, {AttendedKey::Kind::kPrefix, {0, read.bytes.end}, 0});
+    keys.push_back(read);
+  }
+  return keys;
+}
+
+void AddNodes(const TreeShape& tree, std::vector<AttendedKey>* keys) {
+  const auto positions = static_cast<int64_t>(keys->size());
+  const auto numbers = TreeNodeNumbers(tree, positions);
+  for (size_t h = 0; h + 1 < numbers.size(); ++h) {
+    const int64_t span = int64_t{tree.leaf} << h;
+    for (int64_t i = 0; i < numbers[h + 1] - numbers[h]; ++i) {
+      const ByteRange first = (*keys)[static_cast<size_t>(i * span)].bytes;
+      const ByteRange last = (*keys)[static_cast<size_t>((i + 1) * span) - 1].bytes;
+      keys->push_back({AttendedKey::Kind::kNode, {first.begin, last.end},
+                       static_cast<int>(h)});
+    }
+  }
+}
+
+void AddContexts(const LevelItems& items, std::vector<AttendedKey>* keys) {
+  keys->push_back({AttendedKey::Kind::kContext, {}, 0});
+  for (const ItemRange& unit : items.units) {
+    const ByteRange last = items.bytes[static_cast<size_t>(unit.end) - 1];
+    keys->push_back({AttendedKey::Kind::kContext, {0, last.end}, 0});
+  }
+}
+
+}  // namespace strata
