@@ -5,12 +5,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "client/inspect/glyphs.h"
+#include "client/inspect/names.h"
 
 namespace strata {
 namespace {
 
-constexpr double kNodeRow = 10;  // of the nodes of one height
+constexpr double kNodeRow = 10;  // of the nodes of one height, or of contexts
 constexpr double kNodeHeight = 6;
 constexpr size_t kNamedBytes = 24;
 
@@ -29,8 +29,10 @@ int HighestNode(const v1::InspectedStack& stack) {
   return highest;
 }
 
+// Its edge that is next to the row.
 double NodeY(const Band& band, int height) {
-  return band.base + kBandHeight + 4 + kNodeRow * height;
+  const double away = kBandHeight + 4 + kNodeRow * height;
+  return band.upward ? band.base - away : band.base + away;
 }
 
 // Strongest first, as many as are drawn.
@@ -53,17 +55,6 @@ std::vector<Arc> StrongArcs(const Band& band, const Strip& strip) {
   return arcs;
 }
 
-std::string KeyName(const Band& band, const v1::InspectedKey& key) {
-  if (key.kind() == v1::KEY_KIND_START) return "start";
-  if (key.kind() == v1::KEY_KIND_PREFIX) return absl::StrCat("prefix at ", key.end_byte());
-  if (key.begin_byte() == key.end_byte()) return "marker";
-  const std::string bytes =
-      Snippet(*band.text, static_cast<size_t>(key.begin_byte()),
-              static_cast<size_t>(key.end_byte()), kNamedBytes);
-  return absl::StrFormat("%s%d–%d \"%s\"", key.kind() == v1::KEY_KIND_NODE ? "node " : "",
-                         key.begin_byte(), key.end_byte(), bytes);
-}
-
 std::string Point(double x, double y) { return absl::StrCat(SvgNumber(x), " ", SvgNumber(y)); }
 
 // A bow between two places on the row's edge. Those of several heads between the
@@ -76,7 +67,7 @@ std::string Bow(const Band& band, double from, double to, double width, int head
                       Point(to, band.base));
 }
 
-// From a position down to a node.
+// From a position to a node, or to a context.
 std::string Drop(const Band& band, double from, double to, double node) {
   const double half = (band.base + node) / 2;
   return absl::StrCat("M", Point(from, band.base), " C", Point(from, half), " ",
@@ -93,7 +84,8 @@ void DrawArc(const Band& band, const Strip& strip, const Arc& arc, SvgWriter* sv
   const double to_x = here ? strip.Middle(to) : before ? strip.left() - 6 : strip.right() + 6;
   const std::string colour = HeadColour(arc.head);
   const std::string title = absl::StrFormat("head %d: %s looks at %s: %.3f", arc.head,
-                                            KeyName(band, query), KeyName(band, key), arc.weight);
+                                            KeyName(*band.text, query, kNamedBytes),
+                                            KeyName(*band.text, key, kNamedBytes), arc.weight);
   const std::string opacity = ArcOpacity(arc.weight);
   if (arc.query == arc.key) {
     const double side = band.upward ? -1 : 1;
@@ -105,7 +97,7 @@ void DrawArc(const Band& band, const Strip& strip, const Arc& arc, SvgWriter* sv
                                  {"stroke-opacity", opacity},
                                  {"stroke-width", SvgNumber(ArcWidth(arc.weight))}};
   if (!here) style.push_back({"stroke-dasharray", "4 3"});
-  svg->Path(key.kind() == v1::KEY_KIND_NODE
+  svg->Path(arc.key >= band.stack->positions()
                 ? Drop(band, from_x, to_x, NodeY(band, key.height()))
                 : Bow(band, from_x, to_x, static_cast<double>(kStripColumns) * kCellWidth, arc.head),
             style, title);
@@ -116,10 +108,11 @@ void DrawNodes(const Band& band, const Strip& strip, SvgWriter* svg) {
   for (int i = stack.positions(); i < stack.keys_size(); ++i) {
     const ColumnRange range = ColumnsOfKey(band.level, stack.keys(i));
     if (!strip.Shows(range)) continue;
-    svg->Rect(strip.Left(range) + 1, NodeY(band, stack.keys(i).height()),
+    const double y = NodeY(band, stack.keys(i).height());
+    svg->Rect(strip.Left(range) + 1, band.upward ? y - kNodeHeight : y,
               strip.Right(range) - strip.Left(range) - 2, kNodeHeight,
               {{"fill", "#e8e8e8"}, {"stroke", "#9a9a9a"}, {"stroke-width", "0.6"}},
-              KeyName(band, stack.keys(i)));
+              KeyName(*band.text, stack.keys(i), kNamedBytes));
   }
 }
 

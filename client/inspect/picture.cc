@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/inspect/arcs.h"
+#include "client/inspect/names.h"
 #include "client/inspect/rows.h"
 #include "client/inspect/strips.h"
 #include "client/inspect/svg_writer.h"
@@ -12,7 +13,7 @@
 namespace strata {
 namespace {
 
-constexpr double kLegendHeight = 140;
+constexpr double kLegendHeight = 154;
 constexpr double kStripGap = 30;
 constexpr double kRowGap = 6;
 
@@ -72,10 +73,8 @@ class Picture {
   }
 
   double DrawLevel(const v1::InspectedLevel& level, const Strip& strip, double y) {
-    if (const auto* encoder = StackOf(level, v1::STACK_KIND_ENCODER)) {
-      y += BandHeight(*encoder);
-      Label("encoder", *encoder, y - kBandHeight / 2);
-      DrawArcs({level.level(), encoder, &text_, y, /*upward=*/true}, strip, &svg_);
+    for (const v1::StackKind kind : {v1::STACK_KIND_BRIDGE, v1::STACK_KIND_ENCODER}) {
+      if (const auto* stack = StackOf(level, kind)) y = DrawAbove(level, *stack, strip, y);
     }
     if (level.level() == 0) {
       y = DrawByteRow(strip, y);
@@ -88,11 +87,20 @@ class Picture {
       y += kUnitRowHeight;
     }
     if (const auto* decoder = StackOf(level, v1::STACK_KIND_DECODER)) {
-      Label("decoder", *decoder, y + kBandHeight / 2);
+      Label(*decoder, y + kBandHeight / 2);
       DrawArcs({level.level(), decoder, &text_, y, /*upward=*/false}, strip, &svg_);
       y += BandHeight(*decoder);
     }
     return y + kRowGap;
+  }
+
+  // A stack whose arcs stand on what is drawn next. Returns the y of that.
+  double DrawAbove(const v1::InspectedLevel& level, const v1::InspectedStack& stack,
+                   const Strip& strip, double y) {
+    y += BandHeight(stack);
+    Label(stack, y - kBandHeight / 2);
+    DrawArcs({level.level(), &stack, &text_, y, /*upward=*/true}, strip, &svg_);
+    return y;
   }
 
   double DrawByteRow(const Strip& strip, double y) {
@@ -113,8 +121,9 @@ class Picture {
     svg_.Text(kLeftMargin - 12, y, words, {{"class", css_class}});
   }
 
-  void Label(const char* name, const v1::InspectedStack& stack, double y) {
-    Side(absl::StrCat(name, ", ", stack.scope()), y, "small");
+  void Label(const v1::InspectedStack& stack, double y) {
+    if (stack.kind() == v1::STACK_KIND_BRIDGE) return Side("bridge, contexts", y, "small");
+    Side(absl::StrCat(StackName(stack), ", ", stack.scope()), y, "small");
     Side(absl::StrFormat("layer %d (of %d)", DrawnLayer(stack), stack.layers()), y + 11, "small");
   }
 
@@ -134,6 +143,8 @@ class Picture {
         "row: nodes of the tree.",
         "A bar in a box of an upper level: what the pool weighed of the item below, the mean "
         "of the heads, the tallest filling the box (grey: fixed by the rule).",
+        "A bridge's arcs rise from a decoder's position to grey boxes above the row: contexts, "
+        "what the level above said after the bytes up to there.",
     };
     double y = 78;
     for (const char* note : notes) {

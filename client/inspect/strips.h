@@ -36,7 +36,8 @@ inline ColumnRange ColumnsOfItem(int level, const v1::ByteSpan& item) {
 
 inline ColumnRange ColumnsOfKey(int level, const v1::InspectedKey& key) {
   if (key.kind() == v1::KEY_KIND_START) return {0, 1};
-  if (key.kind() == v1::KEY_KIND_PREFIX) {  // at the last byte before its block
+  // At the last byte before its unit.
+  if (key.kind() == v1::KEY_KIND_PREFIX || key.kind() == v1::KEY_KIND_CONTEXT) {
     if (key.end_byte() == 0) return {0, 1};
     return {key.end_byte() - 1 + kFirstByteColumn, key.end_byte() + kFirstByteColumn};
   }

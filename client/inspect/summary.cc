@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "client/inspect/glyphs.h"
+#include "client/inspect/names.h"
 
 namespace strata {
 namespace {
@@ -80,15 +81,6 @@ std::vector<Link> Strongest(const v1::InspectedStack& stack) {
   return links;
 }
 
-std::string Quoted(const std::string& text, const v1::InspectedKey& key) {
-  if (key.kind() == v1::KEY_KIND_PREFIX) return absl::StrCat("prefix at ", key.end_byte());
-  const auto begin = static_cast<size_t>(key.begin_byte());
-  const auto end = static_cast<size_t>(key.end_byte());
-  if (begin == end) return key.kind() == v1::KEY_KIND_START ? "start" : "marker";
-  return absl::StrFormat("%s%d–%d \"%s\"", key.kind() == v1::KEY_KIND_NODE ? "node " : "", begin,
-                         end, Snippet(text, begin, end, kShownBytes));
-}
-
 void AddStack(const std::string& text, const v1::InspectedStack& stack, std::string* out) {
   if (stack.maps_size() == 0) return;
   std::vector<std::string> layers;
@@ -96,9 +88,12 @@ void AddStack(const std::string& text, const v1::InspectedStack& stack, std::str
     const std::string layer = absl::StrCat(map.layer());
     if (layers.empty() || layers.back() != layer) layers.push_back(layer);
   }
-  const bool encoder = stack.kind() == v1::STACK_KIND_ENCODER;
-  absl::StrAppendFormat(out, "  %s, scope %s, layer %s of %d:\n", encoder ? "encoder" : "decoder",
-                        stack.scope(), absl::StrJoin(layers, ", "), stack.layers());
+  if (stack.kind() == v1::STACK_KIND_BRIDGE) {
+    absl::StrAppend(out, "  bridge, to contexts of the level above:\n");
+  } else {
+    absl::StrAppendFormat(out, "  %s, scope %s, layer %s of %d:\n", StackName(stack),
+                          stack.scope(), absl::StrJoin(layers, ", "), stack.layers());
+  }
   if (stack.depths_size() > 0) {
     absl::StrAppendFormat(out, "    items passed %.1f layers on average\n",
                           std::accumulate(stack.depths().begin(), stack.depths().end(), 0.0) /
@@ -106,7 +101,8 @@ void AddStack(const std::string& text, const v1::InspectedStack& stack, std::str
   }
   for (const Link& link : Strongest(stack)) {
     absl::StrAppendFormat(out, "    %.3f  head %d  %s  looks at  %s\n", link.weight, link.head,
-                          Quoted(text, stack.keys(link.query)), Quoted(text, stack.keys(link.key)));
+                          KeyName(text, stack.keys(link.query), kShownBytes),
+                          KeyName(text, stack.keys(link.key), kShownBytes));
   }
 }
 

@@ -150,6 +150,43 @@ TEST(SummaryTest, APrefixIsNamedByWhereItsBlockBegins) {
   EXPECT_EQ(Count(svg, " looks at "), 2 * (14 + 4));
 }
 
+// Of the lower level: each position looks at the context of its block.
+v1::InspectResponse WithBridge(const std::string& text) {
+  v1::InspectResponse response = ToyInspection(text);
+  v1::InspectedLevel* level = response.mutable_levels(0);
+  v1::InspectedStack* bridge = level->add_stacks();
+  *bridge = level->stacks(0);
+  bridge->set_kind(v1::STACK_KIND_BRIDGE);
+  for (int j = 0; j <= level->pooling().units_size(); ++j) {
+    v1::InspectedKey* key = bridge->add_keys();
+    key->set_kind(v1::KEY_KIND_CONTEXT);
+    key->set_end_byte(j > 0 ? 4 * j - 1 : 0);
+  }
+  for (v1::AttentionMap& map : *bridge->mutable_maps()) {
+    for (int i = 0; i < map.rows_size(); ++i) {
+      map.mutable_rows(i)->mutable_links(0)->set_key(bridge->positions() + i / 4);
+    }
+  }
+  return response;
+}
+
+TEST(SummaryTest, ABridgeLooksAtContexts) {
+  const std::string text = "Twelve bytes";
+  const std::string summary = InspectionSummary(text, WithBridge(text));
+  EXPECT_THAT(summary, HasSubstr("  bridge, to contexts of the level above:\n"));
+  EXPECT_THAT(summary, HasSubstr("2–3 \"e\"  looks at  context at 3"));
+}
+
+TEST(PictureTest, ABridgeRisesToContexts) {
+  const std::string text = "Twelve bytes";
+  const std::string svg = InspectionSvg(text, WithBridge(text));
+  EXPECT_THAT(svg, HasSubstr(">bridge, contexts</text>"));
+  EXPECT_EQ(Count(svg, "<title>context at "), 4u);
+  EXPECT_EQ(Count(svg, "looks at context at 7: 0.750"), 2u * 4u);
+  EXPECT_EQ(Count(svg, " looks at "), 2 * (14 + 4 + 14));
+  EXPECT_EQ(Count(svg, "<circle"), 4u);  // none looks at itself
+}
+
 TEST(SummaryTest, NoByteReachesTheTerminalRaw) {
   const std::string text = EveryByte();
   EXPECT_FALSE(HasControlBytes(InspectionSummary(text, ToyInspection(text))));

@@ -1,4 +1,5 @@
 """What each level attended to: Generation.Inspect, `strata inspect`, the picture."""
+import json
 import xml.etree.ElementTree as ET
 
 import grpc
@@ -11,7 +12,7 @@ TEXT = ("It was the best of times,\nit was the worst of times: caf\u00e9 <&> "
         "\"quotes\".\t\x07").encode() + b"\xff\xfe"
 SVG = "{http://www.w3.org/2000/svg}"
 BASES = {"tiny": None, "plain": None, "leafy": "tree-1m", "words": "spacebyte-1m",
-         "levels": "three-level-1m", "prefixed": "block-transformer-1m"}
+         "levels": "three-level-1m", "prefixed": "block-transformer-1m", "bridged": None}
 
 
 @pytest.fixture(scope="session")
@@ -21,11 +22,15 @@ def inspect_root(trained, text, tmp_path_factory):
     copy_models(trained, root)
     reviews = b"\n".join(b'{"text": "It is %s.", "label": "%s"}' % (w, w)
                          for w in [b"good", b"bad"] * 10)
+    bridged = json.loads((root / "models/tiny/1/config.json").read_text())
+    bridged["levels"][0].update(bridge="attention", bridge_window=3)
     server = Server(root)
     try:
-        jobs = [server.train(text, model=model, base=base, steps=2, batch=2,
-                             sequence=128, eval_fraction=0.02)
+        few = dict(steps=2, batch=2, sequence=128, eval_fraction=0.02)
+        jobs = [server.train(text, model=model, base=base, **few)
                 for model, base in BASES.items() if base]
+        jobs.append(server.train(text, model="bridged", base="",
+                                 config=json.dumps(bridged), **few))
         jobs.append(server.train(reviews, model="reviews", base="document",
                                  steps=1, batch=2))
         for job in jobs:
@@ -83,14 +88,19 @@ def check_level(level, above, text):
     assert at == len(text) if level["level"] == 0 else at <= len(text)
     for stack in level["stacks"]:
         keys = stack["keys"]
-        decoder = stack["kind"] == "DECODER"
+        decoder = stack["kind"] != "ENCODER"
         read = [key["kind"] for key in keys[:stack["positions"]]
                 if key["kind"] != "PREFIX"]
         assert len(read) == len(level["items"]) + decoder
         assert (read[0] == "START") == decoder
         nodes = keys[stack["positions"]:]
-        assert all(key["kind"] == "NODE" for key in nodes)
-        assert bool(nodes) == (stack["scope"] == "tree")
+        if stack["kind"] == "BRIDGE":
+            assert [key["kind"] for key in nodes] == ["CONTEXT"] * len(nodes)
+            assert [key["end_byte"] for key in nodes] == [0] + [
+                item["end_byte"] for item in above["items"]]
+        else:
+            assert all(key["kind"] == "NODE" for key in nodes)
+            assert bool(nodes) == (stack["scope"] == "tree")
         check_rows(stack, len(keys))
     if above is None:
         assert level["pooling"] is None
@@ -127,6 +137,9 @@ def test_every_shape_of_model_tells_what_it_saw(serve_inspect, tmp_path):
     blocks = inspect(server, "prefixed").levels[0]
     kinds = [key.kind for key in blocks.stacks[0].keys]
     assert kinds.count(inspection.KEY_KIND_PREFIX) == len(blocks.items) // 4 + 1
+    kinds = [stack.kind for stack in inspect(server, "bridged").levels[0].stacks]
+    assert kinds == [inspection.STACK_KIND_ENCODER, inspection.STACK_KIND_BRIDGE,
+                     inspection.STACK_KIND_DECODER]
     words = inspect(server, "words", b"Hold the door. Now")
     assert words.levels[0].pooling.ragged and words.levels[0].pooling.rule == "last"
     spans = [(i.begin_byte, i.end_byte) for i in words.levels[1].items]
@@ -183,6 +196,7 @@ def test_picture_is_one_document(serve_inspect, tmp_path):
             assert cells == min(len(text), 1278)
             notes = [t.text for t in root.iter(SVG + "text")]
             assert any("are drawn" in n for n in notes) == (cells < len(text))
+            assert ("bridge, contexts" in notes) == (model == "bridged")
             # Nothing is fetched from elsewhere.
             assert not any("href" in name for e in root.iter() for name in e.attrib)
 
