@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/decoder_places.h"
+#include "model/stream_levels.h"
 
 namespace strata {
 namespace {
@@ -52,6 +53,22 @@ absl::Status CheckEach(absl::string_view field, const std::vector<int>& values,
   return absl::OkStatus();
 }
 
+std::vector<int> HeadsOf(const std::vector<int>& wanted, int count) {
+  return wanted.empty() ? AllOf(count) : Those(wanted, count);
+}
+
+LevelSelection SelectOf(const ModelConfig& config, int l, const std::vector<int>& layers,
+                        const std::vector<int>& heads) {
+  const LevelConfig& level = config.levels[static_cast<size_t>(l)];
+  LevelSelection selection = {l, Those(layers, EncoderRuns(level)),
+                              Those(layers, DecoderRuns(level)),
+                              HeadsOf(heads, level.heads), {}};
+  for (const StreamConfig& stream : level.streams) {
+    selection.stream_heads.push_back(HeadsOf(heads, stream.heads));
+  }
+  return selection;
+}
+
 absl::Status Check(const ModelConfig& config, const InspectOptions& options,
                    const std::vector<int>& levels) {
   int layers = 0;
@@ -60,6 +77,7 @@ absl::Status Check(const ModelConfig& config, const InspectOptions& options,
     const LevelConfig& level = config.levels[static_cast<size_t>(l)];
     layers = std::max({layers, EncoderRuns(level), DecoderRuns(level)});
     heads = std::max(heads, level.heads);
+    for (const StreamConfig& stream : level.streams) heads = std::max(heads, stream.heads);
   }
   STRATA_RETURN_IF_ERROR(
       CheckEach("layers", options.layers, -layers, layers - 1));
@@ -72,17 +90,22 @@ absl::Status Check(const ModelConfig& config, const InspectOptions& options,
   return absl::OkStatus();
 }
 
-// Links of a level's stacks at most: a decoder has more positions than there are items.
+// Links of a level's stacks at most: a decoder has more positions than there are items,
+// and of one come the items of its streams.
 int64_t Links(const ModelConfig& config, const LevelSelection& selection,
               int64_t items, int top_k) {
   const LevelConfig& level = config.levels[static_cast<size_t>(selection.level)];
   const int64_t positions =
       DecoderPlaces(level, MaxItems(config, selection.level, items) + 1);
-  const auto layers = static_cast<int64_t>(selection.encoder_layers.size() +
-                                           selection.decoder_layers.size()) +
-                      (level.bridge == BridgeKind::kAttention ? 1 : 0);
-  return layers * static_cast<int64_t>(selection.heads.size()) * positions *
-         top_k;
+  const auto decoder = static_cast<int64_t>(selection.decoder_layers.size());
+  const int64_t layers = static_cast<int64_t>(selection.encoder_layers.size()) + decoder +
+                         (level.bridge == BridgeKind::kAttention ? 1 : 0);
+  int64_t rows = layers * static_cast<int64_t>(selection.heads.size()) * positions;
+  for (size_t r = 0; r < level.streams.size(); ++r) {
+    rows += decoder * static_cast<int64_t>(selection.stream_heads[r].size()) *
+            StreamItems(level.streams[r], positions);
+  }
+  return rows * top_k;
 }
 
 }  // namespace
@@ -100,12 +123,7 @@ absl::StatusOr<std::vector<LevelSelection>> SelectForInspection(
   std::vector<LevelSelection> selected;
   int64_t links = 0;
   for (const int l : levels) {
-    const LevelConfig& level = config.levels[static_cast<size_t>(l)];
-    selected.push_back({l, Those(layers, EncoderRuns(level)),
-                        Those(layers, DecoderRuns(level)),
-                        options.heads.empty()
-                            ? AllOf(level.heads)
-                            : Those(options.heads, level.heads)});
+    selected.push_back(SelectOf(config, l, layers, options.heads));
     links += Links(config, selected.back(), text_items + 1, options.top_k);
   }
   if (links > kMaxInspectLinks) {

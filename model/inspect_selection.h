@@ -30,6 +30,8 @@ struct LevelSelection {
   std::vector<int> encoder_layers;
   std::vector<int> decoder_layers;
   std::vector<int> heads;
+  // Of each stream beside the decoder, whose layers are those of the decoder.
+  std::vector<std::vector<int>> stream_heads;
 };
 
 // By level. A layer or head that a stack or level lacks is left out there; one that

@@ -7,7 +7,8 @@
 // A position of an encoder is an item. Position p of a decoder has read item p - 1
 // (position 0 the learned start alone) and predicts item p. Where the bridge is
 // `prefix`, the items that stand before a block are positions between those, which
-// predict nothing (model/decoder_places.h).
+// predict nothing (model/decoder_places.h). A position of a stream is an item of it,
+// which stands for what it was made of (model/stream_levels.h).
 
 #include <cstdint>
 #include <functional>
@@ -50,10 +51,11 @@ struct AttentionMap {
 
 struct InspectedStack {
   // A bridge that attends is one layer whose queries are the decoder's positions.
-  enum class Kind { kEncoder, kDecoder, kBridge };
+  enum class Kind { kEncoder, kDecoder, kBridge, kStream };
   Kind kind = Kind::kDecoder;
   Scope scope = Scope::kFull;     // of a bridge kWindow, over contexts
   int layers = 0;                 // of the whole stack, as it runs
+  int stream = 0, rate = 0, stride = 0;  // its number and StreamConfig's; else 0
   int64_t positions = 0;          // the first of the keys are also the queries
   // Of each position, how many layers it passed; empty where all pass all.
   std::vector<int32_t> depths;
@@ -72,7 +74,7 @@ struct PooledUnit {
 struct InspectedLevel {
   LevelSelection selection;
   std::vector<ByteRange> items;        // bytes that each stands for
-  std::vector<InspectedStack> stacks;  // those with layers: encoder, bridge, decoder
+  std::vector<InspectedStack> stacks;  // those with layers: encoder, bridge, decoder, streams
   std::vector<PooledUnit> units;       // complete ones; none at the top
 };
 

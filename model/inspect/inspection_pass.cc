@@ -2,127 +2,23 @@
 
 #include <algorithm>
 #include <cmath>
-#include <deque>
 #include <map>
-#include <optional>
 #include <utility>
 
-#include "model/inspect/attention_recorder.h"
 #include "model/inspect/level_items.h"
+#include "model/inspect/level_watch.h"
 #include "model/inspect/stack_keys.h"
-#include "model/nn/attention_layer.h"
-#include "model/nn/bridge_attention.h"
+#include "model/stream_levels.h"
 
 namespace strata {
 namespace {
 
-// A recorder for each run of one layer that is asked for, off the layer again when it
-// goes. A layer runs as often as its level repeats.
-class Watch final : public AttentionWatcher {
- public:
-  explicit Watch(AttentionLayerImpl& layer) : layer_(layer) {
-    layer_.Watch(this);
-  }
-  ~Watch() override { layer_.Watch(nullptr); }
-  Watch(const Watch&) = delete;
-  Watch& operator=(const Watch&) = delete;
-
-  // `number`: of the layer in its stack, in that run.
-  void Add(int repeat, int number, const std::vector<int>& heads, int top_k) {
-    recorders_.try_emplace(repeat, number, AttentionRecorder(heads, top_k));
-  }
-  void OnWeights(const AttentionPlan& plan, int64_t first,
-                 const torch::Tensor& weights) override {
-    if (AttentionRecorder* const recorder = RecorderOf(first)) {
-      recorder->OnWeights(plan, first, weights);
-    }
-  }
-  void OnTreeWeights(const TreePlan& plan, int64_t first,
-                     const torch::Tensor& weights) override {
-    if (AttentionRecorder* const recorder = RecorderOf(first)) {
-      recorder->OnTreeWeights(plan, first, weights);
-    }
-  }
-  void OnNeighbourWeights(int64_t query, int64_t key,
-                          const torch::Tensor& weights) override {
-    const auto found = recorders_.find(repeat_);
-    if (found == recorders_.end()) return;
-    found->second.second.OnNeighbourWeights(query, key, weights);
-  }
-  void TakeInto(std::vector<AttentionMap>* maps) {
-    for (auto& [repeat, of] : recorders_) {
-      for (AttentionMap& map : of.second.Take(of.first)) {
-        maps->push_back(std::move(map));
-      }
-    }
-  }
-
- private:
-  // Weights come in order of `first`: with query 0 a run begins.
-  AttentionRecorder* RecorderOf(int64_t first) {
-    if (first == 0) ++repeat_;
-    const auto found = recorders_.find(repeat_);
-    return found == recorders_.end() ? nullptr : &found->second.second;
-  }
-
-  AttentionLayerImpl& layer_;
-  int repeat_ = -1;
-  std::map<int, std::pair<int, AttentionRecorder>> recorders_;  // by repeat
-};
-
-// A recorder on a bridge, off it again when it goes.
-class BridgeWatch {
- public:
-  BridgeWatch(BridgeAttention bridge, const std::vector<int>& heads, int top_k)
-      : bridge_(std::move(bridge)), recorder_(heads, top_k) {
-    bridge_->Watch(&recorder_);
-  }
-  ~BridgeWatch() { bridge_->Watch(nullptr); }
-  BridgeWatch(const BridgeWatch&) = delete;
-  BridgeWatch& operator=(const BridgeWatch&) = delete;
-
-  std::vector<AttentionMap> Take() { return recorder_.Take(0); }
-
- private:
-  BridgeAttention bridge_;
-  AttentionRecorder recorder_;
-};
-
-struct WatchedLevel {
-  std::map<int, Watch> encoder;  // by layer
-  std::map<int, Watch> decoder;
-  std::optional<BridgeWatch> bridge;
-};
-
-// `wanted`: numbers of layers as the stack runs them.
-void WatchStack(LayerStackImpl& stack, int layers, const std::vector<int>& wanted,
-                const std::vector<int>& heads, int top_k,
-                std::map<int, Watch>* watches) {
-  for (const int number : wanted) {
-    const auto watch =
-        watches->try_emplace(number % layers, stack.layer(number).attention());
-    watch.first->second.Add(number / layers, number, heads, top_k);
-  }
-}
-
-std::deque<WatchedLevel> WatchAll(const HierarchicalTransformer& model,
-                                  const std::vector<LevelSelection>& selection,
-                                  int top_k) {
-  std::deque<WatchedLevel> watched;  // its elements stay where they are
-  for (const LevelSelection& chosen : selection) {
-    LevelImpl& level = model->level(chosen.level);
-    const LevelConfig& config =
-        model->config().levels[static_cast<size_t>(chosen.level)];
-    WatchedLevel& here = watched.emplace_back();
-    WatchStack(level.encoder(), config.enc_layers, chosen.encoder_layers,
-               chosen.heads, top_k, &here.encoder);
-    WatchStack(level.decoder(), config.dec_layers, chosen.decoder_layers,
-               chosen.heads, top_k, &here.decoder);
-    if (!level.bridge_attention().is_empty()) {
-      here.bridge.emplace(level.bridge_attention(), chosen.heads, top_k);
-    }
-  }
-  return watched;
+std::vector<AttentionMap> TakeMaps(std::map<int, LayerWatch>* watches) {
+  std::vector<AttentionMap> maps;
+  for (auto& [layer, watch] : *watches) watch.TakeInto(&maps);
+  std::stable_sort(maps.begin(), maps.end(),
+                   [](const auto& a, const auto& b) { return a.layer < b.layer; });
+  return maps;
 }
 
 // Of one row.
@@ -142,7 +38,7 @@ void EmptyStopped(const std::vector<int32_t>& depths, AttentionMap* map) {
 
 InspectedStack MakeStack(const LevelConfig& level, const LevelItems& items,
                          bool encoder, const StackDepth& depth,
-                         std::map<int, Watch>* watches) {
+                         std::map<int, LayerWatch>* watches) {
   InspectedStack stack;
   stack.kind = encoder ? InspectedStack::Kind::kEncoder : InspectedStack::Kind::kDecoder;
   stack.scope = encoder ? level.enc_scope : level.dec_scope;
@@ -152,10 +48,25 @@ InspectedStack MakeStack(const LevelConfig& level, const LevelItems& items,
   stack.positions = static_cast<int64_t>(stack.keys.size());
   if (stack.scope == Scope::kTree) AddNodes(TreeOf(level), &stack.keys);
   stack.depths = DepthsOf(depth);
-  for (auto& [layer, watch] : *watches) watch.TakeInto(&stack.maps);
+  stack.maps = TakeMaps(watches);
   for (AttentionMap& map : stack.maps) EmptyStopped(stack.depths, &map);
-  std::stable_sort(stack.maps.begin(), stack.maps.end(),
-                   [](const auto& a, const auto& b) { return a.layer < b.layer; });
+  return stack;
+}
+
+InspectedStack MakeStream(const LevelConfig& level, const LevelItems& items, size_t number,
+                          std::map<int, LayerWatch>* watches) {
+  const StreamConfig& stream = level.streams[number];
+  const LevelConfig alone = StreamLevel(level, stream);
+  InspectedStack stack;
+  stack.kind = InspectedStack::Kind::kStream;
+  stack.stream = static_cast<int>(number);
+  stack.rate = stream.rate;
+  stack.stride = stream.stride;
+  stack.scope = alone.dec_scope;
+  stack.layers = alone.dec_layers;
+  stack.keys = StreamPositions(stream, DecoderPositions(level, items));
+  stack.positions = static_cast<int64_t>(stack.keys.size());
+  stack.maps = TakeMaps(watches);
   return stack;
 }
 
@@ -170,6 +81,24 @@ InspectedStack MakeBridge(const LevelConfig& level, const LevelItems& items,
   AddContexts(items, &stack.keys);
   stack.maps = watch->Take();
   return stack;
+}
+
+std::vector<InspectedStack> StacksOf(const LevelConfig& level, const LevelItems& items,
+                                     const LevelActivations& told, WatchedLevel* watched) {
+  std::vector<InspectedStack> stacks;
+  if (level.enc_layers > 0) {
+    stacks.push_back(MakeStack(level, items, true, told.enc_depth, &watched->encoder));
+  }
+  if (watched->bridge.has_value()) {
+    stacks.push_back(MakeBridge(level, items, &*watched->bridge));
+  }
+  if (level.dec_layers > 0) {
+    stacks.push_back(MakeStack(level, items, false, told.dec_depth, &watched->decoder));
+  }
+  for (size_t r = 0; r < watched->streams.size(); ++r) {
+    stacks.push_back(MakeStream(level, items, r, &watched->streams[r]));
+  }
+  return stacks;
 }
 
 // Of one row; empty where blocks are fixed.
@@ -245,7 +174,7 @@ InspectedPass InspectPass(HierarchicalTransformer model,
   torch::NoGradGuard no_grad;
   const ModelConfig& config = model->config();
   InspectedPass pass;
-  auto watched = WatchAll(model, selection, top_k);
+  auto watched = WatchLevels(model, selection, top_k);
   const auto items = torch::tensor(fed, torch::kLong).unsqueeze(0);
   pass.logits = model->Head(model->Contexts(items, {}, &pass.activations));
   const std::vector<int64_t> lengths = BytesOf(fed, tokenizer);
@@ -258,19 +187,7 @@ InspectedPass InspectPass(HierarchicalTransformer model,
     InspectedLevel out;
     out.selection = selection[i];
     out.items = of_levels[l].bytes;
-    if (level.enc_layers > 0) {
-      out.stacks.push_back(
-          MakeStack(level, of_levels[l], true, pass.activations[l].enc_depth,
-                    &watched[i].encoder));
-    }
-    if (watched[i].bridge.has_value()) {
-      out.stacks.push_back(MakeBridge(level, of_levels[l], &*watched[i].bridge));
-    }
-    if (level.dec_layers > 0) {
-      out.stacks.push_back(
-          MakeStack(level, of_levels[l], false, pass.activations[l].dec_depth,
-                    &watched[i].decoder));
-    }
+    out.stacks = StacksOf(level, of_levels[l], pass.activations[l], &watched[i]);
     out.units = MakeUnits(model->level(selection[i].level), level, of_levels[l],
                           pass.activations[l].h, selection[i].heads);
     pass.inspection.levels.push_back(std::move(out));

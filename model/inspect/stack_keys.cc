@@ -1,7 +1,10 @@
 #include "model/inspect/stack_keys.h"
 
+#include <algorithm>
+
 #include "model/decoder_places.h"
 #include "model/inspect/attention_recorder.h"
+#include "model/stream_levels.h"
 
 namespace strata {
 
@@ -25,6 +28,19 @@ std::vector<AttendedKey> DecoderPositions(const LevelConfig& level,
     const auto place = static_cast<size_t>(DecoderPlace(level, i));
     keys.resize(place, {AttendedKey::Kind::kPrefix, {0, read.bytes.end}, 0});
     keys.push_back(read);
+  }
+  return keys;
+}
+
+std::vector<AttendedKey> StreamPositions(const StreamConfig& stream,
+                                         const std::vector<AttendedKey>& places) {
+  std::vector<AttendedKey> keys;
+  const int64_t items = StreamItems(stream, static_cast<int64_t>(places.size()));
+  for (int64_t last = 0; last < items * stream.stride; last += stream.stride) {
+    const int64_t first = std::max<int64_t>(0, last - stream.rate + 1);
+    AttendedKey key = places[static_cast<size_t>(last)];
+    key.bytes.begin = places[static_cast<size_t>(first)].bytes.begin;
+    keys.push_back(key);
   }
   return keys;
 }

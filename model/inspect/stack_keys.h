@@ -14,6 +14,9 @@ namespace strata {
 // The positions of a stack over these items.
 std::vector<AttendedKey> EncoderPositions(const LevelItems& items);
 std::vector<AttendedKey> DecoderPositions(const LevelConfig& level, const LevelItems& items);
+// `places`: DecoderPositions of the stream's base.
+std::vector<AttendedKey> StreamPositions(const StreamConfig& stream,
+                                         const std::vector<AttendedKey>& places);
 
 // Adds the tree's nodes; a node stands for all that its positions have read.
 void AddNodes(const TreeShape& tree, std::vector<AttendedKey>* keys);

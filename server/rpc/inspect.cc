@@ -81,6 +81,7 @@ v1::StackKind ToProto(InspectedStack::Kind kind) {
     case InspectedStack::Kind::kEncoder: return v1::STACK_KIND_ENCODER;
     case InspectedStack::Kind::kDecoder: return v1::STACK_KIND_DECODER;
     case InspectedStack::Kind::kBridge: return v1::STACK_KIND_BRIDGE;
+    case InspectedStack::Kind::kStream: return v1::STACK_KIND_STREAM;
   }
   return v1::STACK_KIND_UNSPECIFIED;
 }
@@ -103,6 +104,9 @@ void Fill(const InspectedStack& from, v1::InspectedStack* to) {
   to->set_kind(ToProto(from.kind));
   to->set_scope(ScopeName(from.scope));
   to->set_layers(from.layers);
+  to->set_stream(from.stream);
+  to->set_rate(from.rate);
+  to->set_stride(from.stride);
   to->set_positions(static_cast<int32_t>(from.positions));
   to->mutable_depths()->Add(from.depths.begin(), from.depths.end());
   for (const AttendedKey& key : from.keys) {

@@ -1,8 +1,8 @@
 #pragma once
 // ToyInspector: an Inspector for tests of what stands above models. Every byte
 // surprises by half a bit; the one head of its one layer looks from each position at
-// the one before with 3/4, and a bridge from each at a context behind the positions.
-// `before_pass` runs before each pass.
+// the one before with 3/4, and a bridge from each at a context behind the positions;
+// a stream looks like the bridge. `before_pass` runs before each pass.
 
 #include <functional>
 #include <string>
@@ -50,6 +50,11 @@ class ToyInspector final : public Inspector {
     stack.keys.push_back({AttendedKey::Kind::kContext, {0, bytes}, 0});
     stack.maps[0].rows.assign(stack.positions,
                               {{{static_cast<int32_t>(stack.positions), 1.0f}}, 0});
+    level.stacks.push_back(stack);
+    stack.kind = InspectedStack::Kind::kStream;
+    stack.stream = 1;
+    stack.rate = 4;
+    stack.stride = 2;
     level.stacks.push_back(std::move(stack));
     out.levels.push_back(std::move(level));
     return out;

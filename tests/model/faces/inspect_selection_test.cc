@@ -107,6 +107,24 @@ TEST(InspectSelectionTest, ABridgeThatAttendsCountsAsALayer) {
   EXPECT_FALSE(SelectForInspection(config, options, most(3) + 1).ok());
 }
 
+TEST(InspectSelectionTest, StreamsHaveHeadsOfTheirOwnAndCountTheirItems) {
+  ModelConfig config = *PresetConfig("multirate");
+  LevelConfig& level = config.levels[0];
+  level.heads = 2;
+  level.streams = {{8, 8, 16, 4, 0}, {4, 4, 16, 1, 6}};
+  EXPECT_THAT(SelectForInspection(config, {}, 100).value()[0].stream_heads,
+              ElementsAre(ElementsAre(0, 1, 2, 3), ElementsAre(0)));
+  InspectOptions options;
+  options.heads = {1, 3};
+  options.top_k = 64;
+  EXPECT_THAT(SelectForInspection(config, options, 100).value()[0].stream_heads,
+              ElementsAre(ElementsAre(1, 3), IsEmpty()));
+  // Of 8 positions of the decoder's one head, two items of the first stream's two.
+  constexpr int64_t kMost = kMaxInspectLinks / 64 * 8 / 10 - 8;
+  EXPECT_TRUE(SelectForInspection(config, options, kMost).ok());
+  EXPECT_FALSE(SelectForInspection(config, options, kMost + 16).ok());
+}
+
 TEST(InspectSelectionTest, TheAnswerIsBounded) {
   InspectOptions options;
   options.top_k = 64;

@@ -60,8 +60,10 @@ bool Attends(const InspectedStack& stack, const AttentionMap& map, size_t positi
 TEST_P(InspectionPassTest, RowsSumToOne) {
   for (const InspectedLevel& level : Pass().inspection.levels) {
     for (const InspectedStack& stack : level.stacks) {
-      ASSERT_EQ(stack.maps.size(),
-                level.selection.heads.size() * static_cast<size_t>(stack.layers));
+      const bool stream = stack.kind == InspectedStack::Kind::kStream;
+      const auto& heads = stream ? level.selection.stream_heads[stack.stream]
+                                 : level.selection.heads;
+      ASSERT_EQ(stack.maps.size(), heads.size() * static_cast<size_t>(stack.layers));
       for (const AttentionMap& map : stack.maps) {
         ASSERT_EQ(static_cast<int64_t>(map.rows.size()), stack.positions);
         for (size_t position = 0; position < map.rows.size(); ++position) {
@@ -99,7 +101,8 @@ TEST_P(InspectionPassTest, KeysAreThoseThatTheScopeShows) {
     const LevelConfig& config =
         config_.levels[static_cast<size_t>(level.selection.level)];
     for (const InspectedStack& stack : level.stacks) {
-      if (stack.kind == InspectedStack::Kind::kBridge) continue;  // bridge_inspection_test.cc
+      if (stack.kind == InspectedStack::Kind::kBridge) continue;  // in files of
+      if (stack.kind == InspectedStack::Kind::kStream) continue;  // their own
       for (const AttentionMap& map : stack.maps) {
         for (int64_t i = 0; i < stack.positions; ++i) {
           const AttentionRow& row = map.rows[static_cast<size_t>(i)];

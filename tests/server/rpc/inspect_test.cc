@@ -44,7 +44,7 @@ TEST_F(InspectTest, AnswersWithWhatTheInspectorSays) {
   ASSERT_EQ(level.items_size(), 4);
   EXPECT_EQ(level.items(3).begin_byte(), 2);
   EXPECT_FALSE(level.has_pooling());  // it is the top
-  ASSERT_EQ(level.stacks_size(), 2);
+  ASSERT_EQ(level.stacks_size(), 3);
   const v1::InspectedStack& stack = level.stacks(0);
   EXPECT_EQ(stack.kind(), v1::STACK_KIND_DECODER);
   EXPECT_EQ(stack.scope(), "full");
@@ -60,6 +60,11 @@ TEST_F(InspectTest, AnswersWithWhatTheInspectorSays) {
   EXPECT_EQ(bridge.keys(5).kind(), v1::KEY_KIND_CONTEXT);
   EXPECT_EQ(bridge.keys(5).end_byte(), 3);
   EXPECT_EQ(bridge.maps(0).rows(4).links(0).key(), 5);
+  EXPECT_EQ(bridge.rate(), 0);
+  EXPECT_EQ(level.stacks(2).kind(), v1::STACK_KIND_STREAM);
+  EXPECT_EQ(level.stacks(2).stream(), 1);
+  EXPECT_EQ(level.stacks(2).rate(), 4);
+  EXPECT_EQ(level.stacks(2).stride(), 2);
 }
 
 TEST_F(InspectTest, BadRequestsNameTheField) {
