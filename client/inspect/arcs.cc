@@ -29,6 +29,18 @@ int HighestNode(const v1::InspectedStack& stack) {
   return highest;
 }
 
+bool IsStream(const Band& band) { return band.stack->kind() == v1::STACK_KIND_STREAM; }
+
+// Where a key stands. Items of a stream may overlap: each stands at the bytes that are
+// new in it.
+ColumnRange ColumnsOf(const Band& band, int key) {
+  ColumnRange range = ColumnsOfKey(band.level, band.stack->keys(key));
+  if (!IsStream(band) || key == 0) return range;
+  range.begin = ColumnsOfKey(band.level, band.stack->keys(key - 1)).end;
+  range.end = std::max(range.end, range.begin + 1);
+  return range;
+}
+
 // Its edge that is next to the row.
 double NodeY(const Band& band, int height) {
   const double away = kBandHeight + 4 + kNodeRow * height;
@@ -42,7 +54,7 @@ std::vector<Arc> StrongArcs(const Band& band, const Strip& strip) {
   for (const v1::AttentionMap& map : band.stack->maps()) {
     if (map.layer() != layer) continue;
     for (int query = 0; query < map.rows_size(); ++query) {
-      if (!strip.Owns(ColumnsOfKey(band.level, band.stack->keys(query)))) continue;
+      if (!strip.Owns(ColumnsOf(band, query))) continue;
       for (const v1::AttentionLink& link : map.rows(query).links()) {
         if (link.weight() < kFaintestArc) continue;
         arcs.push_back({query, link.key(), map.head(), link.weight()});
@@ -77,8 +89,8 @@ std::string Drop(const Band& band, double from, double to, double node) {
 void DrawArc(const Band& band, const Strip& strip, const Arc& arc, SvgWriter* svg) {
   const v1::InspectedKey& query = band.stack->keys(arc.query);
   const v1::InspectedKey& key = band.stack->keys(arc.key);
-  const ColumnRange to = ColumnsOfKey(band.level, key);
-  const double from_x = strip.Middle(ColumnsOfKey(band.level, query));
+  const ColumnRange to = ColumnsOf(band, arc.key);
+  const double from_x = strip.Middle(ColumnsOf(band, arc.query));
   const bool here = strip.Shows(to);
   const bool before = to.end <= strip.begin;
   const double to_x = here ? strip.Middle(to) : before ? strip.left() - 6 : strip.right() + 6;
@@ -103,16 +115,24 @@ void DrawArc(const Band& band, const Strip& strip, const Arc& arc, SvgWriter* sv
             style, title);
 }
 
+void DrawBox(const Band& band, const Strip& strip, int key, double top, SvgWriter* svg) {
+  const ColumnRange range = ColumnsOf(band, key);
+  if (!strip.Shows(range)) return;
+  std::string name = KeyName(*band.text, band.stack->keys(key), kNamedBytes);
+  if (IsStream(band)) name = absl::StrCat(StackName(*band.stack), ", item ", key, ": ", name);
+  svg->Rect(strip.Left(range) + 1, top, strip.Right(range) - strip.Left(range) - 2, kNodeHeight,
+            {{"fill", "#e8e8e8"}, {"stroke", "#9a9a9a"}, {"stroke-width", "0.6"}}, name);
+}
+
 void DrawNodes(const Band& band, const Strip& strip, SvgWriter* svg) {
   const v1::InspectedStack& stack = *band.stack;
   for (int i = stack.positions(); i < stack.keys_size(); ++i) {
-    const ColumnRange range = ColumnsOfKey(band.level, stack.keys(i));
-    if (!strip.Shows(range)) continue;
     const double y = NodeY(band, stack.keys(i).height());
-    svg->Rect(strip.Left(range) + 1, band.upward ? y - kNodeHeight : y,
-              strip.Right(range) - strip.Left(range) - 2, kNodeHeight,
-              {{"fill", "#e8e8e8"}, {"stroke", "#9a9a9a"}, {"stroke-width", "0.6"}},
-              KeyName(*band.text, stack.keys(i), kNamedBytes));
+    DrawBox(band, strip, i, band.upward ? y - kNodeHeight : y, svg);
+  }
+  if (!IsStream(band)) return;
+  for (int i = 0; i < stack.positions(); ++i) {
+    DrawBox(band, strip, i, band.base - kNodeHeight, svg);
   }
 }
 
@@ -133,6 +153,10 @@ double ArcWidth(double weight) { return 0.6 + 1.6 * weight; }
 
 int DrawnLayer(const v1::InspectedStack& stack) {
   return stack.maps_size() == 0 ? -1 : stack.maps(stack.maps_size() - 1).layer();
+}
+
+double OwnRowHeight(const v1::InspectedStack& stack) {
+  return stack.kind() == v1::STACK_KIND_STREAM ? kNodeRow : 0;
 }
 
 double BandHeight(const v1::InspectedStack& stack) {

@@ -28,7 +28,11 @@ double ArcWidth(double weight);
 // The layer of a stack that is drawn: the last that was asked for; -1: none.
 int DrawnLayer(const v1::InspectedStack& stack);
 
-// Height below a row that the stack's arcs and nodes need.
+// Of the row that a stream's items have, from the top of its band to where arcs hang; 0
+// for other stacks, whose positions have a row already.
+double OwnRowHeight(const v1::InspectedStack& stack);
+
+// Height beside a row that the stack's arcs and nodes need, but for a row of its own.
 double BandHeight(const v1::InspectedStack& stack);
 
 struct Band {

@@ -10,6 +10,7 @@ std::string StackName(const v1::InspectedStack& stack) {
   switch (stack.kind()) {
     case v1::STACK_KIND_ENCODER: return "encoder";
     case v1::STACK_KIND_BRIDGE: return "bridge";
+    case v1::STACK_KIND_STREAM: return absl::StrCat("stream ", stack.stream());
     default: return "decoder";
   }
 }

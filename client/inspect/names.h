@@ -9,7 +9,7 @@
 
 namespace strata {
 
-// "encoder", "bridge".
+// "encoder", "bridge", "stream 0".
 std::string StackName(const v1::InspectedStack& stack);
 
 // `3–7 "lve "`, "start", "prefix at 8"; at most `max_bytes` of the text.

@@ -13,7 +13,7 @@
 namespace strata {
 namespace {
 
-constexpr double kLegendHeight = 154;
+constexpr double kLegendHeight = 168;
 constexpr double kStripGap = 30;
 constexpr double kRowGap = 6;
 
@@ -86,10 +86,10 @@ class Picture {
                 &svg_);
       y += kUnitRowHeight;
     }
-    if (const auto* decoder = StackOf(level, v1::STACK_KIND_DECODER)) {
-      Label(*decoder, y + kBandHeight / 2);
-      DrawArcs({level.level(), decoder, &text_, y, /*upward=*/false}, strip, &svg_);
-      y += BandHeight(*decoder);
+    for (const v1::InspectedStack& stack : level.stacks()) {
+      const bool below =
+          stack.kind() == v1::STACK_KIND_DECODER || stack.kind() == v1::STACK_KIND_STREAM;
+      if (below && stack.maps_size() > 0) y = DrawBelow(level, stack, strip, y);
     }
     return y + kRowGap;
   }
@@ -101,6 +101,15 @@ class Picture {
     Label(stack, y - kBandHeight / 2);
     DrawArcs({level.level(), &stack, &text_, y, /*upward=*/true}, strip, &svg_);
     return y;
+  }
+
+  // One whose arcs hang. Returns the y below it.
+  double DrawBelow(const v1::InspectedLevel& level, const v1::InspectedStack& stack,
+                   const Strip& strip, double y) {
+    y += OwnRowHeight(stack);
+    Label(stack, y + kBandHeight / 2);
+    DrawArcs({level.level(), &stack, &text_, y, /*upward=*/false}, strip, &svg_);
+    return y + BandHeight(stack);
   }
 
   double DrawByteRow(const Strip& strip, double y) {
@@ -125,6 +134,8 @@ class Picture {
     if (stack.kind() == v1::STACK_KIND_BRIDGE) return Side("bridge, contexts", y, "small");
     Side(absl::StrCat(StackName(stack), ", ", stack.scope()), y, "small");
     Side(absl::StrFormat("layer %d (of %d)", DrawnLayer(stack), stack.layers()), y + 11, "small");
+    if (stack.kind() != v1::STACK_KIND_STREAM) return;
+    Side(absl::StrFormat("rate %d, stride %d", stack.rate(), stack.stride()), y + 22, "small");
   }
 
   void DrawLegend() {
@@ -145,6 +156,8 @@ class Picture {
         "of the heads, the tallest filling the box (grey: fixed by the rule).",
         "A bridge's arcs rise from a decoder's position to grey boxes above the row: contexts, "
         "what the level above said after the bytes up to there.",
+        "Streams, slower than the decoder, lie below it, each with a row of grey boxes: its items, "
+        "where they were made of the bytes before.",
     };
     double y = 78;
     for (const char* note : notes) {

@@ -1,8 +1,9 @@
 #pragma once
 // The picture of an inspection: one SVG document that needs nothing beside it. From
 // top to bottom, for each strip of the text: the levels, highest first, each with
-// the arcs of its bridge and its encoder above its row and those of its decoder below;
-// the bytes last. Text behind kMaxStrips strips is left out, which a note says.
+// the arcs of its bridge and its encoder above its row and those of its decoder and
+// its streams below; the bytes last. Text behind kMaxStrips strips is left out, which
+// a note says.
 // A pure function.
 
 #include <string>

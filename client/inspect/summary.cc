@@ -91,8 +91,12 @@ void AddStack(const std::string& text, const v1::InspectedStack& stack, std::str
   if (stack.kind() == v1::STACK_KIND_BRIDGE) {
     absl::StrAppend(out, "  bridge, to contexts of the level above:\n");
   } else {
-    absl::StrAppendFormat(out, "  %s, scope %s, layer %s of %d:\n", StackName(stack),
+    absl::StrAppendFormat(out, "  %s, scope %s, layer %s of %d", StackName(stack),
                           stack.scope(), absl::StrJoin(layers, ", "), stack.layers());
+    if (stack.kind() == v1::STACK_KIND_STREAM) {
+      absl::StrAppendFormat(out, ", rate %d, stride %d", stack.rate(), stack.stride());
+    }
+    absl::StrAppend(out, ":\n");
   }
   if (stack.depths_size() > 0) {
     absl::StrAppendFormat(out, "    items passed %.1f layers on average\n",

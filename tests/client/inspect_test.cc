@@ -187,6 +187,52 @@ TEST(PictureTest, ABridgeRisesToContexts) {
   EXPECT_EQ(Count(svg, "<circle"), 4u);  // none looks at itself
 }
 
+// Beside the decoder of the lower level: items of 4 places, one every 2, each of which
+// looks at the one before.
+v1::InspectResponse WithStream(const std::string& text) {
+  v1::InspectResponse response = ToyInspection(text);
+  v1::InspectedStack* stream = response.mutable_levels(0)->add_stacks();
+  stream->set_kind(v1::STACK_KIND_STREAM);
+  stream->set_scope("dilated");
+  stream->set_layers(3);
+  stream->set_stream(1);
+  stream->set_rate(4);
+  stream->set_stride(2);
+  v1::AttentionMap* map = stream->add_maps();
+  const int places = static_cast<int>(text.size()) + 2;
+  for (int last = 0; last < places; last += 2) {
+    v1::InspectedKey* key = stream->add_keys();
+    key->set_kind(last > 0 ? v1::KEY_KIND_ITEM : v1::KEY_KIND_START);
+    key->set_end_byte(std::max(0, last - 1));
+    key->set_begin_byte(std::max(0, last - 5));
+    v1::AttentionLink* link = map->add_rows()->add_links();
+    link->set_key(std::max(0, last / 2 - 1));
+    link->set_weight(1);
+  }
+  stream->set_positions(stream->keys_size());
+  return response;
+}
+
+TEST(SummaryTest, AStreamIsNamedByItsNumber) {
+  const std::string text = "Twelve bytes";
+  EXPECT_THAT(InspectionSummary(text, WithStream(text)),
+              HasSubstr("  stream 1, scope dilated, layer 0 of 3, rate 4, stride 2:\n"
+                        "    1.000  head 0  0–3 \"Twe\"  looks at  0–1 \"T\"\n"));
+}
+
+TEST(PictureTest, AStreamHasARowOfItsOwn) {
+  const std::string text = "Twelve bytes";
+  const std::string svg = InspectionSvg(text, WithStream(text));
+  EXPECT_THAT(svg, HasSubstr(">stream 1, dilated</text>"));
+  EXPECT_THAT(svg, HasSubstr(">rate 4, stride 2</text>"));
+  EXPECT_EQ(Count(svg, "<title>stream 1, item "), 7u);
+  EXPECT_THAT(svg, HasSubstr("<title>stream 1, item 4: 3–7 &quot;lve &quot;</title>"));
+  EXPECT_THAT(svg, HasSubstr("3–7 &quot;lve &quot; looks at 1–5 &quot;welv&quot;: 1.000"));
+  EXPECT_EQ(Count(svg, " looks at "), 2 * (14 + 4) + 7);
+  // Also where they overlap, boxes lie beside one another: two columns each.
+  EXPECT_EQ(Count(svg, "width=\"28\" height=\"6\""), 6u);
+}
+
 TEST(SummaryTest, NoByteReachesTheTerminalRaw) {
   const std::string text = EveryByte();
   EXPECT_FALSE(HasControlBytes(InspectionSummary(text, ToyInspection(text))));

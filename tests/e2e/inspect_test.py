@@ -12,7 +12,8 @@ TEXT = ("It was the best of times,\nit was the worst of times: caf\u00e9 <&> "
         "\"quotes\".\t\x07").encode() + b"\xff\xfe"
 SVG = "{http://www.w3.org/2000/svg}"
 BASES = {"tiny": None, "plain": None, "leafy": "tree-1m", "words": "spacebyte-1m",
-         "levels": "three-level-1m", "prefixed": "block-transformer-1m", "bridged": None}
+         "levels": "three-level-1m", "prefixed": "block-transformer-1m", "bridged": None,
+         "streams": "multirate-1m"}
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +81,19 @@ def check_rows(stack, keys, top_k=4):
             assert all(0 <= link["key"] < keys for link in row["links"])
 
 
+def check_stream(stack, places):
+    stride, keys = stack["stride"], stack["keys"]
+    assert stack["positions"] == len(keys) == -(-places // stride)
+    assert [key["kind"] for key in keys] == ["START"] + ["ITEM"] * (len(keys) - 1)
+    # Behind the start and the marker, a place has read one byte more than the last.
+    assert [key["end_byte"] for key in keys] == [
+        max(0, i * stride - 1) for i in range(len(keys))]
+    check_rows(stack, len(keys))
+    for attention in stack["maps"]:
+        for query, row in enumerate(attention["rows"]):
+            assert all(link["key"] <= query for link in row["links"])
+
+
 def check_level(level, above, text):
     at = 0
     for item in level["items"]:
@@ -88,6 +102,9 @@ def check_level(level, above, text):
     assert at == len(text) if level["level"] == 0 else at <= len(text)
     for stack in level["stacks"]:
         keys = stack["keys"]
+        if stack["kind"] == "STREAM":
+            check_stream(stack, len(level["items"]) + 1)
+            continue
         decoder = stack["kind"] != "ENCODER"
         read = [key["kind"] for key in keys[:stack["positions"]]
                 if key["kind"] != "PREFIX"]
@@ -140,6 +157,9 @@ def test_every_shape_of_model_tells_what_it_saw(serve_inspect, tmp_path):
     kinds = [stack.kind for stack in inspect(server, "bridged").levels[0].stacks]
     assert kinds == [inspection.STACK_KIND_ENCODER, inspection.STACK_KIND_BRIDGE,
                      inspection.STACK_KIND_DECODER]
+    streams = [(stack.stream, stack.rate) for stack in inspect(server, "streams").levels[0].stacks
+               if stack.kind == inspection.STACK_KIND_STREAM]
+    assert len(streams) > 1 and [number for number, _ in streams] == list(range(len(streams)))
     words = inspect(server, "words", b"Hold the door. Now")
     assert words.levels[0].pooling.ragged and words.levels[0].pooling.rule == "last"
     spans = [(i.begin_byte, i.end_byte) for i in words.levels[1].items]
@@ -197,6 +217,7 @@ def test_picture_is_one_document(serve_inspect, tmp_path):
             notes = [t.text for t in root.iter(SVG + "text")]
             assert any("are drawn" in n for n in notes) == (cells < len(text))
             assert ("bridge, contexts" in notes) == (model == "bridged")
+            assert any(n.startswith("stream 1, ") for n in notes) == (model == "streams")
             # Nothing is fetched from elsewhere.
             assert not any("href" in name for e in root.iter() for name in e.attrib)
 
