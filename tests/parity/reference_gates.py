@@ -1,4 +1,4 @@
-"""How what a sublayer makes enters its stack, by model/README.md ("Gates", "Reversible
+"""How what a sublayer makes enters its stack, by model/OPTIONS.md ("Gates", "Reversible
 layers")."""
 
 import jax

@@ -1,4 +1,4 @@
-"""What items look up behind their window, as the reference has it (model/README.md,
+"""What items look up behind their window, as the reference has it (model/OPTIONS.md,
 Neighbours behind a window): all pairs are ranked."""
 
 import jax

@@ -1,4 +1,4 @@
-"""Means of items that have left a window, as the reference has them (model/README.md,
+"""Means of items that have left a window, as the reference has them (model/OPTIONS.md,
 Memory): each lies where the last item of its run does."""
 
 import jax.numpy as jnp

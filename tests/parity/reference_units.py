@@ -1,5 +1,5 @@
 """Units of different lengths, as the reference cuts them: where words end, or where a
-router does (model/README.md)."""
+router does (model/OPTIONS.md)."""
 
 import jax
 import jax.numpy as jnp

@@ -1,5 +1,5 @@
 #pragma once
-// What an item makes of the contexts that a bridge attends to, by model/README.md
+// What an item makes of the contexts that a bridge attends to, by model/OPTIONS.md
 // ("Bridge attention"), one item at a time.
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 #pragma once
-// How what a sublayer made enters x, by model/README.md ("Gates"), one item at a time.
+// How what a sublayer made enters x, by model/OPTIONS.md ("Gates"), one item at a time.
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 #pragma once
-// What a head looks up among the items behind its window, by model/README.md
+// What a head looks up among the items behind its window, by model/OPTIONS.md
 // ("Neighbours behind a window"), one item at a time.
 
 #include <algorithm>

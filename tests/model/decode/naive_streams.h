@@ -1,5 +1,5 @@
 #pragma once
-// Streams beside a decoder, by model/README.md ("Streams"), item by item. Shares nothing
+// Streams beside a decoder, by model/OPTIONS.md ("Streams"), item by item. Shares nothing
 // with the executors.
 
 #include <cmath>

@@ -1,6 +1,6 @@
 #pragma once
 // Which bytes reach the items of streams and, through them, the places of their base, by
-// the definition in model/README.md ("Streams") and without a shortcut.
+// the definition in model/OPTIONS.md ("Streams") and without a shortcut.
 
 #include <cstdint>
 #include <vector>
