@@ -30,7 +30,8 @@ struct InspectArgs {
     args->Add("svg", "FILE", "also draw it, for a browser; of several layers the last", &svg);
     args->Add("level", "N", "0 is that of the bytes; more than once; default: all",
               &levels);
-    args->Add("layer", "N", "of each stack, -1 the last; more than once; default: -1", &layers);
+    args->Add("layer", "N",
+              "of each stack but a bridge, -1 the last; more than once; default: -1", &layers);
     args->Add("head", "N", "more than once; default: all", &heads);
     args->Add("top", "K", "keys of each position, [1, 64]; default: 4", &top);
     args->AddFlag("json", "print the whole answer as JSON", &json);

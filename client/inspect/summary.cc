@@ -18,6 +18,10 @@ constexpr size_t kShownLines = 16;  // of surprise
 constexpr size_t kShownLinks = 6;   // of a stack
 constexpr size_t kShownBytes = 28;  // of an item
 constexpr double kBitsPerStep = 1;  // of the eight bars
+constexpr char kLegend[] =
+    "A text begins with a marker, which is an item too. What looks in a decoder, or through\n"
+    "a bridge, is named for the item that it has read, and says what comes next; a context\n"
+    "at N is what the level above says when it has read the bytes before N.\n";
 
 // One column a byte, so that the bars under it stand where they belong: the bytes of
 // a character beyond ASCII, and control bytes, are dots.
@@ -141,6 +145,7 @@ std::string InspectionSummary(const std::string& text, const v1::InspectResponse
     for (const v1::InspectedStack& stack : level.stacks()) AddStack(text, stack, &out);
     if (level.has_pooling()) AddPooling(level, &out);
   }
+  absl::StrAppend(&out, kLegend);
   return out;
 }
 

@@ -14,6 +14,15 @@
 namespace strata {
 namespace {
 
+absl::Status CheckSelector(const ModelInfo& info, absl::string_view selector) {
+  if (info.aliases.count(std::string(selector)) > 0) return absl::OkStatus();
+  for (const VersionInfo& version : info.versions) {
+    if (version.version == selector) return absl::OkStatus();
+  }
+  return absl::NotFoundError(absl::StrCat("model \"", info.name,
+                                          "\" has no version or alias \"", selector, "\""));
+}
+
 void AddPreset(const std::string& name, int64_t parameters, const std::string& config,
                v1::ListPresetsResponse* response) {
   v1::Preset* preset = response->add_presets();
@@ -24,13 +33,18 @@ void AddPreset(const std::string& name, int64_t parameters, const std::string& c
 
 }  // namespace
 
-// `name` may carry a version; the answer is the whole model.
+// `name` may carry a version or an alias, which must be there; the answer is the whole
+// model.
 absl::Status ModelsService::Describe(absl::string_view name,
                                      v1::Model* response) const {
   const absl::string_view model = name.substr(0, name.find('@'));
   if (model.empty()) return FieldError("name", "name is missing; must be a model's name");
   auto info = core_->registry->Get(model);
   if (!info.ok()) return WithResource(info.status(), "model", model);
+  if (model.size() < name.size()) {
+    STRATA_RETURN_IF_ERROR(
+        WithResource(CheckSelector(*info, name.substr(model.size() + 1)), "model", name));
+  }
   *response = ToProto(*info);
   return absl::OkStatus();
 }

@@ -64,6 +64,22 @@ TEST_F(ModelsTest, GetDescribesTheVersion) {
   EXPECT_EQ(model.aliases().at("live"), "1");
 }
 
+TEST_F(ModelsTest, GetOfAVersionOrAliasWantsItToBeThere) {
+  Start();
+  const auto get = [&](const std::string& name) {
+    grpc::ClientContext context;
+    v1::GetModelRequest request;
+    request.set_name(name);
+    v1::Model model;
+    return models_->GetModel(&context, request, &model);
+  };
+  EXPECT_TRUE(get("chatty@1").ok());
+  EXPECT_TRUE(get("chatty@live").ok());
+  for (const char* missing : {"chatty@9", "chatty@other", "chatty@"}) {
+    EXPECT_EQ(get(missing).error_code(), grpc::NOT_FOUND) << missing;
+  }
+}
+
 TEST_F(ModelsTest, AliasMovesAndUnloadOfTheLiveVersionIsRefused) {
   AddVersion("toy", "1");
   AddVersion("toy", "2");
