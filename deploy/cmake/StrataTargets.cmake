@@ -1,4 +1,4 @@
-# Three functions, so that every CMakeLists.txt reads as a list of names, sources
+# Functions, so that every CMakeLists.txt reads as a list of names, sources
 # and dependencies.
 #
 #   strata_library(NAME SOURCES a.cc … DEPS strata_base absl::status …)
@@ -28,6 +28,13 @@ function(strata_library name)
   if(ARG_TORCH)
     strata_use_torch(${name})
   endif()
+endfunction()
+
+# A filter that fits no case is a mistake.
+function(strata_describe_entries entries labels timeout environment)
+  set_tests_properties(${entries} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout}
+    FAIL_REGULAR_EXPRESSION "Running 0 tests"
+    ENVIRONMENT "STRATA_SHARED_DATA=${STRATA_SHARED_DATA};${environment}")
 endfunction()
 
 function(strata_test name)
@@ -71,10 +78,7 @@ function(strata_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
-  # A filter that fits no case is a mistake.
-  set_tests_properties(${entries} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
-    FAIL_REGULAR_EXPRESSION "Running 0 tests"
-    ENVIRONMENT "STRATA_SHARED_DATA=${STRATA_SHARED_DATA}")
+  strata_describe_entries("${entries}" "${ARG_LABELS}" ${ARG_TIMEOUT} "")
 endfunction()
 
 function(strata_long_run name)
@@ -87,9 +91,7 @@ function(strata_long_run name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 3600)
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
-    FAIL_REGULAR_EXPRESSION "Running 0 tests"
-    ENVIRONMENT "STRATA_SHARED_DATA=${STRATA_SHARED_DATA};${ARG_ENVIRONMENT}")
+  strata_describe_entries(${name} "${ARG_LABELS}" ${ARG_TIMEOUT} "${ARG_ENVIRONMENT}")
 endfunction()
 
 # Text for tests and benchmarks that is not in the repository; cases that need it

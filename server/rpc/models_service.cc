@@ -14,15 +14,6 @@
 namespace strata {
 namespace {
 
-absl::Status CheckSelector(const ModelInfo& info, absl::string_view selector) {
-  if (info.aliases.count(std::string(selector)) > 0) return absl::OkStatus();
-  for (const VersionInfo& version : info.versions) {
-    if (version.version == selector) return absl::OkStatus();
-  }
-  return absl::NotFoundError(absl::StrCat("model \"", info.name,
-                                          "\" has no version or alias \"", selector, "\""));
-}
-
 void AddPreset(const std::string& name, int64_t parameters, const std::string& config,
                v1::ListPresetsResponse* response) {
   v1::Preset* preset = response->add_presets();
@@ -43,7 +34,7 @@ absl::Status ModelsService::Describe(absl::string_view name,
   if (!info.ok()) return WithResource(info.status(), "model", model);
   if (model.size() < name.size()) {
     STRATA_RETURN_IF_ERROR(
-        WithResource(CheckSelector(*info, name.substr(model.size() + 1)), "model", name));
+        WithResource(core_->registry->VersionDir(name).status(), "model", name));
   }
   *response = ToProto(*info);
   return absl::OkStatus();

@@ -246,8 +246,7 @@ def digest(*parts):
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
 
 
-def whole_row(options, name, train_text, held_out):
-    facts = facts_of(options, name)
+def whole_row(options, name, facts, train_text, held_out):
     model = f"compare-{name}".replace("+", ".")
     of = digest(facts["config"], train_text, held_out, flags(name.split("+")[1:]))
     row = kept(options.out / f"{name}-{of}.json",
@@ -262,11 +261,11 @@ def main():
     options = arguments()
     options.out.mkdir(parents=True, exist_ok=True)
     groups = wanted_rows(options)
-    for name in sum(groups, []):
-        facts_of(options, name)  # what is no model is told before any is trained
+    # What is no model is told before any is trained.
+    facts = {name: facts_of(options, name) for name in dict.fromkeys(sum(groups, []))}
     train_text, held_out = texts(options)
-    rows = [[whole_row(options, name, train_text, held_out) for name in group]
-            for group in groups]
+    rows = [[whole_row(options, name, facts[name], train_text, held_out)
+             for name in group] for group in groups]
     if options.ablation:
         print_ablation(rows)
     else:
