@@ -19,12 +19,39 @@ Json LevelToJson(const DocumentLevelConfig& level) {
                {"heads", level.heads},
                {"ff_mult", level.ff_mult},
                {"layers", level.layers}};
+  // What is as before there was a choice is written as it was then.
+  if (level.scope != DocumentScopeSpec()) {
+    json["scope"] = DocumentScopeName(level.scope.scope);
+    json["projected"] = level.scope.projected;
+    json["window"] = level.scope.window;
+    json["global_items"] = level.scope.global_items;
+    json["random_blocks"] = level.scope.random_blocks;
+  }
   const BucketSpec& attention = level.attention;
-  if (attention == BucketSpec()) return json;  // as before there was a choice
+  if (attention == BucketSpec()) return json;
   json["trained_attention"] = TrainedAttentionName(attention.kind);
   json["buckets"] = attention.buckets;
   json["hash_rounds"] = attention.hash_rounds;
   return json;
+}
+
+void GetOptional(JsonObject* object, absl::string_view member, int* out) {
+  if (object->Has(member)) object->Get(member, out);
+}
+
+void ReadScope(JsonObject* object, DocumentScopeSpec* spec) {
+  if (object->Has("scope")) {
+    std::string name;
+    object->Get("scope", &name);
+    if (!FindDocumentScope(name, &spec->scope)) {
+      object->Fault("scope", absl::StrCat("is \"", name, "\"; must be ",
+                                          DocumentScopeNames()));
+    }
+  }
+  GetOptional(object, "projected", &spec->projected);
+  GetOptional(object, "window", &spec->window);
+  GetOptional(object, "global_items", &spec->global_items);
+  GetOptional(object, "random_blocks", &spec->random_blocks);
 }
 
 void ReadAttention(JsonObject* object, BucketSpec* attention) {
@@ -35,8 +62,8 @@ void ReadAttention(JsonObject* object, BucketSpec* attention) {
     object->Fault("trained_attention",
                   absl::StrCat("is \"", name, "\"; must be exact, lsh or routing"));
   }
-  if (object->Has("buckets")) object->Get("buckets", &attention->buckets);
-  if (object->Has("hash_rounds")) object->Get("hash_rounds", &attention->hash_rounds);
+  GetOptional(object, "buckets", &attention->buckets);
+  GetOptional(object, "hash_rounds", &attention->hash_rounds);
 }
 
 absl::Status ReadLevel(JsonObject* root, absl::string_view name,
@@ -48,15 +75,24 @@ absl::Status ReadLevel(JsonObject* root, absl::string_view name,
   object.Get("heads", &level->heads);
   object.Get("ff_mult", &level->ff_mult);
   object.Get("layers", &level->layers);
+  ReadScope(&object, &level->scope);
   ReadAttention(&object, &level->attention);
   return object.Finish();
 }
 
-absl::Status ValidateLevel(const DocumentLevelConfig& level,
+absl::Status ValidateLevel(const DocumentLevelConfig& level, int64_t items,
                            const std::string& at) {
   STRATA_RETURN_IF_ERROR(
       CheckWidths(at, level.dim, level.heads, level.ff_mult));
   STRATA_RETURN_IF_ERROR(InRange(at + "layers", level.layers, 0, 128));
+  STRATA_RETURN_IF_ERROR(CheckDocumentScope(level.scope, items, at));
+  if (level.attention.kind != TrainedAttention::kExact &&
+      level.scope.scope != DocumentScope::kFull) {
+    return BadField(at + "scope",
+                    absl::StrCat("is ", DocumentScopeName(level.scope.scope),
+                                 "; must be full where trained_attention is ",
+                                 TrainedAttentionName(level.attention.kind)));
+  }
   return CheckBuckets(level.attention, at);
 }
 
@@ -91,13 +127,15 @@ absl::Status ValidateLabels(const std::vector<std::string>& labels,
   return absl::OkStatus();
 }
 
-int64_t LevelParameters(const DocumentLevelConfig& level, int64_t dim_above) {
+int64_t LevelParameters(const DocumentLevelConfig& level, int64_t items,
+                        int64_t dim_above) {
   const int64_t d = level.dim;
   // Layers (qkv, out; up, down; two norms), then the pool (norm, query; key,
   // value; out).
   return level.layers * (4 * d * d + 2 * level.ff_mult * d * d + 2 * d +
                          CentroidNumbers(level.attention, d)) +
-         2 * d + 2 * d * d + dim_above * d;
+         DocumentScopeNumbers(level.scope, items, level.layers, d) + 2 * d + 2 * d * d +
+         dim_above * d;
 }
 
 }  // namespace
@@ -152,11 +190,13 @@ std::string DocumentConfigToJson(const DocumentConfig& config) {
 
 absl::Status ValidateDocumentConfig(const DocumentConfig& config,
                                     bool labelled) {
-  STRATA_RETURN_IF_ERROR(ValidateLevel(config.sentence, "sentence."));
-  STRATA_RETURN_IF_ERROR(ValidateLevel(config.document, "document."));
+  STRATA_RETURN_IF_ERROR(ValidateLimits(config));
+  STRATA_RETURN_IF_ERROR(
+      ValidateLevel(config.sentence, config.sentence_items(), "sentence."));
+  STRATA_RETURN_IF_ERROR(
+      ValidateLevel(config.document, config.document_items(), "document."));
   STRATA_RETURN_IF_ERROR(CheckDropout(config.dropout));
   STRATA_RETURN_IF_ERROR(CheckRopeTheta(config.rope_theta));
-  STRATA_RETURN_IF_ERROR(ValidateLimits(config));
   return ValidateLabels(config.labels, labelled);
 }
 
@@ -176,8 +216,8 @@ int64_t ParameterCount(const DocumentConfig& config) {
   const int64_t labels = static_cast<int64_t>(config.labels.size());
   const int64_t rows = 256 + config.ngram_buckets;
   return rows * config.sentence.dim +
-         LevelParameters(config.sentence, config.document.dim) +
-         LevelParameters(config.document, config.document.dim) +
+         LevelParameters(config.sentence, config.sentence_items(), config.document.dim) +
+         LevelParameters(config.document, config.document_items(), config.document.dim) +
          config.document.dim + labels * (config.document.dim + 1);
 }
 

@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "model/document_scope.h"
 #include "model/trained_attention.h"
 
 namespace strata {
@@ -31,8 +32,11 @@ struct DocumentLevelConfig {
   int heads = 0;
   int ff_mult = 4;  // hidden width of the feed-forward = ff_mult * dim
   int layers = 1;
-  // May be left out in JSON, where its members stand among the level's
-  // (`trained_attention`, `buckets`, `hash_rounds`). Serving attends to all.
+  // These may be left out in JSON, where their members stand among the level's. What an
+  // item sees, in training and served.
+  DocumentScopeSpec scope;
+  // Of a full scope, what training attends to (`trained_attention`, `buckets`,
+  // `hash_rounds`). Serving attends to all.
   BucketSpec attention;
 
   bool operator==(const DocumentLevelConfig&) const = default;
@@ -56,6 +60,10 @@ struct DocumentConfig {
   std::vector<std::string> labels;
 
   bool operator==(const DocumentConfig&) const = default;
+
+  // Most items of a row of the two levels.
+  int64_t sentence_items() const { return max_sentence_bytes; }
+  int64_t document_items() const { return max_sentences; }
 
   // Hashed lengths of a byte: 0 without buckets.
   int ngrams() const {

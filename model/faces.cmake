@@ -8,6 +8,7 @@ strata_library(strata_model
     dataset_line.cc
     datastore_spec.cc
     document_config.cc
+    document_scope.cc
     field_check.cc
     file_io.cc
     inspect_selection.cc

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/document_scope.h"
 #include "model/json_object.h"
 #include "model/model_config.h"
 #include "model/trained_attention.h"
@@ -87,6 +88,15 @@ void GetName(JsonObject* object, absl::string_view member, const Names& names,
                                      Listed(names)));
 }
 
+// Of those that cannot be causal, the error says why.
+void GetScope(JsonObject* object, absl::string_view member, Scope* scope) {
+  std::string text = ScopeName(*scope);
+  object->Get(member, &text);
+  const std::string why = WhyNotCausal(text);
+  if (!why.empty()) return object->Fault(member, why);
+  GetName(object, member, ScopeNames(), scope);
+}
+
 // Older texts lack what had no choice then.
 template <typename Number>
 void GetOptional(JsonObject* object, absl::string_view member, Number* out) {
@@ -147,9 +157,9 @@ LevelConfig ReadLevel(JsonObject* object) {
   object->Get("heads", &level.heads);
   object->Get("ff_mult", &level.ff_mult);
   object->Get("enc_layers", &level.enc_layers);
-  GetName(object, "enc_scope", ScopeNames(), &level.enc_scope);
+  GetScope(object, "enc_scope", &level.enc_scope);
   object->Get("dec_layers", &level.dec_layers);
-  GetName(object, "dec_scope", ScopeNames(), &level.dec_scope);
+  GetScope(object, "dec_scope", &level.dec_scope);
   object->Get("window", &level.window);
   object->Get("block", &level.block);
   GetOptional(object, "repeats", &level.repeats);

@@ -33,11 +33,13 @@ DocumentClassifierImpl::DocumentClassifierImpl(const DocumentConfig& config,
           "embedding",
           Linear(config.sentence.dim, kByteRows + config.ngram_buckets))),
       sentence_(register_module(
-          "sentence", DocumentLevel(config.sentence, config.document.dim,
-                                    config.rope_theta, config.dropout))),
+          "sentence",
+          DocumentLevel(config.sentence, config.sentence_items(), config.document.dim,
+                        config.rope_theta, config.dropout))),
       document_(register_module(
-          "document", DocumentLevel(config.document, config.document.dim,
-                                    config.rope_theta, config.dropout))),
+          "document",
+          DocumentLevel(config.document, config.document_items(), config.document.dim,
+                        config.rope_theta, config.dropout))),
       norm_(register_module("norm", RmsNorm(config.document.dim))),
       head_(register_module(
           "head", Linear(config.document.dim,

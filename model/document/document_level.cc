@@ -1,6 +1,7 @@
 #include "model/document/document_level.h"
 
 #include <limits>
+#include <utility>
 
 #include "model/nn/attention_plan.h"
 #include "model/nn/bucket_rule.h"
@@ -37,7 +38,7 @@ AttentionPlan BidirectionalPlan(const torch::Tensor& mask,
 
 }  // namespace
 
-DocumentLevelImpl::DocumentLevelImpl(const DocumentLevelConfig& config,
+DocumentLevelImpl::DocumentLevelImpl(const DocumentLevelConfig& config, int64_t items,
                                      int64_t dim_above, double rope_theta,
                                      double dropout)
     : bucketed_(config.attention.kind != TrainedAttention::kExact),
@@ -51,29 +52,51 @@ DocumentLevelImpl::DocumentLevelImpl(const DocumentLevelConfig& config,
         GateKind::kResidual,
         MakeBucketRule(config.attention, config.heads, config.dim / config.heads)));
   }
+  auto scope = MakeDocumentAttention(config, items);
+  if (scope != nullptr) scope_ = register_module("scope", std::move(scope));
 }
 
 Pooled DocumentLevelImpl::forward(const torch::Tensor& x,
                                   const std::vector<int64_t>& lengths) {
   torch::Tensor mask;
-  AttentionPlan plan;
+  DocumentRows rows;
   {
     torch::NoGradGuard no_grad;
     const auto options = x.options().requires_grad(false);
-    const auto padding = Padding(lengths, x.size(1), x.device());
-    mask = PaddingMask(padding, options);
-    const RopeTables rope = rope_.Get(x.size(1), options);
-    // Padding is a document of its own, below 0.
-    plan = bucketed_ && is_training()
-               ? MakeBucketPlan(x.size(0), x.size(1), -padding.to(torch::kLong), rope,
-                                /*causal=*/false)
-               : BidirectionalPlan(mask, rope);
+    rows = {lengths, Padding(lengths, x.size(1), x.device()), rope_.Get(x.size(1), options)};
+    mask = PaddingMask(rows.padding, options);
   }
+  const auto h = scope_ == nullptr ? SeeAll(x, rows.padding, mask, rows.rope)
+                                   : SeeByScope(x, rows);
+  return pool_->forward(h, mask);
+}
+
+torch::Tensor DocumentLevelImpl::SeeAll(const torch::Tensor& x, const torch::Tensor& padding,
+                                        const torch::Tensor& mask, const RopeTables& rope) {
+  // In buckets, padding is a document of its own, below 0.
+  const AttentionPlan plan =
+      bucketed_ && is_training()
+          ? MakeBucketPlan(x.size(0), x.size(1), -padding.to(torch::kLong), rope,
+                           /*causal=*/false)
+          : BidirectionalPlan(mask, rope);
   auto h = x;
   for (const auto& layer : *enc_) {
     h = layer->as<TransformerLayerImpl>()->forward(h, plan);
   }
-  return pool_->forward(h, mask);
+  return h;
+}
+
+torch::Tensor DocumentLevelImpl::SeeByScope(const torch::Tensor& x, const DocumentRows& rows) {
+  auto h = scope_->Enter(x);
+  int index = 0;
+  for (const auto& layer : *enc_) {
+    h = layer->as<TransformerLayerImpl>()->Apply(
+        h, [&](const torch::Tensor& qkv, const torch::Tensor&) {
+          return scope_->Attend(index, qkv, rows);
+        });
+    ++index;
+  }
+  return h.narrow(1, h.size(1) - x.size(1), x.size(1));  // what entered before is left
 }
 
 }  // namespace strata

@@ -35,7 +35,7 @@ double InitStd(absl::FunctionRef<int(const std::string&)> stack_layers,
       absl::EndsWith(name, "position.rows") ||
       absl::EndsWith(name, "position.key") || absl::EndsWith(name, ".repeat") ||
       absl::EndsWith(name, "bridge_attention.bias") ||
-      absl::StartsWith(name, "embedding.")) {
+      absl::EndsWith(name, "scope.global") || absl::StartsWith(name, "embedding.")) {
     return kSmallStd;
   }
   const double std =

@@ -1,5 +1,5 @@
-// The document classifier and its gradients against an implementation that
-// shares nothing with it (tests/parity/make_document_reference.py), one text at a
+// The document classifier, in every scope, and its gradients against an implementation
+// that shares nothing with it (tests/parity/make_document_reference.py), one text at a
 // time and all as one ragged batch.
 
 #include <gtest/gtest.h>
@@ -7,8 +7,10 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "model/document/document_classifier.h"
 #include "tests/parity/reference.h"
 
@@ -18,16 +20,25 @@ namespace {
 using nlohmann::json;
 
 DocumentLevelConfig LevelOf(const json& level) {
-  return {level["dim"], level["heads"], level["ff_mult"], level["layers"]};
+  DocumentLevelConfig config{level["dim"], level["heads"], level["ff_mult"],
+                             level["layers"]};
+  EXPECT_TRUE(
+      FindDocumentScope(level.value("scope", std::string("full")), &config.scope.scope));
+  config.scope.projected = level.value("projected", 0);
+  config.scope.window = level.value("window", 0);
+  config.scope.global_items = level.value("global_items", 0);
+  config.scope.random_blocks = level.value("random_blocks", 0);
+  return config;
 }
 
 class DocumentParityTest
-    : public ::testing::TestWithParam<torch::ScalarType> {
+    : public ::testing::TestWithParam<std::tuple<const char*, torch::ScalarType>> {
  protected:
   static void SetUpTestSuite() { at::set_num_threads(1); }
 
   void SetUp() override {
-    std::ifstream file("tests/parity/data/document.json");
+    std::ifstream file(
+        absl::StrCat("tests/parity/data/", std::get<0>(GetParam()), ".json"));
     data_ = json::parse(file, nullptr, false);
     ASSERT_TRUE(data_.is_object());
     config_.sentence = LevelOf(data_["sentence"]);
@@ -40,12 +51,13 @@ class DocumentParityTest
     }
     texts_ = data_["texts"].get<std::vector<std::string>>();
     model_ = DocumentClassifier(config_, 1);
-    model_->to(GetParam());
+    model_->to(type());
     model_->eval();
     FormulaWeights(model_.get());
   }
 
-  double tolerance() const { return GetParam() == torch::kFloat ? 1e-5 : 2e-8; }
+  torch::ScalarType type() const { return std::get<1>(GetParam()); }
+  double tolerance() const { return type() == torch::kFloat ? 1e-5 : 2e-8; }
 
   DocumentBatch Batch(absl::Span<const std::string> texts) const {
     return MakeDocumentBatch(
@@ -110,11 +122,16 @@ TEST_P(DocumentParityTest, LossAndGradientsOfTheRaggedBatch) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, DocumentParityTest,
-                         ::testing::Values(torch::kFloat, torch::kDouble),
-                         [](const auto& info) {
-                           return info.param == torch::kFloat ? "fp32" : "fp64";
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    ScopesAndTypes, DocumentParityTest,
+    ::testing::Combine(::testing::Values("document", "document-linformer",
+                                         "document-etc", "document-bigbird"),
+                       ::testing::Values(torch::kFloat, torch::kDouble)),
+    [](const auto& info) {
+      const bool single = std::get<1>(info.param) == torch::kFloat;
+      return absl::StrReplaceAll(std::get<0>(info.param), {{"-", "_"}}) +
+             (single ? "_fp32" : "_fp64");
+    });
 
 }  // namespace
 }  // namespace strata::testing

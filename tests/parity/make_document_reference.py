@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Makes the reference outputs of the document classifier's parity test.
 
-As make_reference.py, whose layer it takes: an implementation of model/README.md
-that shares nothing with the C++ one. Sentence by sentence, without padding, masks
-or folded matrices; the splitter is a regular expression.
+As make_reference.py: an implementation of model/README.md that shares nothing with
+the C++ one. Sentence by sentence, without padding, masks or folded matrices; the
+splitter is a regular expression. One file for each scope of LEVELS.
 
     env/bin/python tests/parity/make_document_reference.py tests/parity/data
 """
@@ -17,10 +17,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from make_reference import digest, layer, mix, norm
+from make_reference import digest, mix, norm
+from reference_document_scopes import layers
 
+LEVELS = {  # what the two levels have besides, by file
+    "document": [{}, {}],
+    "document-linformer": [dict(scope="linformer", projected=5),
+                           dict(scope="linformer", projected=3)],
+    "document-etc": [dict(scope="etc", window=6, global_items=2),
+                     dict(scope="etc", window=1, global_items=1)],
+    "document-bigbird": [
+        dict(scope="bigbird", window=4, global_items=2, random_blocks=2),
+        dict(scope="bigbird", window=1, global_items=1, random_blocks=1)]}
 SENTENCE = dict(dim=16, heads=2, ff_mult=2, layers=2)
 DOCUMENT = dict(dim=24, heads=3, ff_mult=2, layers=1)
+MOST = {"sentence.": 256, "document.": 1024}  # items of a row
 BUCKETS, NGRAMS, LABELS = 32, (2, 3), 3
 TEXTS = [
     b"Short. A sentence of a good many bytes, so that it is wider! No end",
@@ -42,6 +53,11 @@ def level_shapes(prefix, c, above):
         found[p + "ff.norm.weight"] = (d,)
         found[p + "ff.up.weight"] = (f, d)
         found[p + "ff.down.weight"] = (d, f)
+        if c.get("projected"):
+            for of in ("key", "value"):
+                found[f"{prefix}scope.{of}_{i}"] = (c["projected"], MOST[prefix])
+    if c.get("global_items"):
+        found[prefix + "scope.global"] = (c["global_items"], d)
     found[prefix + "pool.norm.weight"] = (d,)
     found[prefix + "pool.query"] = (d,)
     found[prefix + "pool.key.weight"] = (d, d)
@@ -50,12 +66,12 @@ def level_shapes(prefix, c, above):
     return found
 
 
-def weights():
+def weights(sentence, document):
     shapes = {"embedding.weight": (256 + BUCKETS, SENTENCE["dim"]),
               "norm.weight": (DOCUMENT["dim"],),
               "head.weight": (LABELS, DOCUMENT["dim"]), "bias": (LABELS,),
-              **level_shapes("sentence.", SENTENCE, DOCUMENT["dim"]),
-              **level_shapes("document.", DOCUMENT, DOCUMENT["dim"])}
+              **level_shapes("sentence.", sentence, DOCUMENT["dim"]),
+              **level_shapes("document.", document, DOCUMENT["dim"])}
     made = {}
     for t, (name, shape) in enumerate(sorted(shapes.items())):
         unit = np.array([mix(t, k) / 2**32 - 0.5
@@ -87,8 +103,7 @@ def table_rows(sentence, at):
 
 def pooled(w, prefix, c, x):
     """One row of items [n, D]: (vector, weights)."""
-    for i in range(c["layers"]):
-        x = layer(w, f"{prefix}enc.{i}.", x[None], c["heads"], True)[0]
+    x = layers(w, prefix, c, x)
     p, n, k = prefix + "pool.", x.shape[0], c["dim"] // c["heads"]
     g = norm(x, w[p + "norm.weight"])
     keys = (g @ w[p + "key.weight"].T).reshape(n, c["heads"], k)
@@ -99,15 +114,15 @@ def pooled(w, prefix, c, x):
     return mixed @ w[p + "out.weight"].T, share.mean(1)
 
 
-def forward(w, text):
+def forward(w, sentence, document, text):
     vectors, byte_weights = [], []
     for s in sentences(text):
         rows = np.array([table_rows(s, at) for at in range(len(s))])
-        vector, shares = pooled(w, "sentence.", SENTENCE,
+        vector, shares = pooled(w, "sentence.", sentence,
                                 w["embedding.weight"][rows].sum(1))
         vectors.append(vector)
         byte_weights.append(shares)
-    vector, shares = pooled(w, "document.", DOCUMENT, jnp.stack(vectors))
+    vector, shares = pooled(w, "document.", document, jnp.stack(vectors))
     vector = norm(vector, w["norm.weight"])
     return {"sentences": jnp.stack(vectors), "text": vector,
             "sentence_weights": shares,
@@ -115,29 +130,35 @@ def forward(w, text):
             "logits": vector @ w["head.weight"].T + w["bias"]}
 
 
-def loss(w):
+def loss(w, sentence, document):
     total = 0
     for text, true in zip(TEXTS, TRUE):
-        total -= jax.nn.log_softmax(forward(w, text)["logits"])[true]
+        total -= jax.nn.log_softmax(forward(w, sentence, document, text)["logits"])[true]
     return total / len(TEXTS)
 
 
-def main():
-    w = weights()
-    value, gradient = jax.value_and_grad(loss)(w)
+def make(folder, name):
+    sentence, document = ({**base, **more}
+                          for base, more in zip((SENTENCE, DOCUMENT), LEVELS[name]))
+    w = weights(sentence, document)
+    value, gradient = jax.value_and_grad(loss)(w, sentence, document)
     result = {
-        "sentence": SENTENCE, "document": DOCUMENT, "ngram_min": NGRAMS[0],
+        "sentence": sentence, "document": document, "ngram_min": NGRAMS[0],
         "ngram_max": NGRAMS[1], "ngram_buckets": BUCKETS, "labels": LABELS,
         "texts": [text.decode() for text in TEXTS], "true": TRUE,
         "activations": {f"{i}.{k}": digest(v) for i, text in enumerate(TEXTS)
-                        for k, v in forward(w, text).items()},
+                        for k, v in forward(w, sentence, document, text).items()},
         "loss": float(f"{value:.12g}"),
         "gradients": {k: digest(v) for k, v in gradient.items()},
     }
     text = json.dumps(result, separators=(",", ":")).replace('},"', '},\n"')
-    path = pathlib.Path(sys.argv[1]) / "document.json"
-    path.write_text(text + "\n")
-    print("document loss", value, len(text), [len(sentences(t)) for t in TEXTS])
+    (folder / f"{name}.json").write_text(text + "\n")
+    print(name, "loss", value, len(text), [len(sentences(t)) for t in TEXTS])
+
+
+def main():
+    for name in LEVELS:
+        make(pathlib.Path(sys.argv[1]), name)
 
 
 if __name__ == "__main__":

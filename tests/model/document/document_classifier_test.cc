@@ -20,18 +20,25 @@ double Distance(const torch::Tensor& a, const torch::Tensor& b) {
   return (a - b).abs().max().item<double>();
 }
 
-class DocumentClassifierTest : public ::testing::Test {
+// Both levels of every scope.
+class DocumentClassifierTest : public ::testing::TestWithParam<DocumentScopeSpec> {
  protected:
   DocumentOutput Run(const std::vector<std::string>& texts) {
     torch::NoGradGuard no_grad;
     return model_->forward(BatchOf(config_, texts));
   }
 
-  const DocumentConfig config_ = SmallDocumentConfig();
+  static DocumentConfig Scoped() {
+    DocumentConfig config = SmallDocumentConfig();
+    config.sentence.scope = config.document.scope = GetParam();
+    return config;
+  }
+
+  const DocumentConfig config_ = Scoped();
   DocumentClassifier model_ = SharpClassifier(config_, torch::kDouble);
 };
 
-TEST_F(DocumentClassifierTest, RaggedBatchEqualsSingleTexts) {
+TEST_P(DocumentClassifierTest, RaggedBatchEqualsSingleTexts) {
   const std::vector<std::string> texts = RaggedTexts();
   const DocumentOutput all = Run(texts);
   int64_t sentence = 0;
@@ -50,7 +57,7 @@ TEST_F(DocumentClassifierTest, RaggedBatchEqualsSingleTexts) {
   EXPECT_EQ(all.sentences.size(0), sentence);
 }
 
-TEST_F(DocumentClassifierTest, WhatStandsInPaddingChangesNothing) {
+TEST_P(DocumentClassifierTest, WhatStandsInPaddingChangesNothing) {
   DocumentBatch batch = BatchOf(config_, RaggedTexts());
   torch::NoGradGuard no_grad;
   const DocumentOutput before = model_->forward(batch);
@@ -69,7 +76,7 @@ TEST_F(DocumentClassifierTest, WhatStandsInPaddingChangesNothing) {
   EXPECT_EQ(Distance(before.sentence_weights, after.sentence_weights), 0);
 }
 
-TEST_F(DocumentClassifierTest, WeightsArePartsOfOne) {
+TEST_P(DocumentClassifierTest, WeightsArePartsOfOne) {
   const DocumentOutput out = Run(RaggedTexts());
   EXPECT_LT(Distance(out.sentence_weights.sum(1), torch::ones({5})), 1e-12);
   EXPECT_EQ(out.sentence_weights[0].narrow(0, 1, 3).abs().max().item<double>(),
@@ -79,7 +86,7 @@ TEST_F(DocumentClassifierTest, WeightsArePartsOfOne) {
   }
 }
 
-TEST_F(DocumentClassifierTest, EveryByteMattersInBothDirections) {
+TEST_P(DocumentClassifierTest, EveryByteMattersInBothDirections) {
   const std::string text = "One here. Two there! And three, four.";
   const DocumentOutput base = Run({text});
   for (size_t i = 0; i < text.size(); ++i) {
@@ -97,19 +104,19 @@ TEST_F(DocumentClassifierTest, EveryByteMattersInBothDirections) {
   }
 }
 
-TEST_F(DocumentClassifierTest, OrderOfSentencesAndOfBytesMatters) {
+TEST_P(DocumentClassifierTest, OrderOfSentencesAndOfBytesMatters) {
   const auto base = Run({"ab cd. ef gh. "}).logits;
   EXPECT_GT(Distance(base, Run({"ef gh. ab cd. "}).logits), 1e-9);
   EXPECT_GT(Distance(base, Run({"ba cd. ef gh. "}).logits), 1e-9);
 }
 
-TEST_F(DocumentClassifierTest, FormulaCountsTheParameters) {
+TEST_P(DocumentClassifierTest, FormulaCountsTheParameters) {
   int64_t count = 0;
   for (const auto& p : model_->parameters()) count += p.numel();
   EXPECT_EQ(count, ParameterCount(config_));
 }
 
-TEST_F(DocumentClassifierTest, SeedAloneDecidesTheWeights) {
+TEST_P(DocumentClassifierTest, SeedAloneDecidesTheWeights) {
   const auto weights = [&](uint64_t seed) {
     const DocumentClassifier model(config_, seed);
     return torch::nn::utils::parameters_to_vector(model->parameters());
@@ -118,7 +125,7 @@ TEST_F(DocumentClassifierTest, SeedAloneDecidesTheWeights) {
   EXPECT_GT(Distance(weights(5), weights(6)), 0);
 }
 
-TEST_F(DocumentClassifierTest, FileIsStrictAboutArchitectureAndLabels) {
+TEST_P(DocumentClassifierTest, FileIsStrictAboutArchitectureAndLabels) {
   const TempDir dir;
   ASSERT_EQ(SaveDocumentWeights(model_, dir / "m"), absl::OkStatus());
   DocumentClassifier same(config_, 9);
@@ -138,6 +145,9 @@ TEST_F(DocumentClassifierTest, FileIsStrictAboutArchitectureAndLabels) {
   DocumentClassifier dropped(other, 9);
   EXPECT_EQ(LoadDocumentWeights(dir / "m", &dropped), absl::OkStatus());
 }
+
+INSTANTIATE_TEST_SUITE_P(Scopes, DocumentClassifierTest,
+                         ::testing::ValuesIn(SmallDocumentScopes()), ScopeParamName);
 
 // Sentences of 64 bytes in 8 buckets, texts of a few sentences in 2.
 TEST(BucketClassifierTest, AttendsToBucketsInTrainingAloneAndNeverToPadding) {

@@ -1,6 +1,7 @@
 #pragma once
 // A small classifier with weights large enough that influences show.
 
+#include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include <string>
@@ -20,6 +21,22 @@ inline DocumentConfig SmallDocumentConfig() {
   config.max_text_bytes = 1000;
   config.labels = {"a", "b", "c"};
   return config;
+}
+
+// One of each kind, small enough that rows are longer than what is seen at once.
+inline std::vector<DocumentScopeSpec> SmallDocumentScopes() {
+  return {{},
+          {.scope = DocumentScope::kLinformer, .projected = 6},
+          {.scope = DocumentScope::kEtc, .window = 5, .global_items = 2},
+          {.scope = DocumentScope::kBigBird,
+           .window = 4,
+           .global_items = 1,
+           .random_blocks = 2}};
+}
+
+inline std::string ScopeParamName(
+    const ::testing::TestParamInfo<DocumentScopeSpec>& info) {
+  return DocumentScopeName(info.param.scope);
 }
 
 inline DocumentClassifier SharpClassifier(const DocumentConfig& config,

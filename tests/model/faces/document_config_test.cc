@@ -72,6 +72,39 @@ TEST(DocumentConfig, ErrorsNameTheField) {
               HasSubstr("labels[0]"));
 }
 
+TEST(DocumentConfig, ScopesRoundTripAndAreChecked) {
+  DocumentConfig config = Labelled();
+  config.sentence.scope = {.scope = DocumentScope::kLinformer, .projected = 256};
+  config.document.scope = {.scope = DocumentScope::kBigBird,
+                           .window = 16,
+                           .global_items = 2,
+                           .random_blocks = 3};
+  EXPECT_EQ(ValidateDocumentConfig(config, true), absl::OkStatus());
+  const std::string json = DocumentConfigToJson(config);
+  EXPECT_EQ(ParseDocumentConfig(json).value(), config);
+  EXPECT_THAT(ParseDocumentConfig(absl::StrReplaceAll(json, {{"bigbird", "bird"}}))
+                  .status().message(),
+              HasSubstr("scope: is \"bird\"; must be full, linformer, etc or bigbird"));
+  const auto message = [&](const std::function<void(DocumentConfig*)>& spoil) {
+    DocumentConfig other = config;
+    spoil(&other);
+    return std::string(ValidateDocumentConfig(other, true).message());
+  };
+  using C = DocumentConfig;
+  EXPECT_THAT(message([](C* c) { c->sentence.scope.projected = 257; }),
+              HasSubstr("sentence.projected"));
+  EXPECT_THAT(message([](C* c) { c->sentence.scope.window = 4; }),
+              HasSubstr("sentence.window"));
+  EXPECT_THAT(message([](C* c) { c->document.scope.global_items = 0; }),
+              HasSubstr("document.global_items"));
+  EXPECT_THAT(message([](C* c) { c->document.scope.scope = DocumentScope::kEtc; }),
+              HasSubstr("document.random_blocks"));
+  EXPECT_THAT(message([](C* c) {
+                c->document.attention = {TrainedAttention::kRouting, 8, 0};
+              }),
+              HasSubstr("document.scope: is bigbird; must be full"));
+}
+
 TEST(DocumentConfig, KnownLabels) {
   EXPECT_EQ(CheckKnownLabels(Labelled(), {"pos"}), absl::OkStatus());
   EXPECT_THAT(CheckKnownLabels(Labelled(), {"neg", "so-so"}).message(),

@@ -95,6 +95,30 @@ TEST(DocumentTraining, KillsOfARunInBucketsEndInTheSameWeights) {
   testing::ExpectKillsChangeNothing(run, 2, 78);
 }
 
+TEST(DocumentTraining, LearnsInEveryScopeThatCannotGenerate) {
+  const DocumentScopeSpec scopes[] = {
+      {.scope = DocumentScope::kLinformer, .projected = 16},
+      {.scope = DocumentScope::kEtc, .window = 8, .global_items = 2},
+      {.scope = DocumentScope::kBigBird,
+       .window = 8,
+       .global_items = 1,
+       .random_blocks = 2}};
+  for (const DocumentScopeSpec& scope : scopes) {
+    SCOPED_TRACE(DocumentScopeName(scope.scope));
+    TempDir dir;
+    TrainRun run = DocumentRun(dir.path(), LabelledTexts(150));
+    DocumentConfig config = *DocumentPreset("document");
+    config.sentence.scope = config.document.scope = scope;
+    run.spec.base = "";
+    run.spec.config = DocumentConfigToJson(config);
+    run.spec.steps = run.spec.eval_every_steps = 100;
+    run.spec.batch = run.spec.micro_batch = 8;
+    RecordingObserver observer;
+    ASSERT_EQ(RunTraining(run, &observer), absl::OkStatus());
+    EXPECT_GT(observer.evals.back().accuracy.value(), 0.9);
+  }
+}
+
 TEST(DocumentTraining, MicroBatchesDoNotChangeTheLoss) {
   double loss[2];
   for (int i = 0; i < 2; ++i) {
