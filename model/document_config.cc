@@ -102,6 +102,9 @@ absl::Status ValidateLimits(const DocumentConfig& c) {
   STRATA_RETURN_IF_ERROR(InRange("max_sentences", c.max_sentences, 1, 4096));
   STRATA_RETURN_IF_ERROR(
       InRange("max_text_bytes", c.max_text_bytes, 1, 1 << 24));
+  if (c.word_buckets != 0) {
+    STRATA_RETURN_IF_ERROR(InRange("word_buckets", c.word_buckets, 2, 1 << 24));
+  }
   if (c.ngram_buckets == 0) return absl::OkStatus();
   STRATA_RETURN_IF_ERROR(
       InRange("ngram_buckets", c.ngram_buckets, 2, 1 << 24));
@@ -162,6 +165,7 @@ absl::StatusOr<DocumentConfig> ParseDocumentConfig(absl::string_view json) {
   object.Get("ngram_min", &config.ngram_min);
   object.Get("ngram_max", &config.ngram_max);
   object.Get("ngram_buckets", &config.ngram_buckets);
+  GetOptional(&object, "word_buckets", &config.word_buckets);
   object.Get("dropout", &config.dropout);
   object.Get("rope_theta", &config.rope_theta);
   object.Get("max_sentence_bytes", &config.max_sentence_bytes);
@@ -179,6 +183,7 @@ std::string DocumentConfigToJson(const DocumentConfig& config) {
                      {"ngram_min", config.ngram_min},
                      {"ngram_max", config.ngram_max},
                      {"ngram_buckets", config.ngram_buckets},
+                     {"word_buckets", config.word_buckets},
                      {"dropout", config.dropout},
                      {"rope_theta", config.rope_theta},
                      {"max_sentence_bytes", config.max_sentence_bytes},
@@ -213,9 +218,13 @@ absl::Status CheckKnownLabels(const DocumentConfig& config,
 }
 
 int64_t ParameterCount(const DocumentConfig& config) {
+  const int64_t bag = config.word_buckets == 0
+                          ? 0
+                          : (config.word_buckets + 1 + config.document.dim) *
+                                config.sentence.dim;
   const int64_t labels = static_cast<int64_t>(config.labels.size());
   const int64_t rows = 256 + config.ngram_buckets;
-  return rows * config.sentence.dim +
+  return rows * config.sentence.dim + bag +
          LevelParameters(config.sentence, config.sentence_items(), config.document.dim) +
          LevelParameters(config.document, config.document_items(), config.document.dim) +
          config.document.dim + labels * (config.document.dim + 1);
@@ -230,6 +239,7 @@ absl::StatusOr<DocumentConfig> DocumentPreset(absl::string_view name) {
   config.sentence = {.dim = 64, .heads = 2};
   config.document = {.dim = 128, .heads = 4};
   config.ngram_buckets = 1 << 14;
+  config.word_buckets = 1 << 16;
   return config;
 }
 

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <map>
 
+#include "model/document/row_hash.h"
+#include "model/document/word_rows.h"
+
 namespace strata {
 namespace {
 
 constexpr int64_t kWidthStep = 32;
-constexpr uint64_t kMultiplier = 0x9E3779B97F4A7C15;
 
 void AddSentence(const DocumentConfig& config, absl::string_view sentence,
                  int64_t index, SentenceGroup* group) {
@@ -25,24 +27,23 @@ void AddSentence(const DocumentConfig& config, absl::string_view sentence,
       NgramRows(config, sentence, static_cast<size_t>(i), out + 1);
     }
   }
+  if (config.word_buckets > 0) {
+    AppendWordRows(sentence, config.word_buckets, &group->words);
+  }
+  group->word_starts.push_back(static_cast<int64_t>(group->words.size()));
 }
 
 }  // namespace
 
 void NgramRows(const DocumentConfig& config, absl::string_view sentence,
                size_t at, int64_t* out) {
-  uint64_t hash = 0;
+  RowHash hash;
   for (int n = 1; n <= config.ngram_max; ++n) {
     const bool inside = at + 1 >= static_cast<size_t>(n);
-    if (inside) {
-      const auto byte = static_cast<uint8_t>(sentence[at + 1 - n]);
-      hash = hash * kMultiplier + byte + 1;
-    }
+    if (inside) hash.Take(static_cast<uint8_t>(sentence[at + 1 - n]));
     if (n < config.ngram_min) continue;
-    const uint64_t mixed = (hash ^ (hash >> 32)) * kMultiplier >> 32;
-    const auto buckets = static_cast<uint64_t>(config.ngram_buckets) - 1;
     out[n - config.ngram_min] =
-        kByteRows + (inside ? 1 + static_cast<int64_t>(mixed % buckets) : 0);
+        kByteRows + (inside ? 1 + hash.Among(config.ngram_buckets - 1) : 0);
   }
 }
 

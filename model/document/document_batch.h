@@ -24,6 +24,10 @@ struct SentenceGroup {
   std::vector<int64_t> lengths;    // bytes, by row
   // Row-major [rows, width, 1 + ngrams]: rows of the embedding table.
   std::vector<int64_t> ids;
+  // Rows of the words' table (model/document/word_rows.h), sentence after sentence, and
+  // where each sentence's begin; one more: the end.
+  std::vector<int64_t> words;
+  std::vector<int64_t> word_starts = {0};
 };
 
 struct DocumentBatch {

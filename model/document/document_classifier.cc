@@ -47,6 +47,10 @@ DocumentClassifierImpl::DocumentClassifierImpl(const DocumentConfig& config,
       bias_(register_parameter(
           "bias",
           torch::zeros({static_cast<int64_t>(config.labels.size())}))) {
+  if (config.word_buckets > 0) {
+    words_ = register_module("words", WordBag(config.word_buckets, config.sentence.dim,
+                                              config.document.dim, config.dropout));
+  }
   InitDocumentWeights(config_, seed, this);
 }
 
@@ -78,7 +82,8 @@ DocumentOutput DocumentClassifierImpl::forward(const DocumentBatch& batch) {
   int64_t row = 0;
   for (const SentenceGroup& group : batch.groups) {
     Pooled sentences = sentence_->forward(Embed(group), group.lengths);
-    pooled.push_back(sentences.vector);
+    pooled.push_back(words_.is_empty() ? sentences.vector
+                                       : sentences.vector + words_->forward(group));
     out.byte_weights.push_back(sentences.weights);
     for (const int64_t index : group.sentences) row_of_sentence[index] = row++;
   }

@@ -16,6 +16,7 @@
 
 #include "model/document/document_batch.h"
 #include "model/document/document_level.h"
+#include "model/document/word_bag.h"
 #include "model/document_config.h"
 #include "model/nn/linear.h"
 #include "model/nn/rms_norm.h"
@@ -47,6 +48,7 @@ class DocumentClassifierImpl : public torch::nn::Module {
 
   DocumentConfig config_;
   Linear embedding_;  // used as a table: weight [256 + buckets, D0]
+  WordBag words_{nullptr};
   DocumentLevel sentence_;
   DocumentLevel document_;
   RmsNorm norm_;

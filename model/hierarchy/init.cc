@@ -35,7 +35,8 @@ double InitStd(absl::FunctionRef<int(const std::string&)> stack_layers,
       absl::EndsWith(name, "position.rows") ||
       absl::EndsWith(name, "position.key") || absl::EndsWith(name, ".repeat") ||
       absl::EndsWith(name, "bridge_attention.bias") ||
-      absl::EndsWith(name, "scope.global") || absl::StartsWith(name, "embedding.")) {
+      absl::EndsWith(name, "scope.global") ||
+      absl::EndsWith(name, "words.table.weight") || absl::StartsWith(name, "embedding.")) {
     return kSmallStd;
   }
   const double std =

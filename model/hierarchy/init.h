@@ -3,7 +3,7 @@
 //
 //   matrices                     normal, std 0.55 / sqrt(fan-in): 0.02 at 768
 //   matrices that end a residual the same / sqrt(2 * layers of the stack)
-//   embedding                    normal, std 0.02
+//   embedding, table of words    normal, std 0.02
 //   start, pool.query, offset,   normal, std 0.02
 //   global items
 //   of positions, but matrices   normal, std 0.02; spans 0

@@ -46,6 +46,7 @@ class DocumentParityTest
     config_.ngram_min = data_["ngram_min"];
     config_.ngram_max = data_["ngram_max"];
     config_.ngram_buckets = data_["ngram_buckets"];
+    config_.word_buckets = data_["word_buckets"];
     for (int i = 0; i < data_["labels"]; ++i) {
       config_.labels.push_back(absl::StrCat("label", i));
     }
@@ -124,7 +125,7 @@ TEST_P(DocumentParityTest, LossAndGradientsOfTheRaggedBatch) {
 
 INSTANTIATE_TEST_SUITE_P(
     ScopesAndTypes, DocumentParityTest,
-    ::testing::Combine(::testing::Values("document", "document-linformer",
+    ::testing::Combine(::testing::Values("document", "document-words", "document-linformer",
                                          "document-etc", "document-bigbird"),
                        ::testing::Values(torch::kFloat, torch::kDouble)),
     [](const auto& info) {

@@ -22,6 +22,7 @@ from reference_document_scopes import layers
 
 LEVELS = {  # what the two levels have besides, by file
     "document": [{}, {}],
+    "document-words": [{}, {}],
     "document-linformer": [dict(scope="linformer", projected=5),
                            dict(scope="linformer", projected=3)],
     "document-etc": [dict(scope="etc", window=6, global_items=2),
@@ -33,6 +34,7 @@ SENTENCE = dict(dim=16, heads=2, ff_mult=2, layers=2)
 DOCUMENT = dict(dim=24, heads=3, ff_mult=2, layers=1)
 MOST = {"sentence.": 256, "document.": 1024}  # items of a row
 BUCKETS, NGRAMS, LABELS = 32, (2, 3), 3
+WORDS = {"document-words": 16}  # rows of the table of words, by file; else none
 TEXTS = [
     b"Short. A sentence of a good many bytes, so that it is wider! No end",
     "One line only: caf\u00e9 \u2603".encode(),
@@ -66,12 +68,16 @@ def level_shapes(prefix, c, above):
     return found
 
 
-def weights(sentence, document):
+def weights(sentence, document, words):
     shapes = {"embedding.weight": (256 + BUCKETS, SENTENCE["dim"]),
               "norm.weight": (DOCUMENT["dim"],),
               "head.weight": (LABELS, DOCUMENT["dim"]), "bias": (LABELS,),
               **level_shapes("sentence.", sentence, DOCUMENT["dim"]),
               **level_shapes("document.", document, DOCUMENT["dim"])}
+    if words:
+        shapes.update({"words.table.weight": (words, SENTENCE["dim"]),
+                       "words.norm.weight": (SENTENCE["dim"],),
+                       "words.out.weight": (DOCUMENT["dim"], SENTENCE["dim"])})
     made = {}
     for t, (name, shape) in enumerate(sorted(shapes.items())):
         unit = np.array([mix(t, k) / 2**32 - 0.5
@@ -86,19 +92,36 @@ def sentences(text):
             if m.group()]
 
 
+def row_hash(run):
+    h, bits = 0, 2**64 - 1
+    for byte in reversed(run):
+        h = (h * 0x9E3779B97F4A7C15 + byte + 1) & bits
+    return ((h ^ (h >> 32)) * 0x9E3779B97F4A7C15 & bits) >> 32
+
+
 def table_rows(sentence, at):
     """The byte, then each n-gram that ends at it."""
-    rows, bits = [sentence[at]], 2**64 - 1
+    rows = [sentence[at]]
     for n in range(NGRAMS[0], NGRAMS[1] + 1):
         if at + 1 < n:
             rows.append(256)
             continue
-        h = 0
-        for byte in reversed(sentence[at + 1 - n:at + 1]):
-            h = (h * 0x9E3779B97F4A7C15 + byte + 1) & bits
-        h = ((h ^ (h >> 32)) * 0x9E3779B97F4A7C15 & bits) >> 32
-        rows.append(256 + 1 + h % (BUCKETS - 1))
+        rows.append(256 + 1 + row_hash(sentence[at + 1 - n:at + 1]) % (BUCKETS - 1))
     return rows
+
+
+def words_of(sentence, rows):
+    """The words and the pairs of neighbours of a sentence, as rows of their table."""
+    words = re.findall(rb"[a-z0-9'\x80-\xff]+", sentence.lower())
+    pairs = [first + b" " + second for first, second in zip(words, words[1:])]
+    return np.array([row_hash(run) % rows for run in words + pairs], int)
+
+
+def word_bag(w, sentence):
+    table = w["words.table.weight"]
+    rows = words_of(sentence, len(table))
+    mean = table[rows].sum(0) / max(1, len(rows))
+    return norm(mean, w["words.norm.weight"]) @ w["words.out.weight"].T
 
 
 def pooled(w, prefix, c, x):
@@ -120,7 +143,7 @@ def forward(w, sentence, document, text):
         rows = np.array([table_rows(s, at) for at in range(len(s))])
         vector, shares = pooled(w, "sentence.", sentence,
                                 w["embedding.weight"][rows].sum(1))
-        vectors.append(vector)
+        vectors.append(vector + word_bag(w, s) if "words.out.weight" in w else vector)
         byte_weights.append(shares)
     vector, shares = pooled(w, "document.", document, jnp.stack(vectors))
     vector = norm(vector, w["norm.weight"])
@@ -140,11 +163,12 @@ def loss(w, sentence, document):
 def make(folder, name):
     sentence, document = ({**base, **more}
                           for base, more in zip((SENTENCE, DOCUMENT), LEVELS[name]))
-    w = weights(sentence, document)
+    w = weights(sentence, document, WORDS.get(name, 0))
     value, gradient = jax.value_and_grad(loss)(w, sentence, document)
     result = {
         "sentence": sentence, "document": document, "ngram_min": NGRAMS[0],
-        "ngram_max": NGRAMS[1], "ngram_buckets": BUCKETS, "labels": LABELS,
+        "ngram_max": NGRAMS[1], "ngram_buckets": BUCKETS,
+        "word_buckets": WORDS.get(name, 0), "labels": LABELS,
         "texts": [text.decode() for text in TEXTS], "true": TRUE,
         "activations": {f"{i}.{k}": digest(v) for i, text in enumerate(TEXTS)
                         for k, v in forward(w, sentence, document, text).items()},

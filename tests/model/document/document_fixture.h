@@ -16,6 +16,7 @@ inline DocumentConfig SmallDocumentConfig() {
   config.sentence = {.dim = 16, .heads = 2, .ff_mult = 2, .layers = 2};
   config.document = {.dim = 24, .heads = 2, .ff_mult = 2, .layers = 1};
   config.ngram_buckets = 64;
+  config.word_buckets = 32;
   config.max_sentence_bytes = 70;
   config.max_sentences = 40;
   config.max_text_bytes = 1000;

@@ -171,7 +171,9 @@ TEST(CompressiveScope, ShowsWhatItIsDefinedToShowAndKeepsIt) {
       ASSERT_EQ(recent, expected_recent) << i;
       ASSERT_EQ(kept, expected_kept) << i;
       const KeyRun all = ItemsOfKept(spec, seen.kept);
-      if (all.count() > 0) ASSERT_EQ(all.end, seen.recent.begin);
+      if (all.count() > 0) {
+        ASSERT_EQ(all.end, seen.recent.begin);
+      }
     }
   }
 }

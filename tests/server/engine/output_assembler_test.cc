@@ -225,7 +225,9 @@ TEST(OutputAssembler, PiecesAreTheirBytes) {
     ASSERT_EQ(out.matched_stop(), expected.stop) << text;
     ASSERT_EQ(sent, want) << text;
     ASSERT_LE(items, fed);
-    if (expected.stop.empty()) ASSERT_EQ(items, fed);
+    if (expected.stop.empty()) {
+      ASSERT_EQ(items, fed);
+    }
   }
 }
 

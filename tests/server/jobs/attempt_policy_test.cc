@@ -37,7 +37,9 @@ JobRecord TwiceOutOfMemory(int64_t micro_batch, std::vector<JobEvent>* events) {
     const absl::Status status = absl::ResourceExhaustedError("out of memory");
     ApplyVerdict(JudgeTraining(status, false), "out of memory", {3, 10}, 0,
                  &job, events);
-    if (i == 0 && micro_batch > 1) EXPECT_EQ(job.state, JobState::kQueued);
+    if (i == 0 && micro_batch > 1) {
+      EXPECT_EQ(job.state, JobState::kQueued);
+    }
   }
   EXPECT_EQ(job.state, JobState::kFailed);
   EXPECT_EQ(job.error.code, "OUT_OF_MEMORY");
