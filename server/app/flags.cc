@@ -68,8 +68,9 @@ const std::vector<Flag>& Table() {
        "0: the cores this process may use, divided by the workers."},
       {"trainer-threads", Count{&F::trainer_threads, 0, 1024}, "0", "threads",
        "Of a training job that does not say; 0: the cores this process may use."},
-      {"trainer-nice", Count{&F::trainer_nice, 0, 19}, "10", "niceness",
-       "Of trainer processes, so that serving comes first."},
+      {"trainer-nice", Count{&F::trainer_nice, 0, 19}, "19", "niceness",
+       "Of trainer processes, so that serving comes first: where it wants every core, 19 "
+       "leaves them some hundredths of it, 10 a tenth, and streams wait longer for it."},
       {"job-slots", Count{&F::job_slots, 1, 64}, "1", "count",
        "Training jobs that run at the same time."},
       {"job-retry-base", Duration{&F::job_retry_base}, "10s", "duration",

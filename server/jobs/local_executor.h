@@ -19,7 +19,7 @@ struct LocalExecutorOptions {
   std::vector<std::string> command;  // {"/path/strata-server", "trainer"}
   // A trainer at 10 keeps a tenth of a busy core: serving stays quick, and
   // training never starves.
-  int nice = 10;
+  int nice = 19;
 };
 
 class LocalExecutor final : public Executor {
