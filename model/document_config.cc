@@ -220,7 +220,7 @@ absl::Status CheckKnownLabels(const DocumentConfig& config,
 int64_t ParameterCount(const DocumentConfig& config) {
   const int64_t bag = config.word_buckets == 0
                           ? 0
-                          : (config.word_buckets + 1 + config.document.dim) *
+                          : (config.word_buckets + 2 + 2 * config.document.dim) *
                                 config.sentence.dim;
   const int64_t labels = static_cast<int64_t>(config.labels.size());
   const int64_t rows = 256 + config.ngram_buckets;

@@ -50,8 +50,8 @@ struct DocumentConfig {
   int ngram_min = 3;
   int ngram_max = 6;
   int ngram_buckets = 0;
-  // Words and pairs of words of a sentence, hashed, go straight into its vector
-  // (model/document/word_bag.h); 0 buckets: none. May be left out in JSON.
+  // Words and pairs of words, hashed, go straight into the vectors of sentences and
+  // texts (model/document/word_bag.h); 0 buckets: none. May be left out in JSON.
   int word_buckets = 0;
   double dropout = 0.1;  // training only
   double rope_theta = 10000.0;

@@ -11,6 +11,15 @@ namespace {
 
 constexpr int64_t kWidthStep = 32;
 
+void AddWords(const DocumentConfig& config, absl::string_view sentence, WordRuns* words) {
+  if (config.word_buckets == 0) return;
+  AppendWordRows(sentence, config.word_buckets, &words->rows);
+}
+
+void EndRun(WordRuns* words) {
+  words->starts.push_back(static_cast<int64_t>(words->rows.size()));
+}
+
 void AddSentence(const DocumentConfig& config, absl::string_view sentence,
                  int64_t index, SentenceGroup* group) {
   const int64_t ngrams = config.ngrams();
@@ -27,10 +36,8 @@ void AddSentence(const DocumentConfig& config, absl::string_view sentence,
       NgramRows(config, sentence, static_cast<size_t>(i), out + 1);
     }
   }
-  if (config.word_buckets > 0) {
-    AppendWordRows(sentence, config.word_buckets, &group->words);
-  }
-  group->word_starts.push_back(static_cast<int64_t>(group->words.size()));
+  AddWords(config, sentence, &group->words);
+  EndRun(&group->words);
 }
 
 }  // namespace
@@ -61,9 +68,12 @@ DocumentBatch MakeDocumentBatch(const DocumentConfig& config,
           (length + kWidthStep - 1) / kWidthStep * kWidthStep;
       SentenceGroup& group = groups[width];
       group.width = width;
-      AddSentence(config, text.substr(range.begin, length), index++, &group);
+      const absl::string_view sentence = text.substr(range.begin, length);
+      AddSentence(config, sentence, index++, &group);
+      AddWords(config, sentence, &batch.words);
       batch.slots += width;
     }
+    EndRun(&batch.words);
   }
   for (auto& [width, group] : groups) batch.groups.push_back(std::move(group));
   return batch;

@@ -18,22 +18,27 @@ namespace strata {
 // of which stands for "none" (before an n-gram's first byte, in padding).
 inline constexpr int64_t kByteRows = 256;
 
+// Rows of the words' table (model/document/word_rows.h), run after run, and where each
+// run begins; one more: the end. None without a table.
+struct WordRuns {
+  std::vector<int64_t> rows;
+  std::vector<int64_t> starts = {0};
+};
+
 struct SentenceGroup {
   int64_t width = 0;
   std::vector<int64_t> sentences;  // which of the batch, by row
   std::vector<int64_t> lengths;    // bytes, by row
   // Row-major [rows, width, 1 + ngrams]: rows of the embedding table.
   std::vector<int64_t> ids;
-  // Rows of the words' table (model/document/word_rows.h), sentence after sentence, and
-  // where each sentence's begin; one more: the end.
-  std::vector<int64_t> words;
-  std::vector<int64_t> word_starts = {0};
+  WordRuns words;  // by row
 };
 
 struct DocumentBatch {
   // By text; the sentences of the batch are numbered text after text.
   std::vector<std::vector<ByteRange>> sentences;
   std::vector<SentenceGroup> groups;  // ascending width
+  WordRuns words;                     // by text
   int64_t bytes = 0;                  // without padding
   int64_t slots = 0;                  // with padding
 };

@@ -83,7 +83,7 @@ DocumentOutput DocumentClassifierImpl::forward(const DocumentBatch& batch) {
   for (const SentenceGroup& group : batch.groups) {
     Pooled sentences = sentence_->forward(Embed(group), group.lengths);
     pooled.push_back(words_.is_empty() ? sentences.vector
-                                       : sentences.vector + words_->forward(group));
+                                       : sentences.vector + words_->Sentences(group));
     out.byte_weights.push_back(sentences.weights);
     for (const int64_t index : group.sentences) row_of_sentence[index] = row++;
   }
@@ -100,6 +100,7 @@ DocumentOutput DocumentClassifierImpl::forward(const DocumentBatch& batch) {
       lengths);
   out.sentence_weights = texts.weights;
   out.texts = norm_->forward(texts.vector);
+  if (!words_.is_empty()) out.texts = out.texts + words_->Texts(batch);
   out.logits = head_->forward(out.texts) + bias_;
   return out;
 }

@@ -6,7 +6,10 @@ logistic regression over word presence written here in numpy; both are judged on
 the same held-out fifth (the server's own split, recomputed here). The reviews are
 those of $STRATA_SHARED_DATA/movie_reviews (Pang and Lee 2004).
 
-    $(tests/python.sh --path) tests/bench/classify.py [--steps N] [--json FILE]
+    $(tests/python.sh --path) tests/bench/classify.py [--steps N] [--config FILE]
+        [--json FILE]
+
+--config: of a model in place of the preset's, as `strata models presets document` prints.
 
 Takes the server from $STRATA_BIN, default build/release/bin.
 """
@@ -117,8 +120,10 @@ def events(server, name):
 
 def train_document(server, pairs, options):
     data = "\n".join(json.dumps({"text": t, "label": l}) for t, l in pairs).encode()
+    what = ({"base": "", "config": options.config.read_text()} if options.config
+            else {"base": "document"})
     job = server.train(
-        data, base="document", model="reviews", steps=options.steps,
+        data, **what, model="reviews", steps=options.steps,
         batch=options.batch, learning_rate=options.lr, dropout=options.dropout,
         weight_decay=options.weight_decay, eval_fraction=HELD_OUT,
         eval_every_steps=options.eval_every, threads=options.threads)
@@ -151,6 +156,7 @@ def arguments():
     parser.add_argument("--weight-decay", type=float, default=0.1)
     parser.add_argument("--eval-every", type=int, default=100)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--config", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)
     return parser.parse_args()
 

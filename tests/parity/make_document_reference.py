@@ -76,8 +76,10 @@ def weights(sentence, document, words):
               **level_shapes("document.", document, DOCUMENT["dim"])}
     if words:
         shapes.update({"words.table.weight": (words, SENTENCE["dim"]),
-                       "words.norm.weight": (SENTENCE["dim"],),
-                       "words.out.weight": (DOCUMENT["dim"], SENTENCE["dim"])})
+                       **{f"words.{of}_norm.weight": (SENTENCE["dim"],)
+                          for of in ("sentence", "text")},
+                       **{f"words.{of}_out.weight": (DOCUMENT["dim"], SENTENCE["dim"])
+                          for of in ("sentence", "text")}})
     made = {}
     for t, (name, shape) in enumerate(sorted(shapes.items())):
         unit = np.array([mix(t, k) / 2**32 - 0.5
@@ -117,11 +119,13 @@ def words_of(sentence, rows):
     return np.array([row_hash(run) % rows for run in words + pairs], int)
 
 
-def word_bag(w, sentence):
+def word_bag(w, of, sentences):
+    if "words.table.weight" not in w:
+        return 0
     table = w["words.table.weight"]
-    rows = words_of(sentence, len(table))
+    rows = np.concatenate([words_of(s, len(table)) for s in sentences])
     mean = table[rows].sum(0) / max(1, len(rows))
-    return norm(mean, w["words.norm.weight"]) @ w["words.out.weight"].T
+    return norm(mean, w[f"words.{of}_norm.weight"]) @ w[f"words.{of}_out.weight"].T
 
 
 def pooled(w, prefix, c, x):
@@ -143,10 +147,10 @@ def forward(w, sentence, document, text):
         rows = np.array([table_rows(s, at) for at in range(len(s))])
         vector, shares = pooled(w, "sentence.", sentence,
                                 w["embedding.weight"][rows].sum(1))
-        vectors.append(vector + word_bag(w, s) if "words.out.weight" in w else vector)
+        vectors.append(vector + word_bag(w, "sentence", [s]))
         byte_weights.append(shares)
     vector, shares = pooled(w, "document.", document, jnp.stack(vectors))
-    vector = norm(vector, w["norm.weight"])
+    vector = norm(vector, w["norm.weight"]) + word_bag(w, "text", sentences(text))
     return {"sentences": jnp.stack(vectors), "text": vector,
             "sentence_weights": shares,
             "byte_weights": jnp.concatenate(byte_weights),

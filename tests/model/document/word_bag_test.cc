@@ -37,18 +37,28 @@ TEST(WordBag, IsTheNormedMeanAndNothingWithoutWords) {
   const auto named = model->named_parameters();
   const std::string text = "One two. ?! ";
   const DocumentBatch batch = MakeDocumentBatch(config, {text});
-  const auto with = model->forward(batch).sentences;
-  named["words.out.weight"].zero_();
+  const auto with = model->forward(batch);
+  named["words.sentence_out.weight"].zero_();
   const auto without = model->forward(batch).sentences;
+  named["words.text_out.weight"].zero_();
+  const auto text_without = model->forward(batch).texts;
+  named["words.text_out.weight"].copy_(
+      SharpClassifier(config, torch::kDouble)->named_parameters()["words.text_out.weight"]);
+  const auto text_with = model->forward(batch).texts;
   model = SharpClassifier(config, torch::kDouble);
   const auto w = model->named_parameters();
   std::vector<int64_t> rows;
   AppendWordRows("One two.", config.word_buckets, &rows);
   const auto mean = w["words.table.weight"].index_select(0, torch::tensor(rows)).mean(0);
-  const auto bag =
-      at::mv(w["words.out.weight"], mean / ((mean * mean).mean() + 1e-5).sqrt());
-  EXPECT_LT((with[0] - without[0] - bag).abs().max().item<double>(), 1e-12);
-  EXPECT_TRUE(with[1].equal(without[1]));
+  const auto bag = [&](const char* out) {
+    return at::mv(w[out], mean / ((mean * mean).mean() + 1e-5).sqrt());
+  };
+  const auto of_sentence = with.sentences - without;
+  EXPECT_LT((of_sentence[0] - bag("words.sentence_out.weight")).abs().max().item<double>(),
+            1e-12);
+  EXPECT_EQ(of_sentence[1].abs().max().item<double>(), 0);
+  const auto of_text = text_with[0] - text_without[0];
+  EXPECT_LT((of_text - bag("words.text_out.weight")).abs().max().item<double>(), 1e-12);
 }
 
 }  // namespace

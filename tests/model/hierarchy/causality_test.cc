@@ -73,7 +73,7 @@ TEST_P(CausalityTest, InfluenceIsExactlyTheAvailability) {
   // tells.
   auto influence = Influence(model, RandomBytes(1, n, 2), 1e-11);
   for (uint64_t seed = 3;
-       seed < 6 && influence.sum().item<int64_t>() < available; ++seed) {
+       seed < 16 && influence.sum().item<int64_t>() < available; ++seed) {
     influence = influence.logical_or(Influence(model, RandomBytes(1, n, seed), 1e-11));
   }
   int64_t different = 0;
@@ -87,8 +87,8 @@ TEST_P(CausalityTest, InfluenceIsExactlyTheAvailability) {
       blind += j < t && declared && !seen;
     }
   }
-  EXPECT_EQ(different, 0);
-  EXPECT_EQ(blind, 0);
+  EXPECT_EQ(different, 0) << ModelConfigToJson(config);
+  EXPECT_EQ(blind, 0) << ModelConfigToJson(config);
 }
 
 TEST_P(CausalityTest, APrefixAlonePredictsTheSame) {

@@ -102,8 +102,9 @@ HierarchicalTransformer SharpModel(const ModelConfig& config,
   HierarchicalTransformer model(config,
                                 ModelOptions{.seed = 5, .faults = faults});
   torch::NoGradGuard no_grad;
-  for (auto& parameter : model->parameters()) {
-    if (parameter.dim() >= 2) parameter.mul_(3.0);
+  for (auto& entry : model->named_parameters()) {
+    if (entry.value().dim() >= 2) entry.value().mul_(3.0);
+    if (absl::EndsWith(entry.key(), "position.span")) entry.value().fill_(1.0);
   }
   model->to(type);
   model->eval();
