@@ -1,6 +1,8 @@
 #include "model/decode/version_files.h"
 
+#include <future>
 #include <new>
+#include <system_error>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -21,7 +23,6 @@ void ShutExits(std::map<std::string, TensorView>* tensors) {
 }
 
 absl::StatusOr<VersionFiles> OpenVersion(const std::string& dir) {
-  STRATA_RETURN_IF_ERROR(ReadManifest(dir, /*verify=*/true).status());
   STRATA_ASSIGN_OR_RETURN(const std::string json,
                           ReadFile(dir + "/config.json"));
   VersionFiles files;
@@ -33,11 +34,23 @@ absl::StatusOr<VersionFiles> OpenVersion(const std::string& dir) {
   return files;
 }
 
-absl::StatusOr<std::shared_ptr<const LoadedModel>> Load(
+absl::StatusOr<std::shared_ptr<const LoadedModel>> MakeModel(
     const std::string& dir, const ModelMaker& make, bool early_exit) {
   STRATA_ASSIGN_OR_RETURN(VersionFiles files, OpenVersion(dir));
   if (!early_exit) ShutExits(&files.tensors);
   return make(files);
+}
+
+// Checksums take as long as packing, so both are done at once; what was made of damaged
+// files, or why nothing could be, is not told then.
+absl::StatusOr<std::shared_ptr<const LoadedModel>> Load(
+    const std::string& dir, const ModelMaker& make, bool early_exit) {
+  std::future<absl::Status> verified = std::async(std::launch::async, [&dir] {
+    return ReadManifest(dir, /*verify=*/true).status();
+  });
+  auto model = MakeModel(dir, make, early_exit);
+  STRATA_RETURN_IF_ERROR(verified.get());
+  return model;
 }
 
 }  // namespace
@@ -50,6 +63,9 @@ absl::StatusOr<std::shared_ptr<const LoadedModel>> LoadVersion(
   } catch (const std::bad_alloc&) {  // tables built while packing
     return absl::ResourceExhaustedError(
         absl::StrCat(version_dir, ": no memory for the weights"));
+  } catch (const std::system_error& error) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(version_dir, ": no thread to check it with: ", error.what()));
   }
   if (model.ok()) return model;
   return absl::Status(
