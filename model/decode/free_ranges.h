@@ -24,6 +24,8 @@ class FreeRanges {
   // REQUIRES: none of it is free.
   Range Give(int64_t begin, int64_t count);
 
+  const std::map<int64_t, int64_t>& ranges() const { return ranges_; }  // begin -> count
+
  private:
   std::map<int64_t, int64_t> ranges_;  // begin -> count
 };

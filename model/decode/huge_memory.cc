@@ -63,24 +63,27 @@ class SlabPool {
   void Free(char* p, int64_t bytes) STRATA_EXCLUDES(mu_) {
     MutexLock lock(&mu_);
     const auto it = --slabs_.upper_bound(p);
-    char* const base = it->first;
-    Discard(base, it->second.Give(p - base, bytes), p - base, bytes);
+    it->second.Give(p - it->first, bytes);
+    kept_ += bytes;
+    if (kept_ > kMostKept) Discard();
   }
 
  private:
-  // Returns to the system the huge pages that [at, at + bytes) touched and that
-  // are now free as a whole.
-  static void Discard(char* base, const Range& free, int64_t at,
-                      int64_t bytes) {
-    const int64_t first = std::max(RoundUp(free.begin, kHugePage),
-                                   at / kHugePage * kHugePage);
-    const int64_t last =
-        std::min((free.begin + free.count) / kHugePage * kHugePage,
-                 RoundUp(at + bytes, kHugePage));
-    if (first < last) madvise(base + first, last - first, MADV_DONTNEED);
+  // Returns to the system the huge pages that are free as a whole.
+  void Discard() STRATA_REQUIRES(mu_) {
+    for (const auto& [base, free] : slabs_) {
+      for (const auto& [begin, count] : free.ranges()) {
+        const int64_t first = RoundUp(begin, kHugePage);
+        const int64_t last = (begin + count) / kHugePage * kHugePage;
+        if (first < last) madvise(base + first, last - first, MADV_DONTNEED);
+      }
+    }
+    kept_ = 0;
   }
 
   Mutex mu_;
+  // Freed since the last time: no less than what is free and still ours.
+  int64_t kept_ STRATA_GUARDED_BY(mu_) = 0;
   std::map<char*, FreeRanges> slabs_ STRATA_GUARDED_BY(mu_);
 };
 
