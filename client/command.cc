@@ -24,7 +24,7 @@ constexpr Command kCommands[] = {
     {"score", "how likely a text is under a model", RunScore},
     {"tokenize", "the tokens that a model makes of a text", RunTokenize},
     {"inspect", "what each level of a model attended to in a text", RunInspect},
-    {"classify", "which label texts get, and which sentences decide", RunClassify},
+    {"classify", "which label texts get, and which sentences weigh", RunClassify},
     {"embed", "vectors of texts or of their sentences", RunEmbed},
     {"train", "upload data and train a model on it", RunTrain},
     {"datastore", "upload data and have a model remember it", RunDatastore},

@@ -20,8 +20,10 @@ namespace strata {
 
 struct AttendedSentence {
   ByteRange range;          // of the text
-  double weight = 0;        // in the text's vector; those of a text sum to 1
-  std::vector<float> bytes; // weight of each byte in the sentence's vector: sum 1
+  // Parts in what the layers made of the text, and of the sentence's bytes; a bag of words
+  // has none. Those of a text sum to 1, as do those of a sentence.
+  double weight = 0;
+  std::vector<float> bytes;
   std::vector<float> vector;
 };
 

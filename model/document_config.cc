@@ -177,19 +177,20 @@ absl::StatusOr<DocumentConfig> ParseDocumentConfig(absl::string_view json) {
 }
 
 std::string DocumentConfigToJson(const DocumentConfig& config) {
-  const Json json = {{"architecture", kDocumentArchitecture},
-                     {"sentence", LevelToJson(config.sentence)},
-                     {"document", LevelToJson(config.document)},
-                     {"ngram_min", config.ngram_min},
-                     {"ngram_max", config.ngram_max},
-                     {"ngram_buckets", config.ngram_buckets},
-                     {"word_buckets", config.word_buckets},
-                     {"dropout", config.dropout},
-                     {"rope_theta", config.rope_theta},
-                     {"max_sentence_bytes", config.max_sentence_bytes},
-                     {"max_sentences", config.max_sentences},
-                     {"max_text_bytes", config.max_text_bytes},
-                     {"labels", config.labels}};
+  Json json = {{"architecture", kDocumentArchitecture},
+               {"sentence", LevelToJson(config.sentence)},
+               {"document", LevelToJson(config.document)},
+               {"ngram_min", config.ngram_min},
+               {"ngram_max", config.ngram_max},
+               {"ngram_buckets", config.ngram_buckets}};
+  // Left out where there are none: published weights hold a hash of this text.
+  if (config.word_buckets > 0) json["word_buckets"] = config.word_buckets;
+  json["dropout"] = config.dropout;
+  json["rope_theta"] = config.rope_theta;
+  json["max_sentence_bytes"] = config.max_sentence_bytes;
+  json["max_sentences"] = config.max_sentences;
+  json["max_text_bytes"] = config.max_text_bytes;
+  json["labels"] = config.labels;
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

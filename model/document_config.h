@@ -8,7 +8,7 @@
 //   document   sentences of the text  -> attention pooling -> the text's vector
 //   head       linear, one logit a label
 //
-// Formula and tensor names: model/README.md. A plain struct: copyable,
+// Formula and tensor names: model/CLASSIFIER.md. A plain struct: copyable,
 // thread-compatible. Errors are INVALID_ARGUMENT naming the field.
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 #include "model/document_scope.h"
 
-#include <algorithm>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
@@ -9,7 +9,6 @@
 namespace strata {
 namespace {
 
-constexpr int kMaxWindow = 4096;
 constexpr int kMaxGlobalItems = 64;
 constexpr int kMaxRandomBlocks = 16;
 
@@ -34,8 +33,12 @@ constexpr Row kRows[] = {
 
 const Row& RowOf(DocumentScope scope) { return kRows[static_cast<int>(scope)]; }
 
-absl::Status CheckNumber(const std::string& field, int value, bool wanted, int64_t most) {
-  return InRange(field, value, wanted ? 1 : 0, wanted ? most : 0);
+absl::Status CheckNumber(const std::string& field, int value, bool wanted, int64_t most,
+                         const char* scope) {
+  if (wanted) return InRange(field, value, 1, most);
+  if (value == 0) return absl::OkStatus();
+  return BadField(field, absl::StrCat("is ", value, "; must be left out where scope is ",
+                                      scope));
 }
 
 }  // namespace
@@ -64,13 +67,19 @@ absl::Status CheckDocumentScope(const DocumentScopeSpec& spec, int64_t items,
                                 const std::string& at) {
   const Row& row = RowOf(spec.scope);
   STRATA_RETURN_IF_ERROR(
-      CheckNumber(at + "projected", spec.projected, row.projects, items));
-  STRATA_RETURN_IF_ERROR(CheckNumber(at + "window", spec.window, row.local,
-                                     std::min<int64_t>(items, kMaxWindow)));
+      CheckNumber(at + "projected", spec.projected, row.projects, items, row.name));
   STRATA_RETURN_IF_ERROR(
-      CheckNumber(at + "global_items", spec.global_items, row.local, kMaxGlobalItems));
-  return CheckNumber(at + "random_blocks", spec.random_blocks, row.draws,
-                     kMaxRandomBlocks);
+      CheckNumber(at + "window", spec.window, row.local, items, row.name));
+  STRATA_RETURN_IF_ERROR(CheckNumber(at + "global_items", spec.global_items, row.local,
+                                     kMaxGlobalItems, row.name));
+  STRATA_RETURN_IF_ERROR(CheckNumber(at + "random_blocks", spec.random_blocks, row.draws,
+                                     kMaxRandomBlocks, row.name));
+  const int64_t read = (3 + spec.random_blocks) * spec.window + spec.global_items;
+  if (!row.local || read <= items) return absl::OkStatus();
+  return BadField(at + "window",
+                  absl::StrCat("is ", spec.window, ": blocks would read ", read,
+                               " items of rows of at most ", items,
+                               ", where a full scope costs less"));
 }
 
 int64_t DocumentScopeNumbers(const DocumentScopeSpec& spec, int64_t items, int64_t layers,

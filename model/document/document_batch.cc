@@ -11,13 +11,19 @@ namespace {
 
 constexpr int64_t kWidthStep = 32;
 
-void AddWords(const DocumentConfig& config, absl::string_view sentence, WordRuns* words) {
-  if (config.word_buckets == 0) return;
-  AppendWordRows(sentence, config.word_buckets, &words->rows);
-}
-
 void EndRun(WordRuns* words) {
   words->starts.push_back(static_cast<int64_t>(words->rows.size()));
+}
+
+// To those of its group's row, and to its text's.
+void AddWords(const DocumentConfig& config, absl::string_view sentence, WordRuns* row,
+              WordRuns* text) {
+  if (config.word_buckets > 0) {
+    const auto before = static_cast<int64_t>(row->rows.size());
+    AppendWordRows(sentence, config.word_buckets, &row->rows);
+    text->rows.insert(text->rows.end(), row->rows.begin() + before, row->rows.end());
+  }
+  EndRun(row);
 }
 
 void AddSentence(const DocumentConfig& config, absl::string_view sentence,
@@ -36,8 +42,6 @@ void AddSentence(const DocumentConfig& config, absl::string_view sentence,
       NgramRows(config, sentence, static_cast<size_t>(i), out + 1);
     }
   }
-  AddWords(config, sentence, &group->words);
-  EndRun(&group->words);
 }
 
 }  // namespace
@@ -70,7 +74,7 @@ DocumentBatch MakeDocumentBatch(const DocumentConfig& config,
       group.width = width;
       const absl::string_view sentence = text.substr(range.begin, length);
       AddSentence(config, sentence, index++, &group);
-      AddWords(config, sentence, &batch.words);
+      AddWords(config, sentence, &group.words, &batch.words);
       batch.slots += width;
     }
     EndRun(&batch.words);

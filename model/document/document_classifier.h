@@ -1,6 +1,6 @@
 #pragma once
 // DocumentClassifier: the differentiable definition of the document classifier
-// of model/README.md: embedding, sentence level, document level, head. Parameter
+// of model/CLASSIFIER.md: embedding, sentence level, document level, head. Parameter
 // names are the tensor names of the published files.
 //
 //   DocumentClassifier model(config, /*seed=*/7);

@@ -6,11 +6,14 @@
 namespace strata {
 namespace {
 
-// Dropout and the limits on texts may change between the versions of one model.
+// Dropout and the limits on texts may change between the versions of one model, but for
+// one that is the width of a tensor.
 std::string HashOf(DocumentConfig config) {
   const DocumentConfig defaults;
   config.dropout = defaults.dropout;
-  config.max_sentences = defaults.max_sentences;
+  if (config.document.scope.scope != DocumentScope::kLinformer) {
+    config.max_sentences = defaults.max_sentences;
+  }
   config.max_text_bytes = defaults.max_text_bytes;
   return Sha256Hex(DocumentConfigToJson(config));
 }

@@ -12,8 +12,10 @@ namespace {
 torch::Tensor Mixed(const torch::Tensor& x, const torch::Tensor& weight,
                     const torch::Tensor& padding) {
   const int64_t n = std::min(x.size(1), weight.size(1));
-  const auto kept = x.masked_fill(padding.unsqueeze(-1).unsqueeze(-1), 0).narrow(1, 0, n);
-  return at::matmul(weight.narrow(1, 0, n), kept.transpose(1, 2));
+  const auto there = padding.logical_not().to(x.scalar_type());
+  const auto scale = (static_cast<double>(weight.size(1)) / there.sum(1, true)).sqrt();
+  const auto kept = x * (there * scale).unsqueeze(-1).unsqueeze(-1);
+  return at::matmul(weight.narrow(1, 0, n), kept.narrow(1, 0, n).transpose(1, 2));
 }
 
 }  // namespace

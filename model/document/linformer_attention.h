@@ -2,7 +2,8 @@
 // LinformerAttention: queries attend to P mixtures of a row's keys, learned, in place of
 // its n keys (Wang et al. 2020, arXiv 2006.04768), so a row costs n P scores.
 //
-//   K' = E K, V' = F V        [P, K] each, of every head; E, F [P, most items]
+//   K' = s E K, V' = s F V    [P, K] each, of every head; E, F [P, most items]
+//   s = sqrt(most items / n)  so that short rows' mixtures are as large as long ones'
 //   out = softmax(q K' / sqrt(K)) V'
 //
 // E and F belong to a layer and are shared by its heads (the paper's headwise sharing);

@@ -13,20 +13,22 @@
 namespace strata {
 
 // At most `count` different ones of the row's `blocks`, ascending, none within one of
-// block `own`. Floyd's way is not taken: there are few, and the order of draws is simple to
-// repeat: draw d takes the (RandomBits(layer, own, d) mod left)-th of those left.
+// block `own`. Draw d takes the (RandomBits(layer, own, d) mod left)-th of those left.
 inline std::vector<int64_t> RandomBlocks(int layer, int64_t own, int64_t blocks,
                                          int64_t count) {
-  std::vector<int64_t> left;
-  for (int64_t b = 0; b < blocks; ++b) {
-    if (b < own - 1 || b > own + 1) left.push_back(b);
+  std::vector<int64_t> taken;  // ascending: the near ones, then those drawn too
+  for (const int64_t b : {own - 1, own, own + 1}) {
+    if (b >= 0 && b < blocks) taken.push_back(b);
   }
   std::vector<int64_t> drawn;
-  while (static_cast<int64_t>(drawn.size()) < count && !left.empty()) {
-    const auto at = left.begin() + static_cast<int64_t>(
-        RandomBits(layer, own, drawn.size()) % left.size());
-    drawn.push_back(*at);
-    left.erase(at);
+  for (int64_t d = 0; d < count; ++d) {
+    const auto left = blocks - static_cast<int64_t>(taken.size());
+    if (left <= 0) break;
+    auto block = static_cast<int64_t>(RandomBits(layer, own, d) % left);
+    auto at = taken.begin();
+    for (; at != taken.end() && *at <= block; ++at) ++block;
+    taken.insert(at, block);
+    drawn.push_back(block);
   }
   std::sort(drawn.begin(), drawn.end());
   return drawn;

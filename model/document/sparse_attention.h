@@ -12,8 +12,9 @@
 // Global items are learned vectors that stand before a row, go through the layers with it
 // and are left behind; they have no place: no score with one of them is turned. A row is cut
 // into blocks of W items, which read their own keys, their neighbours' and the drawn
-// ones: n ((3 + r) W + g) + g n scores, formed at once. Cannot be causal: what is behind
-// an item reaches it through a global one. Thread-compatible.
+// ones (model/document/key_blocks.h): n ((3 + r) W + g) + g n scores at most, formed some
+// rows at a time; training holds them all for the way back. Cannot be causal: what is
+// behind an item reaches it through a global one. Thread-compatible.
 
 #include "model/document/document_attention.h"
 

@@ -11,21 +11,21 @@ WordBagImpl::WordBagImpl(int64_t buckets, int64_t dim, int64_t dim_above, double
       text_out_(register_module("text_out", Linear(dim, dim_above))) {}
 
 torch::Tensor WordBagImpl::Sentences(const SentenceGroup& group) {
-  return sentence_out_->forward(sentence_norm_->forward(Means(group.words)));
+  return sentence_out_->forward(sentence_norm_->forward(Sums(group.words)));
 }
 
 torch::Tensor WordBagImpl::Texts(const DocumentBatch& batch) {
-  return text_out_->forward(text_norm_->forward(Means(batch.words)));
+  return text_out_->forward(text_norm_->forward(Sums(batch.words)));
 }
 
-torch::Tensor WordBagImpl::Means(const WordRuns& runs) {
+torch::Tensor WordBagImpl::Sums(const WordRuns& runs) {
   const auto& table = table_->weight;
   const auto on_device = [&](const std::vector<int64_t>& values) {
     return torch::tensor(values, torch::kInt64).to(table.device());
   };
   const auto starts = on_device(runs.starts);
   const auto counts = starts.slice(0, 1) - starts.slice(0, 0, -1);
-  auto shares = (1.0 / counts.to(table.scalar_type())).repeat_interleave(counts);
+  auto shares = counts.to(table.scalar_type()).rsqrt().repeat_interleave(counts);
   if (is_training() && dropout_ > 0) {
     shares = shares * at::bernoulli(at::full_like(shares, 1 - dropout_)) / (1 - dropout_);
   }

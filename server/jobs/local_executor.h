@@ -17,8 +17,8 @@ namespace strata {
 
 struct LocalExecutorOptions {
   std::vector<std::string> command;  // {"/path/strata-server", "trainer"}
-  // A trainer at 10 keeps a tenth of a busy core: serving stays quick, and
-  // training never starves.
+  // Of a core that serving wants whole, a trainer at 19 keeps some hundredths, at 10 a
+  // tenth, for which streams wait longer: the kernel lets it run out its slice.
   int nice = 19;
 };
 

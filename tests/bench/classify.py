@@ -7,7 +7,7 @@ the same held-out fifth (the server's own split, recomputed here). The reviews a
 those of $STRATA_SHARED_DATA/movie_reviews (Pang and Lee 2004).
 
     $(tests/python.sh --path) tests/bench/classify.py [--steps N] [--config FILE]
-        [--json FILE]
+        [--fold N] [--json FILE]
 
 --config: of a model in place of the preset's, as `strata models presets document` prints.
 
@@ -33,8 +33,9 @@ import harness  # noqa: E402
 HELD_OUT = 0.2
 
 
-def reviews():
-    """[(text, label)] in the order of their names."""
+def reviews(fold):
+    """[(text, label)] in the order of their names. Of another fold other texts are
+    held out: which, hangs on a text's hash, and so on the line feeds behind it."""
     folder = pathlib.Path(os.environ.get("STRATA_SHARED_DATA",
                                          ROOT.parent / "shared/data"))
     path = folder / "movie_reviews/movie_reviews.zip"
@@ -45,7 +46,7 @@ def reviews():
         for name in sorted(archive.namelist()):
             found = re.search(r"/(neg|pos)/[^/]+\.txt$", name)
             if found:
-                pairs.append((archive.read(name).decode(), found.group(1)))
+                pairs.append((archive.read(name).decode() + "\n" * fold, found.group(1)))
     return pairs
 
 
@@ -155,6 +156,7 @@ def arguments():
     parser.add_argument("--dropout", type=float, default=0.3)
     parser.add_argument("--weight-decay", type=float, default=0.1)
     parser.add_argument("--eval-every", type=int, default=100)
+    parser.add_argument("--fold", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--config", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)
@@ -163,7 +165,7 @@ def arguments():
 
 def main():
     options = arguments()
-    pairs = reviews()
+    pairs = reviews(options.fold)
     places = [position(text) for text, _ in pairs]
     train = [pair for pair, at in zip(pairs, places) if at >= HELD_OUT]
     test = [pair for pair, at in zip(pairs, places) if at < HELD_OUT]

@@ -7,6 +7,7 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
@@ -58,7 +59,11 @@ class DocumentParityTest
   }
 
   torch::ScalarType type() const { return std::get<1>(GetParam()); }
-  double tolerance() const { return type() == torch::kFloat ? 1e-5 : 2e-8; }
+  // Weights by formula make mixtures of keys large, and Linformer's softmax sharp.
+  double tolerance() const {
+    if (type() != torch::kFloat) return 2e-8;
+    return std::get<0>(GetParam()) == std::string("document-linformer") ? 1e-4 : 1e-5;
+  }
 
   DocumentBatch Batch(absl::Span<const std::string> texts) const {
     return MakeDocumentBatch(

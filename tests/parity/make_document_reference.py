@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the reference outputs of the document classifier's parity test.
 
-As make_reference.py: an implementation of model/README.md that shares nothing with
-the C++ one. Sentence by sentence, without padding, masks or folded matrices; the
+As make_reference.py: an implementation of model/CLASSIFIER.md that shares nothing
+with the C++ one. Sentence by sentence, without padding, masks or folded matrices; the
 splitter is a regular expression. One file for each scope of LEVELS.
 
     env/bin/python tests/parity/make_document_reference.py tests/parity/data
@@ -124,8 +124,8 @@ def word_bag(w, of, sentences):
         return 0
     table = w["words.table.weight"]
     rows = np.concatenate([words_of(s, len(table)) for s in sentences])
-    mean = table[rows].sum(0) / max(1, len(rows))
-    return norm(mean, w[f"words.{of}_norm.weight"]) @ w[f"words.{of}_out.weight"].T
+    u = table[rows].sum(0) / np.sqrt(max(1, len(rows)))
+    return norm(u, w[f"words.{of}_norm.weight"]) @ w[f"words.{of}_out.weight"].T
 
 
 def pooled(w, prefix, c, x):

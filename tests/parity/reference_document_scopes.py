@@ -1,5 +1,5 @@
-"""What an item of a document classifier's level sees, by model/OPTIONS.md ("Scopes of a
-classifier"): row by row, pair by pair, no blocks and no padding."""
+"""What an item of a document classifier's level sees, by model/CLASSIFIER.md
+("Scopes"): row by row, pair by pair, no blocks and no padding."""
 
 import jax
 import jax.numpy as jnp
@@ -63,9 +63,12 @@ def sparse(c, layer, q, k, v):
 
 def projected(w, prefix, layer, q, k, v):
     n = len(q)
-    keys = jnp.einsum("pj,jhk->phk", w[f"{prefix}scope.key_{layer}"][:, :n],
-                      rotate(k[None])[0])
-    values = jnp.einsum("pj,jhk->phk", w[f"{prefix}scope.value_{layer}"][:, :n], v)
+    def mixtures(of, x):
+        weight = w[f"{prefix}scope.{of}_{layer}"]
+        return jnp.einsum("pj,jhk->phk",
+                          weight[:, :n] * np.sqrt(weight.shape[1] / n), x)
+
+    keys, values = mixtures("key", rotate(k[None])[0]), mixtures("value", v)
     share = jax.nn.softmax(jnp.einsum("ihk,phk->hip", rotate(q[None])[0], keys)
                            / np.sqrt(q.shape[-1]), -1)
     return jnp.einsum("hip,phk->ihk", share, values)

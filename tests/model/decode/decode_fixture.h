@@ -176,16 +176,18 @@ inline void ExpectLogits(const TypedConfig& typed, const Kernels<float>& kernels
   if (compares && (rounds_x || units > 1)) return;
   const double tolerance = units * FloatTolerance(want);
   // In a random config, a few numbers wide, a norm may meet a vector near 0 and magnify
-  // what rounding did to it: 4 of 24460 cases were beyond these, in one item or two.
+  // what rounding did to it: 4 of 24460 cases went beyond these, in one item or two.
   const bool drawn = absl::StartsWith(typed.name, "random");
-  const size_t most_beyond = drawn && units > 1 ? got.size() / 20 : 0;
-  size_t beyond = 0;
+  size_t spared = drawn && (units > 1 || rounds_x) ? 2 : 0;
   double error = 0, size = 0;
   for (size_t t = 0; t < got.size(); ++t) {
     const double difference = MaxDifference(got[t], want[t + 1]);
-    if (!rounds_x && !(difference <= tolerance) && ++beyond > most_beyond) {
-      FAIL() << difference << " in place of " << tolerance << " after item " << t << " of "
-             << ModelConfigToJson(typed.config);
+    if (!rounds_x && !(difference <= tolerance)) {
+      ASSERT_TRUE(spared > 0 && difference <= 10 * tolerance)
+          << difference << " in place of " << tolerance << " after item " << t << " of "
+          << ModelConfigToJson(typed.config);
+      --spared;
+      continue;
     }
     for (size_t v = 0; v < got[t].size(); ++v) {
       const double difference = got[t][v] - want[t + 1][v];
@@ -193,7 +195,7 @@ inline void ExpectLogits(const TypedConfig& typed, const Kernels<float>& kernels
       size += want[t + 1][v] * want[t + 1][v];
     }
   }
-  ASSERT_LE(std::sqrt(error / size), drawn ? 0.2 : 0.1);
+  ASSERT_LE(std::sqrt(error / size), spared > 0 && rounds_x ? 0.2 : 0.1);
 }
 
 class EveryConfig : public ::testing::TestWithParam<TypedConfig> {};

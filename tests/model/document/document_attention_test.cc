@@ -90,7 +90,7 @@ class DocumentAttentionTest : public ::testing::TestWithParam<DocumentScopeSpec>
       for (int p = 0; p < spec().projected; ++p) {
         auto sum = at::zeros({kWidth}, torch::kDouble);
         for (int64_t j = 0; j < rows_.lengths[row]; ++j) sum += named[name][p][j] * of[j];
-        made.push_back(sum);
+        made.push_back(sum * std::sqrt((kItems + 3.0) / rows_.lengths[row]));
       }
       return made;
     };

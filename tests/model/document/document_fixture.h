@@ -16,7 +16,6 @@ inline DocumentConfig SmallDocumentConfig() {
   config.sentence = {.dim = 16, .heads = 2, .ff_mult = 2, .layers = 2};
   config.document = {.dim = 24, .heads = 2, .ff_mult = 2, .layers = 1};
   config.ngram_buckets = 64;
-  config.word_buckets = 32;
   config.max_sentence_bytes = 70;
   config.max_sentences = 40;
   config.max_text_bytes = 1000;
@@ -24,7 +23,7 @@ inline DocumentConfig SmallDocumentConfig() {
   return config;
 }
 
-// One of each kind, small enough that rows are longer than what is seen at once.
+// One of each kind, small enough that rows may be longer than what is seen at once.
 inline std::vector<DocumentScopeSpec> SmallDocumentScopes() {
   return {{},
           {.scope = DocumentScope::kLinformer, .projected = 6},

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "model/document/word_rows.h"
 #include "tests/model/document/document_fixture.h"
 
@@ -30,9 +32,10 @@ TEST(WordRows, AreThoseOfWordsAndOfPairsWhateverStandsBetween) {
   EXPECT_TRUE(RowsOf(" .,! ").empty());
 }
 
-TEST(WordBag, IsTheNormedMeanAndNothingWithoutWords) {
+TEST(WordBag, IsTheNormedSumAndNothingWithoutWords) {
   torch::NoGradGuard no_grad;
   DocumentConfig config = SmallDocumentConfig();
+  config.word_buckets = 32;
   DocumentClassifier model = SharpClassifier(config, torch::kDouble);
   const auto named = model->named_parameters();
   const std::string text = "One two. ?! ";
@@ -49,9 +52,10 @@ TEST(WordBag, IsTheNormedMeanAndNothingWithoutWords) {
   const auto w = model->named_parameters();
   std::vector<int64_t> rows;
   AppendWordRows("One two.", config.word_buckets, &rows);
-  const auto mean = w["words.table.weight"].index_select(0, torch::tensor(rows)).mean(0);
+  const auto u = w["words.table.weight"].index_select(0, torch::tensor(rows)).sum(0) /
+                 std::sqrt(3.0);
   const auto bag = [&](const char* out) {
-    return at::mv(w[out], mean / ((mean * mean).mean() + 1e-5).sqrt());
+    return at::mv(w[out], u / ((u * u).mean() + 1e-5).sqrt());
   };
   const auto of_sentence = with.sentences - without;
   EXPECT_LT((of_sentence[0] - bag("words.sentence_out.weight")).abs().max().item<double>(),

@@ -94,7 +94,9 @@ TEST(DocumentConfig, ScopesRoundTripAndAreChecked) {
   EXPECT_THAT(message([](C* c) { c->sentence.scope.projected = 257; }),
               HasSubstr("sentence.projected"));
   EXPECT_THAT(message([](C* c) { c->sentence.scope.window = 4; }),
-              HasSubstr("sentence.window"));
+              HasSubstr("sentence.window: is 4; must be left out where scope is linformer"));
+  EXPECT_THAT(message([](C* c) { c->document.scope.window = 171; }),
+              HasSubstr("document.window: is 171: blocks would read 1028 items"));
   EXPECT_THAT(message([](C* c) { c->document.scope.global_items = 0; }),
               HasSubstr("document.global_items"));
   EXPECT_THAT(message([](C* c) { c->document.scope.scope = DocumentScope::kEtc; }),
@@ -103,6 +105,41 @@ TEST(DocumentConfig, ScopesRoundTripAndAreChecked) {
                 c->document.attention = {TrainedAttention::kRouting, 8, 0};
               }),
               HasSubstr("document.scope: is bigbird; must be full"));
+}
+
+// Weights hold a hash of their config's text: that of a config that says nothing of what
+// came later must stay.
+TEST(DocumentConfig, TextOfOlderConfigsStays) {
+  DocumentConfig config = Labelled();
+  config.word_buckets = 0;
+  EXPECT_EQ(DocumentConfigToJson(config), R"({
+  "architecture": "document",
+  "sentence": {
+    "dim": 64,
+    "heads": 2,
+    "ff_mult": 4,
+    "layers": 1
+  },
+  "document": {
+    "dim": 128,
+    "heads": 4,
+    "ff_mult": 4,
+    "layers": 1
+  },
+  "ngram_min": 3,
+  "ngram_max": 6,
+  "ngram_buckets": 16384,
+  "dropout": 0.1,
+  "rope_theta": 10000.0,
+  "max_sentence_bytes": 256,
+  "max_sentences": 1024,
+  "max_text_bytes": 65536,
+  "labels": [
+    "neg",
+    "pos"
+  ]
+}
+)");
 }
 
 TEST(DocumentConfig, KnownLabels) {

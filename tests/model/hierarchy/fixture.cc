@@ -104,7 +104,7 @@ HierarchicalTransformer SharpModel(const ModelConfig& config,
   torch::NoGradGuard no_grad;
   for (auto& entry : model->named_parameters()) {
     if (entry.value().dim() >= 2) entry.value().mul_(3.0);
-    if (absl::EndsWith(entry.key(), "position.span")) entry.value().fill_(1.0);
+    if (absl::EndsWith(entry.key(), "position.span")) entry.value()[0] = 1.0;
   }
   model->to(type);
   model->eval();

@@ -18,7 +18,8 @@ std::vector<std::string> TestedModels();
 ModelConfig TestedConfig(const std::string& name);
 
 // Evaluation mode; matrices times three, so that no influence is too weak to
-// be seen, and heads look as far as they may learn to. Nobody leaves it early.
+// be seen, and of heads that learn how far they look the first as far as it may. Nobody
+// leaves it early.
 HierarchicalTransformer SharpModel(const ModelConfig& config,
                                    torch::ScalarType type,
                                    ShadowFaults faults = {});

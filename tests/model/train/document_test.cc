@@ -120,9 +120,10 @@ TEST(DocumentTraining, LearnsInEveryScopeThatCannotGenerate) {
     TempDir dir;
     TrainRun run = DocumentRun(dir.path(), LabelledTexts(150));
     DocumentConfig config = SmallTables();
+    config.word_buckets = 0;  // what tells the label comes through the scopes alone
     config.sentence.scope = config.document.scope = scope;
     UseConfig(config, &run);
-    run.spec.steps = run.spec.eval_every_steps = 60;
+    run.spec.steps = run.spec.eval_every_steps = 100;
     run.spec.batch = run.spec.micro_batch = 8;
     RecordingObserver observer;
     ASSERT_EQ(RunTraining(run, &observer), absl::OkStatus());
