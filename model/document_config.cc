@@ -22,10 +22,13 @@ Json LevelToJson(const DocumentLevelConfig& level) {
   // What is as before there was a choice is written as it was then.
   if (level.scope != DocumentScopeSpec()) {
     json["scope"] = DocumentScopeName(level.scope.scope);
-    json["projected"] = level.scope.projected;
-    json["window"] = level.scope.window;
-    json["global_items"] = level.scope.global_items;
-    json["random_blocks"] = level.scope.random_blocks;
+    const auto add = [&](const char* key, int value) {
+      if (value != 0) json[key] = value;
+    };
+    add("projected", level.scope.projected);
+    add("window", level.scope.window);
+    add("global_items", level.scope.global_items);
+    add("random_blocks", level.scope.random_blocks);
   }
   const BucketSpec& attention = level.attention;
   if (attention == BucketSpec()) return json;

@@ -35,6 +35,10 @@ const Row& RowOf(DocumentScope scope) { return kRows[static_cast<int>(scope)]; }
 
 absl::Status CheckNumber(const std::string& field, int value, bool wanted, int64_t most,
                          const char* scope) {
+  if (wanted && value == 0) {
+    return BadField(field, absl::StrCat("is missing: where scope is ", scope,
+                                        " it must be in [1, ", most, "]"));
+  }
   if (wanted) return InRange(field, value, 1, most);
   if (value == 0) return absl::OkStatus();
   return BadField(field, absl::StrCat("is ", value, "; must be left out where scope is ",
@@ -77,9 +81,9 @@ absl::Status CheckDocumentScope(const DocumentScopeSpec& spec, int64_t items,
   const int64_t read = (3 + spec.random_blocks) * spec.window + spec.global_items;
   if (!row.local || read <= items) return absl::OkStatus();
   return BadField(at + "window",
-                  absl::StrCat("is ", spec.window, ": blocks would read ", read,
-                               " items of rows of at most ", items,
-                               ", where a full scope costs less"));
+                  absl::StrCat("is ", spec.window, ": (3 + random_blocks) window + "
+                               "global_items is ", read, "; must be at most the ", items,
+                               " items of a row, where a full scope costs no more"));
 }
 
 int64_t DocumentScopeNumbers(const DocumentScopeSpec& spec, int64_t items, int64_t layers,
@@ -91,7 +95,8 @@ std::string WhyNotCausal(absl::string_view name) {
   DocumentScope scope = DocumentScope::kFull;
   if (!FindDocumentScope(name, &scope) || *RowOf(scope).looks_ahead == '\0') return "";
   return absl::StrCat("is \"", name, "\", which ", RowOf(scope).looks_ahead,
-                      "; only a level of a document classifier can have it");
+                      ", so items would see what is to come; only a level of a document classifier can "
+      "have it");
 }
 
 }  // namespace strata

@@ -30,16 +30,25 @@ bool FindTrainedAttention(absl::string_view name, TrainedAttention* kind) {
 absl::Status CheckBuckets(const BucketSpec& spec, const std::string& at) {
   const bool exact = spec.kind == TrainedAttention::kExact;
   const bool hashed = spec.kind == TrainedAttention::kLsh;
-  STRATA_RETURN_IF_ERROR(InRange(at + "buckets", spec.buckets, exact ? 0 : 2,
-                                 exact ? 0 : kMaxBuckets));
+  const auto left_out = [&](const char* key, int value) {
+    if (value == 0) return absl::OkStatus();
+    return BadField(at + key, absl::StrCat("is ", value, "; must be left out where "
+                                           "trained_attention is ",
+                                           TrainedAttentionName(spec.kind)));
+  };
+  if (exact) {
+    STRATA_RETURN_IF_ERROR(left_out("buckets", spec.buckets));
+    return left_out("hash_rounds", spec.hash_rounds);
+  }
+  STRATA_RETURN_IF_ERROR(InRange(at + "buckets", spec.buckets, 2, kMaxBuckets));
   if (hashed && spec.buckets % 2 != 0) {
     return BadField(at + "buckets",
                     absl::StrCat("is ", spec.buckets,
                                  "; must be even where trained_attention is lsh: a "
                                  "direction and its opposite are two of them"));
   }
-  return InRange(at + "hash_rounds", spec.hash_rounds, hashed ? 1 : 0,
-                 hashed ? kMaxHashRounds : 0);
+  if (!hashed) return left_out("hash_rounds", spec.hash_rounds);
+  return InRange(at + "hash_rounds", spec.hash_rounds, 1, kMaxHashRounds);
 }
 
 absl::Status CheckTrainedAttention(const LevelConfig& level, const std::string& at) {

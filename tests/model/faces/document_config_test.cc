@@ -96,9 +96,10 @@ TEST(DocumentConfig, ScopesRoundTripAndAreChecked) {
   EXPECT_THAT(message([](C* c) { c->sentence.scope.window = 4; }),
               HasSubstr("sentence.window: is 4; must be left out where scope is linformer"));
   EXPECT_THAT(message([](C* c) { c->document.scope.window = 171; }),
-              HasSubstr("document.window: is 171: blocks would read 1028 items"));
+              HasSubstr("global_items is 1028; must be at most the 1024 items"));
   EXPECT_THAT(message([](C* c) { c->document.scope.global_items = 0; }),
-              HasSubstr("document.global_items"));
+              HasSubstr("document.global_items: is missing: where scope is bigbird it "
+                        "must be in [1, 64]"));
   EXPECT_THAT(message([](C* c) { c->document.scope.scope = DocumentScope::kEtc; }),
               HasSubstr("document.random_blocks"));
   EXPECT_THAT(message([](C* c) {
