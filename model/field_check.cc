@@ -12,6 +12,9 @@ absl::Status BadField(absl::string_view field, absl::string_view why) {
 absl::Status InRange(absl::string_view field, int64_t value, int64_t low,
                      int64_t high) {
   if (value >= low && value <= high) return absl::OkStatus();
+  if (low == 0 && high == 0) {
+    return BadField(field, absl::StrCat("is ", value, "; must be left out or 0"));
+  }
   return BadField(field, absl::StrCat("is ", value, "; must be in [", low,
                                       ", ", high, "]"));
 }

@@ -24,9 +24,9 @@ TEST(ValidateModelConfig, SaysWhatAPrefixNeeds) {
        "levels[0].prefix: is 0; must be in [1, 16]"},
       {[](ModelConfig* c) { c->levels[0].prefix = 17; }, "levels[0].prefix: is 17"},
       {[](ModelConfig* c) { c->levels[0].bridge = BridgeKind::kLinear; },
-       "levels[0].prefix: is 2; must be in [0, 0]"},
+       "levels[0].prefix: is 2; must be left out or 0"},
       {[](ModelConfig* c) { c->levels[1].prefix = 2; },
-       "levels[1].prefix: is 2; must be in [0, 0]"},
+       "levels[1].prefix: is 2; must be left out or 0"},
       {[](ModelConfig* c) { c->levels[1].bridge = BridgeKind::kPrefix; },
        "levels[1].bridge: the top level has no level above"},
       {[](ModelConfig* c) { c->levels[0].dec_scope = Scope::kFull; },
@@ -69,11 +69,11 @@ TEST(ValidateModelConfig, SaysWhatABridgeThatAttendsNeeds) {
   }
   const std::vector<BadConfig> cases = {
       {[](ModelConfig* c) { c->levels[0].bridge_window = 2; },
-       "levels[0].bridge_window: is 2; must be in [0, 0]"},
+       "levels[0].bridge_window: is 2; must be left out or 0"},
       {[](ModelConfig* c) { c->levels[1].bridge = BridgeKind::kAttention; },
        "levels[1].bridge: the top level has no level above"},
       {[](ModelConfig* c) { c->levels[1].bridge_window = 2; },
-       "levels[1].bridge_window: is 2; must be in [0, 0]"},
+       "levels[1].bridge_window: is 2; must be left out or 0"},
   };
   ExpectRefused("hourglass", cases);
 }

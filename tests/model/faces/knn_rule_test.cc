@@ -38,9 +38,9 @@ TEST(ValidateKnn, NamesTheFieldAndTheReason) {
       {With([](LevelConfig* l) { l->knn_layer = 2; },
             "levels[0].knn_layer: is 2; must be in [0, 1]"),
        With([](LevelConfig* l) { l->knn_layer = 0; },
-            "levels[0].knn_items: is 100; must be in [0, 0]"),
+            "levels[0].knn_items: is 100; must be left out or 0"),
        With([](LevelConfig* l) { l->knn_layer = l->knn_items = 0; },
-            "levels[0].knn_neighbours: is 8; must be in [0, 0]"),
+            "levels[0].knn_neighbours: is 8; must be left out or 0"),
        With(
            [](LevelConfig* l) {
              l->knn_layer = l->knn_items = l->knn_neighbours = 0;

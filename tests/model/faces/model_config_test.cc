@@ -67,7 +67,7 @@ TEST(ValidateModelConfig, NamesTheTreesFields) {
       {[](LevelConfig* l) { l->enc_scope = Scope::kTree; },
        "levels[0].enc_scope: tree is for decoders"},
       {[](LevelConfig* l) { l->dec_scope = Scope::kFull; },
-       "levels[0].leaf: is 16; must be in [0, 0]"},
+       "levels[0].leaf: is 16; must be left out or 0"},
   };
   for (const auto& c : cases) {
     ModelConfig config = PresetConfig("tree").value();
@@ -269,11 +269,11 @@ TEST(ValidateModelConfig, NamesTheFieldTheValueAndTheLimit) {
 TEST(ValidateModelConfig, AScopeHasWhatItNeedsAndNothingElse) {
   const std::vector<BadConfig> cases = {
       {[](ModelConfig* c) { c->levels[0].dilation = 2; },
-       "levels[0].dilation: is 2; must be in [0, 0]"},
+       "levels[0].dilation: is 2; must be left out or 0"},
       {[](ModelConfig* c) { c->levels[0].stride = 8; },
-       "levels[0].stride: is 8; must be in [0, 0]"},
+       "levels[0].stride: is 8; must be left out or 0"},
       {[](ModelConfig* c) { c->levels[1].global_items = 1; },
-       "levels[1].global_items: is 1; must be in [0, 0]"},
+       "levels[1].global_items: is 1; must be left out or 0"},
       {[](ModelConfig* c) { c->levels[0].dec_scope = Scope::kDilated; },
        "levels[0].dilation: is 0; must be in [2, 65536]"},
       {[](ModelConfig* c) {
@@ -303,7 +303,7 @@ TEST(ValidateModelConfig, SaysWhatRaggedUnitsNeed) {
       {[](ModelConfig* c) { c->levels[0].block_min = 17; },
        "levels[0].block_min: is 17"},
       {[](ModelConfig* c) { c->levels[0].block_mean = 6; },
-       "levels[0].block_mean: is 6; must be in [0, 0]"},
+       "levels[0].block_mean: is 6; must be left out or 0"},
       {[](ModelConfig* c) { c->levels[0].block_rule = BlockRule::kRouter; },
        "levels[0].block_mean: is 0; must be in [2, 16]"},
       {[](ModelConfig* c) { c->levels[0].pool = PoolKind::kMean; },

@@ -79,7 +79,7 @@ TEST(PositionScheme, SumsOverKeysHaveNoDistances) {
 
 TEST(PositionScheme, SpansAreCheckedByWhatTheyAreFor) {
   EXPECT_EQ(Refusal(Flat("rope", 3)),
-            "levels[0].position_span: is 3; must be in [0, 0] where position is "
+            "levels[0].position_span: is 3; must be left out or 0 where position is "
             "rope");
   EXPECT_THAT(Refusal(Flat("learned", 0)),
               HasSubstr("position_span: is 0; must be in [1, 65536]"));
