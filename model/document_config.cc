@@ -38,10 +38,6 @@ Json LevelToJson(const DocumentLevelConfig& level) {
   return json;
 }
 
-void GetOptional(JsonObject* object, absl::string_view member, int* out) {
-  if (object->Has(member)) object->Get(member, out);
-}
-
 void ReadScope(JsonObject* object, DocumentScopeSpec* spec) {
   if (object->Has("scope")) {
     std::string name;

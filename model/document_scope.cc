@@ -40,9 +40,7 @@ absl::Status CheckNumber(const std::string& field, int value, bool wanted, int64
                                         " it must be in [1, ", most, "]"));
   }
   if (wanted) return InRange(field, value, 1, most);
-  if (value == 0) return absl::OkStatus();
-  return BadField(field, absl::StrCat("is ", value, "; must be left out where scope is ",
-                                      scope));
+  return LeftOut(field, value, absl::StrCat("scope is ", scope));
 }
 
 }  // namespace

@@ -19,6 +19,11 @@ absl::Status InRange(absl::string_view field, int64_t value, int64_t low,
                                       ", ", high, "]"));
 }
 
+absl::Status LeftOut(absl::string_view field, int64_t value, absl::string_view where) {
+  if (value == 0) return absl::OkStatus();
+  return BadField(field, absl::StrCat("is ", value, "; must be left out where ", where));
+}
+
 absl::Status CheckWidths(const std::string& at, int dim, int heads,
                          int ff_mult) {
   STRATA_RETURN_IF_ERROR(InRange(at + "dim", dim, 2, 16384));

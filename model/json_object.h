@@ -89,4 +89,10 @@ class JsonObject {
   std::shared_ptr<View> view_;
 };
 
+// A member that older texts lack, because there was no choice then: left as it is.
+template <typename T>
+void GetOptional(JsonObject* object, absl::string_view name, T* out) {
+  if (object->Has(name)) object->Get(name, out);
+}
+
 }  // namespace strata

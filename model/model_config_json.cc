@@ -97,12 +97,6 @@ void GetScope(JsonObject* object, absl::string_view member, Scope* scope) {
   GetName(object, member, ScopeNames(), scope);
 }
 
-// Older texts lack what had no choice then.
-template <typename Number>
-void GetOptional(JsonObject* object, absl::string_view member, Number* out) {
-  if (object->Has(member)) object->Get(member, out);
-}
-
 template <typename E, size_t N>
 void GetOptional(JsonObject* object, absl::string_view member,
                  const Name<E> (&names)[N], E* out) {

@@ -31,10 +31,8 @@ absl::Status CheckBuckets(const BucketSpec& spec, const std::string& at) {
   const bool exact = spec.kind == TrainedAttention::kExact;
   const bool hashed = spec.kind == TrainedAttention::kLsh;
   const auto left_out = [&](const char* key, int value) {
-    if (value == 0) return absl::OkStatus();
-    return BadField(at + key, absl::StrCat("is ", value, "; must be left out where "
-                                           "trained_attention is ",
-                                           TrainedAttentionName(spec.kind)));
+    return LeftOut(at + key, value, absl::StrCat("trained_attention is ",
+                                                 TrainedAttentionName(spec.kind)));
   };
   if (exact) {
     STRATA_RETURN_IF_ERROR(left_out("buckets", spec.buckets));

@@ -7,8 +7,7 @@
 // Large requests get a mapping of their own; middling ones share slabs, so that
 // many small states share huge pages too; small ones come from malloc. Of the memory
 // of slabs that is freed the system gets back all but kMostKept, since who takes it
-// anew would wait while it is cleared: a request of a few hundred bytes for a tenth of
-// its time. The addresses of slabs are kept. Thread-safe.
+// anew would wait while it is cleared. The addresses of slabs are kept. Thread-safe.
 
 #include <cstdint>
 

@@ -1,5 +1,5 @@
 #pragma once
-// A version folder opened for an executor: verified, parsed, nothing packed yet.
+// A version folder opened for an executor: parsed, nothing packed yet.
 // Thread-safe.
 
 #include <functional>
@@ -20,7 +20,8 @@ struct VersionFiles {
   std::map<std::string, TensorView> tensors;  // of `weights`, to decode with
 };
 
-// Makes a model of verified files. Exceptions: std::bad_alloc alone.
+// Makes a model of files that are parsed, while their checksums are still taken.
+// Exceptions: std::bad_alloc alone.
 using ModelMaker =
     std::function<absl::StatusOr<std::shared_ptr<const LoadedModel>>(
         const VersionFiles&)>;

@@ -18,6 +18,7 @@ namespace strata {
 struct DocumentRows {
   std::vector<int64_t> lengths;
   torch::Tensor padding;  // [R, n] of bool
+  torch::Tensor mask;     // [R, 1, n]: 0, -inf on padding
   RopeTables rope;        // of items [0, n)
 };
 

@@ -58,27 +58,27 @@ DocumentLevelImpl::DocumentLevelImpl(const DocumentLevelConfig& config, int64_t 
 
 Pooled DocumentLevelImpl::forward(const torch::Tensor& x,
                                   const std::vector<int64_t>& lengths) {
-  torch::Tensor mask;
   DocumentRows rows;
   {
     torch::NoGradGuard no_grad;
     const auto options = x.options().requires_grad(false);
-    rows = {lengths, Padding(lengths, x.size(1), x.device()), rope_.Get(x.size(1), options)};
-    mask = PaddingMask(rows.padding, options);
+    rows.lengths = lengths;
+    rows.padding = Padding(lengths, x.size(1), x.device());
+    rows.mask = PaddingMask(rows.padding, options);
+    rows.rope = rope_.Get(x.size(1), options);
   }
-  const auto h = scope_ == nullptr ? SeeAll(x, rows.padding, mask, rows.rope)
-                                   : SeeByScope(x, rows);
-  return pool_->forward(h, mask);
+  const auto h = scope_ == nullptr ? SeeAll(x, rows) : SeeByScope(x, rows);
+  return pool_->forward(h, rows.mask);
 }
 
-torch::Tensor DocumentLevelImpl::SeeAll(const torch::Tensor& x, const torch::Tensor& padding,
-                                        const torch::Tensor& mask, const RopeTables& rope) {
+torch::Tensor DocumentLevelImpl::SeeAll(const torch::Tensor& x, const DocumentRows& rows) {
   // In buckets, padding is a document of its own, below 0.
   const AttentionPlan plan =
       bucketed_ && is_training()
-          ? MakeBucketPlan(x.size(0), x.size(1), -padding.to(torch::kLong), rope,
+          ? MakeBucketPlan(x.size(0), x.size(1), -rows.padding.to(torch::kLong),
+                           rows.rope,
                            /*causal=*/false)
-          : BidirectionalPlan(mask, rope);
+          : BidirectionalPlan(rows.mask, rows.rope);
   auto h = x;
   for (const auto& layer : *enc_) {
     h = layer->as<TransformerLayerImpl>()->forward(h, plan);

@@ -26,8 +26,7 @@ class DocumentLevelImpl : public torch::nn::Module {
   Pooled forward(const torch::Tensor& x, const std::vector<int64_t>& lengths);
 
  private:
-  torch::Tensor SeeAll(const torch::Tensor& x, const torch::Tensor& padding,
-                       const torch::Tensor& mask, const RopeTables& rope);
+  torch::Tensor SeeAll(const torch::Tensor& x, const DocumentRows& rows);
   torch::Tensor SeeByScope(const torch::Tensor& x, const DocumentRows& rows);
 
   const bool bucketed_;  // in training

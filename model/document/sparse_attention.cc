@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "model/document/key_blocks.h"
 
@@ -11,10 +10,6 @@ namespace {
 
 // Scores that are formed at once; rows are taken so many at a time.
 constexpr int64_t kMostScores = int64_t{1} << 22;
-
-torch::TensorOptions Constant(const torch::Tensor& like) {
-  return like.options().requires_grad(false);
-}
 
 // [.., heads, items, K] from [.., items, heads, K].
 torch::Tensor HeadsFirst(const torch::Tensor& x) { return x.transpose(-3, -2); }
@@ -58,20 +53,16 @@ torch::Tensor SparseAttentionImpl::Enter(const torch::Tensor& x) {
 torch::Tensor SparseAttentionImpl::Attend(int layer, const torch::Tensor& qkv,
                                           const DocumentRows& rows) {
   const auto parts = qkv.unflatten(2, {3, heads_, -1}).unbind(2);
-  return at::cat({Global(parts, rows.padding), Local(layer, parts, rows)}, 1).flatten(2);
+  return at::cat({Global(parts, rows.mask), Local(layer, parts, rows)}, 1).flatten(2);
 }
 
 torch::Tensor SparseAttentionImpl::Global(const std::vector<torch::Tensor>& parts,
-                                          const torch::Tensor& padding) const {
+                                          const torch::Tensor& mask) const {
   const int64_t g = spec_.global_items;
-  const auto mask = at::zeros({padding.size(0), 1, 1, g + padding.size(1)},
-                              Constant(parts[0]));
-  mask.narrow(3, g, padding.size(1))
-      .masked_fill_(padding.unsqueeze(1).unsqueeze(1),
-                    -std::numeric_limits<double>::infinity());
+  const auto seen = at::constant_pad_nd(mask.unsqueeze(1), {g, 0});  // and all of these
   return HeadsFirst(at::scaled_dot_product_attention(
       HeadsFirst(parts[0].narrow(1, 0, g)), HeadsFirst(parts[1]), HeadsFirst(parts[2]),
-      mask));
+      seen));
 }
 
 torch::Tensor SparseAttentionImpl::Local(int layer, const std::vector<torch::Tensor>& parts,
@@ -95,7 +86,7 @@ torch::Tensor SparseAttentionImpl::Local(int layer, const std::vector<torch::Ten
     };
     const KeyBlocks keys = MakeKeyBlocks(
         spec_, layer, n, absl::MakeConstSpan(rows.lengths).subspan(row, count),
-        Constant(parts[0]));
+        rows.mask.options());
     mixed.push_back(AttendInBlocks(of(parts), of(places), g, keys));
   }
   return at::cat(mixed);

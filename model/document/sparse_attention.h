@@ -31,7 +31,7 @@ class SparseAttentionImpl : public DocumentAttentionImpl {
  private:
   // What the global items mix, [R, g, H, K], and what the others do, [R, n, H, K].
   torch::Tensor Global(const std::vector<torch::Tensor>& parts,
-                       const torch::Tensor& padding) const;
+                       const torch::Tensor& mask) const;
   torch::Tensor Local(int layer, const std::vector<torch::Tensor>& parts,
                       const DocumentRows& rows) const;
 

@@ -1,5 +1,7 @@
 #include "model/document/word_bag.h"
 
+#include "model/nn/residual.h"
+
 namespace strata {
 
 WordBagImpl::WordBagImpl(int64_t buckets, int64_t dim, int64_t dim_above, double dropout)
@@ -25,10 +27,9 @@ torch::Tensor WordBagImpl::Sums(const WordRuns& runs) {
   };
   const auto starts = on_device(runs.starts);
   const auto counts = starts.slice(0, 1) - starts.slice(0, 0, -1);
-  auto shares = counts.to(table.scalar_type()).rsqrt().repeat_interleave(counts);
-  if (is_training() && dropout_ > 0) {
-    shares = shares * at::bernoulli(at::full_like(shares, 1 - dropout_)) / (1 - dropout_);
-  }
+  const auto shares = Dropped(
+      counts.to(table.scalar_type()).rsqrt().repeat_interleave(counts),
+      is_training() ? dropout_ : 0.0);
   return torch::nn::functional::embedding_bag(
       on_device(runs.rows), table,
       torch::nn::functional::EmbeddingBagFuncOptions()

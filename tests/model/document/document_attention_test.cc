@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "model/document/random_blocks.h"
 #include "tests/model/document/document_fixture.h"
@@ -24,7 +25,7 @@ constexpr int64_t kItems = 37;
 // Softmax over the scores of one query, mixed with the rows of `values`.
 torch::Tensor Mix(const std::vector<torch::Tensor>& scores,
                   const std::vector<torch::Tensor>& values) {
-  return at::mv(at::stack(values).t(), at::stack(scores).softmax(0)) ;
+  return at::mv(at::stack(values).t(), at::stack(scores).softmax(0));
 }
 
 class DocumentAttentionTest : public ::testing::TestWithParam<DocumentScopeSpec> {
@@ -40,6 +41,9 @@ class DocumentAttentionTest : public ::testing::TestWithParam<DocumentScopeSpec>
     rows_.lengths = {kItems, 9, 1};
     rows_.padding = torch::arange(kItems).unsqueeze(0) >=
                     torch::tensor(rows_.lengths).unsqueeze(1);
+    rows_.mask = torch::zeros({3, 1, kItems}, torch::kDouble)
+                     .masked_fill_(rows_.padding.unsqueeze(1),
+                                   -std::numeric_limits<double>::infinity());
     const auto angles = Angles(0, kItems, kWidth, 100.0);
     rows_.rope = {angles.cos, angles.sin};
     qkv_ = at::randn({3, spec().global_items + kItems, 3 * kHeads * kWidth},
