@@ -113,7 +113,8 @@ install_wheels() {
 }
 
 libtorch_present() {
-  [ -e "$libtorch/torch/lib/libtorch_cpu.so" ] && [ -e "$libtorch/nvidia/cu13/lib" ]
+  [ -e "$libtorch/torch/lib/libtorch_cpu.so" ] && [ -e "$libtorch/nvidia/cu13/lib" ] \
+    && [ -e "$libtorch/nvidia/cu13/include/crt" ]
 }
 
 place_libtorch() {

@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/plugin_path.h"
 
 namespace strata {
 namespace {
@@ -16,12 +17,8 @@ absl::Status CannotOpen(const std::string& path, absl::string_view why) {
 }
 
 absl::StatusOr<const StrataSentencePieceApi*> Open() {
-  std::error_code error;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-  const std::string path = (program.parent_path().parent_path() / "lib" /
-                            "libstrata_sentencepiece.so")
-                               .string();
-  if (!std::filesystem::exists(path, error)) {
+  const std::string path = PluginPath("strata_sentencepiece");
+  if (std::error_code error; !std::filesystem::exists(path, error)) {
     return CannotOpen(path, "there is no such file");
   }
   // Its symbols bind to its own protobuf, and ours never to it.

@@ -31,6 +31,8 @@ RULES = {
     "model/decode": (FACES, []),
     "model/decode/tensor": (FACES + ["model/decode", "model/nn", "model/hierarchy"],
                             ["torch"]),
+    # A plug-in, too.
+    "model/cuda": (["model/decode/tensor"], ["torch", "cuda"]),
     "model/train": (FACES + ["model/nn", "model/hierarchy", "model/document",
                              "model/decode", "model/datastore"], ["torch"]),
     "server/registry": (FACES, []),

@@ -29,8 +29,11 @@ foreach(program ${strata_programs})
 endforeach()
 
 # What is loaded by name, so that no program shows it: LibTorch's CUDA half, the
-# parts of cuDNN, and NVRTC; and the plug-in for tokenisers.
+# parts of cuDNN, and NVRTC; and the plug-ins for tokenisers and for CUDA graphs.
 set(strata_loaded_later $<TARGET_FILE:strata_sentencepiece>)
+if(TARGET strata_cuda)
+  list(APPEND strata_loaded_later $<TARGET_FILE:strata_cuda>)
+endif()
 if(STRATA_BUNDLE_CUDA)
   set(nvidia ${Torch_ROOT}/../nvidia)
   foreach(wanted ${Torch_ROOT}/lib/libtorch_cuda.so

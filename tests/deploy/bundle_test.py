@@ -68,6 +68,10 @@ def test_it_trains_and_serves_by_itself(bundle, server, tmp_path):
         assert any(loaded in path for path in libraries(process.pid))
 
 
+def test_it_carries_the_plug_in_of_cuda_graphs(bundle):
+    assert (bundle / "lib/libstrata_cuda.so").is_file()
+
+
 def test_it_carries_the_contract(bundle):
     protos = {p.name for p in (bundle / "share/strata/proto").rglob("*.proto")}
     assert {"generation.proto", "training.proto", "models.proto"} <= protos
