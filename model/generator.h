@@ -117,7 +117,7 @@ class LoadedModel {
   virtual const ModelConfig& config() const = 0;
   virtual int64_t weight_bytes() const = 0;
   virtual int64_t StateBytes(int64_t capacity) const = 0;
-  virtual std::string executor() const = 0;  // "cpu-avx512", "tensor-cuda:0"
+  virtual std::string executor() const = 0;  // "cpu-avx512", "tensor-cuda:0-graphs"
   // The most guesses that a Generator makes for a stream.
   virtual int drafts() const { return 0; }
   // REQUIRES: *this outlives the Generator.

@@ -80,8 +80,7 @@ RmsNormImpl::RmsNormImpl(int64_t dim)
 
 torch::Tensor RmsNormImpl::forward(const torch::Tensor& x) {
   if (HasCpuKernel(x) && x.numel() > 0) return FusedNorm::apply(x, weight);
-  const auto scale = at::rsqrt(x.square().mean(-1, true) + kNormEpsilon);
-  return x * scale * weight;
+  return at::rms_norm(x, weight.sizes(), weight, kNormEpsilon);
 }
 
 }  // namespace strata

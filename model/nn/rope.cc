@@ -10,7 +10,8 @@ torch::Tensor ApplyRope(const torch::Tensor& x, const RopeTables& tables) {
   const auto sin = tables.sin.unsqueeze(-2);
   return at::cat({halves[0] * cos - halves[1] * sin,
                   halves[1] * cos + halves[0] * sin},
-                 -1);
+                 -1)
+      .to(x.scalar_type());
 }
 
 RopeCache::RopeCache(int64_t head_dim, double theta)

@@ -97,6 +97,15 @@ absl::StatusOr<Compute> PlanCompute(const Flags& flags) {
   } else if (flags.state_memory == 0) {
     engine.state_memory_bytes = MemoryLimitBytes() / 2;
   }
+  TensorModelOptions on_devices;
+  on_devices.early_exit = flags.early_exit == "on";
+  on_devices.graphs = flags.cuda_graphs == "on";
+  on_devices.bf16 = flags.dtype == "bf16" || (flags.dtype == "auto" && on_cuda);
+  on_devices.reserve_bytes = engine.state_memory_bytes / 4;
+  if (!devices.empty() && flags.dtype == "int8") {
+    return absl::InvalidArgumentError(
+        "--dtype: \"int8\" is a type of the CPU's executor alone (--devices cpu)");
+  }
   CpuModelOptions types;
   STRATA_ASSIGN_OR_RETURN(types.cache, ParseCacheType(flags.kv_dtype));
   types.fastest_weights = flags.dtype == "auto";
@@ -108,7 +117,7 @@ absl::StatusOr<Compute> PlanCompute(const Flags& flags) {
     return LoadCpuModel(dir, types);
   };
   compute.loader =
-      devices.empty() ? ModelLoader(on_cpu) : TensorModelLoader(devices, types.early_exit);
+      devices.empty() ? ModelLoader(on_cpu) : TensorModelLoader(devices, on_devices);
   compute.classifier_loader = DocumentLoader(engine.threads_per_worker);
   compute.inspector_loader = TorchInspectorLoader(engine.threads_per_worker);
   compute.neighbours_loader = [most = flags.datastore_memory](

@@ -50,10 +50,11 @@ const std::vector<Flag>& Table() {
        "cuda where there is a device that works, else cpu; tensor: LibTorch on the "
        "CPU with one worker, slower than cpu."},
       {"dtype", Choice{&F::dtype, "fp32, bf16, int8, auto"}, "fp32", "type",
-       "Of weights of the CPU executor: bf16 takes half of the memory and of the time to "
-       "read them, int8 a quarter, at a cost in quality (tests/bench prints it). auto: "
-       "fp32 or bf16, whichever is faster here for matrices of the model's width, "
-       "measured when it is loaded, and logged."},
+       "Of weights: bf16 takes half of the memory and of the time to read them, int8, on "
+       "the CPU alone, a quarter, at a cost in quality (tests/bench prints it). On CUDA "
+       "devices bf16 is of states and of what is computed, too. auto: on the CPU fp32 or "
+       "bf16, whichever is faster here for matrices of the model's width, measured when "
+       "it is loaded, and logged; on CUDA devices bf16."},
       {"kv-dtype", Choice{&F::kv_dtype, "fp32, fp16, bf16"}, "fp16", "type",
        "Of keys and values in the states of the CPU executor: 16 bits take half of the "
        "memory, and of the time to read them. fp16 is the more exact one; levels whose "
@@ -62,6 +63,9 @@ const std::vector<Flag>& Table() {
        "Whether the bytes of models with `exits` may leave the decoder where the "
        "threshold that was found when they were trained lets them; off: all pass all "
        "layers."},
+      {"cuda-graphs", Choice{&F::cuda_graphs, "on, off"}, "on", "on or off",
+       "Whether steps of a byte a stream on CUDA devices are recorded once for each size "
+       "and replayed, for models whose steps can be; tried out when a model is loaded."},
       {"workers", Count{&F::workers, 1, 256}, "1", "count",
        "Workers on the CPU, each stepping a batch of its own; a CUDA device has one."},
       {"threads", Count{&F::threads, 0, 1024}, "0", "threads a worker",

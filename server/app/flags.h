@@ -26,6 +26,7 @@ struct Flags {
   std::string dtype;
   std::string kv_dtype;
   std::string early_exit;
+  std::string cuda_graphs;
   int64_t workers = 0;
   int64_t threads = 0;          // 0: all cores, shared by the workers
   int64_t trainer_threads = 0;  // 0: all cores

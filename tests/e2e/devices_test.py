@@ -73,10 +73,11 @@ def test_many_streams_over_tensor_workers(serve, devices):
     assert server.terminate() == 0
 
 
-def refusal(tmp_path, devices):
+def refusal(tmp_path, devices, *flags):
     result = subprocess.run(
         [str(SERVER), "--devices", devices, "--listen", "127.0.0.1:0", "--http",
-         "127.0.0.1:0", "--models", tmp_path / "m", "--data", tmp_path / "d"],
+         "127.0.0.1:0", "--models", tmp_path / "m", "--data", tmp_path / "d",
+         *flags],
         capture_output=True, timeout=60, text=True)
     assert result.returncode != 0
     return result.stderr
@@ -87,6 +88,16 @@ def test_a_device_that_is_not_there_is_named(tmp_path, devices):
     error = refusal(tmp_path, devices)
     assert "--devices" in error and devices in error
     assert len(error.splitlines()) == 1
+
+
+def test_libtorch_serves_in_bf16_too_and_int8_is_the_cpus(tmp_path, serve):
+    server = serve("--devices", "tensor", "--dtype", "bf16")
+    assert executor(server, "tiny") == "tensor-cpu-bf16"
+    data, finished = server.text("tiny", b"a prompt", max_tokens=40,
+                                 sampling=dict(seed=1, ignore_eos=True))
+    assert len(data) == 40
+    assert finished.reason == generation.FINISH_REASON_MAX_TOKENS
+    assert '--dtype: "int8"' in refusal(tmp_path, "tensor", "--dtype", "int8")
 
 
 def test_cuda_without_a_gpu_is_refused_and_auto_takes_the_cpu(tmp_path, serve):

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <utility>
 
 #include "model/decode/tensor/past_keys.h"
 #include "model/decode/tensor/query_mask.h"
@@ -57,6 +58,27 @@ CachedAttention::CachedAttention(const ScopeSpec& spec, int64_t heads,
     groups_.push_back(MakeGroup(spec, group, turns));
   }
   writes_ = PlanSlotWrites(spec, rows, device);
+}
+
+CachedAttention::CachedAttention(int64_t heads, const SingleItems& items,
+                                 const TurnTables& turns)
+    : heads_(heads),
+      items_(items.position.size(0)),
+      turns_(RowsOf(turns, items.position)) {
+  Group group;
+  group.batch = items_;
+  group.count = 1;
+  group.past = items.gather.size(1);
+  group.all = true;
+  group.gather = items.gather.flatten();
+  group.stride = items.slots.flatten();
+  group.query = items.position.view({items_, 1});
+  group.key = at::cat({items.key, group.query}, 1).unsqueeze(1);
+  const auto own = at::ones({items_, 1}, items.visible.options());
+  group.mask = at::cat({items.visible, own}, 1).view({items_, 1, 1, -1});
+  groups_.push_back(std::move(group));
+  writes_ = {torch::arange(items_, items.position.options()), items.write,
+             items.write_slots};
 }
 
 CachedAttention::Group CachedAttention::MakeGroup(

@@ -30,6 +30,17 @@ class CachedAttention {
   CachedAttention(const ScopeSpec& spec, int64_t heads,
                   const std::vector<CachedRow>& rows, const TurnTables& turns);
 
+  // One new item a row, which sees all of the cached keys that are named.
+  struct SingleItems {
+    torch::Tensor position;  // [N] of the items
+    torch::Tensor gather;    // [N, past] pool rows of layer 0's keys
+    torch::Tensor slots;     // [N, past] from keys to values, and so on
+    torch::Tensor visible;   // [N, past] of bool: those that are there
+    torch::Tensor key;       // [N, past] positions of these keys
+    torch::Tensor write, write_slots;  // [N] where the item's own go
+  };
+  CachedAttention(int64_t heads, const SingleItems& items, const TurnTables& turns);
+
   // qkv [N, 3 D] -> mixed values [N, D]. Reads the caches of layer `layer` in
   // `pool` [rows, D], then writes the new keys and values there. `term`: of the
   // layer, or null.

@@ -4,6 +4,11 @@
 
 namespace strata {
 
+int64_t BridgeSlot(const LevelConfig& level, int64_t context) {
+  const ScopeSpec spec = BridgeSpec(level);
+  return RuleOf(spec.scope).slot(spec, context, 1).slot;
+}
+
 NewItems NewItemsOf(const std::vector<CachedRow>& rows) {
   NewItems items;
   for (const CachedRow& row : rows) {

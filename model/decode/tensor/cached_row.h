@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "model/model_config.h"
 #include "model/scope_rule.h"
 
 namespace strata {
@@ -18,6 +19,9 @@ struct CachedRow {
   int64_t count = 0;   // new items
   int64_t offset = 0;  // rows [offset, offset + count) of the batch
 };
+
+// Of a context in the ring of keys, or of values, of a bridge that attends.
+int64_t BridgeSlot(const LevelConfig& level, int64_t context);
 
 // New items of rows, one after another.
 struct NewItems {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "model/decode/tensor/replay_step.h"
 #include "model/decode/tensor/tensor_step.h"
 #include "model/decode/tensor/upload.h"
 #include "model/decoder_places.h"
@@ -14,6 +15,12 @@
 
 namespace strata {
 namespace {
+
+std::optional<c10::Stream> StreamOn(const torch::Device& device) {
+  if (device.is_cpu()) return std::nullopt;
+  return c10::impl::VirtualGuardImpl(device.type())
+      .getStreamFromGlobalPool(device, /*isHighPriority=*/true);
+}
 
 HierarchicalTransformer OnDevice(HierarchicalTransformer net,
                                  const torch::Device& device,
@@ -84,12 +91,16 @@ void CopyLevel(const LevelConfig& level, const TensorSequence::Place& from,
 }  // namespace
 
 DeviceModel::DeviceModel(HierarchicalTransformer net,
-                         const torch::Device& device, torch::ScalarType type)
+                         const torch::Device& device, torch::ScalarType type,
+                         std::optional<c10::Stream> stream)
     : config_(net->config()),
       levels_(StackLevels(config_)),
       device_(device),
+      options_(torch::TensorOptions().device(device).dtype(type)),
+      stream_(stream),
       net_(OnDevice(std::move(net), device, type)),
-      pool_(config_, torch::TensorOptions().device(device).dtype(type)) {
+      pool_(config_, options_) {
+  const auto angles = options_.dtype(type == torch::kBFloat16 ? torch::kFloat : type);
   for (int l = 0; l < static_cast<int>(config_.levels.size()); ++l) {
     const LevelConfig& level = config_.levels[l];
     TurnCache cache(config_, l);
@@ -97,13 +108,12 @@ DeviceModel::DeviceModel(HierarchicalTransformer net,
     if (level.dec_scope == Scope::kTree) {
       rows = std::max(rows, TreeRopeRows(TreeOf(level)));
     }
-    turns_.push_back(cache.Get(
-        rows, torch::TensorOptions().device(device).dtype(type)));
+    turns_.push_back(cache.Get(rows, angles));
   }
   for (const StreamConfig& stream : config_.levels[0].streams) {
     TurnCache cache(StreamModel(config_, stream), 0);
-    turns_.push_back(cache.Get(StreamItems(stream, config_.max_context + 1),
-                               torch::TensorOptions().device(device).dtype(type)));
+    turns_.push_back(
+        cache.Get(StreamItems(stream, config_.max_context + 1), angles));
   }
 }
 
@@ -111,12 +121,16 @@ absl::StatusOr<std::unique_ptr<DeviceModel>> DeviceModel::Create(
     HierarchicalTransformer net, const torch::Device& device,
     torch::ScalarType type) {
   return TorchGuard([&] {
+    const std::optional<c10::Stream> stream = StreamOn(device);
+    const c10::OptionalStreamGuard guard(stream);
     std::unique_ptr<DeviceModel> model(
-        new DeviceModel(std::move(net), device, type));
+        new DeviceModel(std::move(net), device, type, stream));
     model->MakeOrigin();
     return model;
   });
 }
+
+DeviceModel::~DeviceModel() = default;
 
 int64_t DeviceModel::SaidRows(int l) const {
   return l < static_cast<int>(config_.levels.size()) ? 0 : level(l).dec_layers;
@@ -135,7 +149,7 @@ void DeviceModel::MakeOrigin() {
 }
 
 int64_t DeviceModel::value_bytes() const {
-  return static_cast<int64_t>(turns_[0].q.cos.element_size());
+  return static_cast<int64_t>(options_.dtype().itemsize());
 }
 
 int64_t DeviceModel::weight_bytes() const {
@@ -156,6 +170,7 @@ absl::StatusOr<std::unique_ptr<TensorSequence>> DeviceModel::NewSequence(
   const absl::Status status = TorchGuard([&] {
     torch::NoGradGuard no_grad;
     MutexLock lock(&mutex_);
+    const c10::OptionalStreamGuard guard = OnStream();
     sequence = std::make_unique<TensorSequence>(this, capacity);
     for (int l = 0; l < stacks(); ++l) {
       const auto rows =
@@ -172,6 +187,7 @@ absl::Status DeviceModel::Copy(const TensorSequence& from,
   return TorchGuard([&] {
     torch::NoGradGuard no_grad;
     MutexLock lock(&mutex_);
+    const c10::OptionalStreamGuard guard = OnStream();
     to->set_damaged(true);  // until all of it is there
     for (int l = 0; l < stacks(); ++l) {
       CopyLevel(level(l), from.place(l), to->place(l), &pool_.level(l));

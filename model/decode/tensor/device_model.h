@@ -2,12 +2,16 @@
 // DeviceModel: one model's replica on one device: the differentiable model's own
 // modules in evaluation mode, angle tables, the pool of decoding states, and the
 // state in which every sequence begins. One lock serialises what touches the
-// device, so several workers may share it; the engine gives each device one.
+// device, so several workers may share it; the engine gives each device one. On a GPU all
+// of it happens on one stream of high priority, so that whatever else uses the device
+// comes behind.
 
+#include <c10/core/StreamGuard.h>
 #include <torch/torch.h>
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -21,13 +25,26 @@
 
 namespace strata {
 
+class Recorder;
+class ReplayStep;
+
 class DeviceModel {
  public:
-  // Takes `net`, which moves to `device`. `type`: kFloat in the product; kDouble
-  // lets tests state equality to 1e-12. RESOURCE_EXHAUSTED without memory.
+  // Takes `net`, which moves to `device`. `type`: of weights, states and sums: kFloat,
+  // kBFloat16 where it was asked for; kDouble lets tests state equality to 1e-12.
+  // RESOURCE_EXHAUSTED without memory.
   static absl::StatusOr<std::unique_ptr<DeviceModel>> Create(
       HierarchicalTransformer net, const torch::Device& device,
       torch::ScalarType type);
+  ~DeviceModel();
+
+  // From now on steps of one item a row are recorded and replayed
+  // (model/decode/tensor/replay_step.h), once that has given on this device what the step
+  // as it is gives. `reserve_bytes`: of states that are there from the start, as
+  // recordings are of no use once the pool has grown. FAILED_PRECONDITION where the model
+  // is not covered or a recording failed, INTERNAL where it computes something else: then
+  // nothing is recorded. Takes the lock; before any other thread has the model.
+  absl::Status StartReplay(std::unique_ptr<Recorder> recorder, int64_t reserve_bytes);
 
   const ModelConfig& config() const { return config_; }
   // Of the stacks by number: levels, then streams (model/stream_levels.h).
@@ -36,6 +53,15 @@ class DeviceModel {
   int64_t value_bytes() const;
   int64_t weight_bytes() const;
   const torch::Device& device() const { return device_; }
+  // Of weights and states.
+  const torch::TensorOptions& options() const { return options_; }
+  torch::ScalarType dtype() const { return c10::typeMetaToScalarType(options_.dtype()); }
+  // What is asked of the device while the guard lives goes to the model's stream.
+  c10::OptionalStreamGuard OnStream() const { return c10::OptionalStreamGuard(stream_); }
+  // Waits for all that was asked of it.
+  void Wait() const {
+    if (stream_.has_value()) stream_->synchronize();
+  }
 
   // These two take the lock. A sequence before its first item; REQUIRES: a
   // capacity in range.
@@ -48,21 +74,27 @@ class DeviceModel {
   // The rest: with the lock held.
   HierarchicalTransformerImpl& net() { return *net_; }
   StatePool& pool() { return pool_; }
-  // How every item of a level is turned: [items, K / 2].
+  ReplayStep* replay() { return replay_.get(); }  // or null
+  // How every item of a level is turned: [items, K / 2], in fp32 at least.
   const TurnTables& turns(int level) const { return turns_[level]; }
   // Numbers of the host as a tensor on the device.
   torch::Tensor Upload(const std::vector<int64_t>& values) const;
 
  private:
   DeviceModel(HierarchicalTransformer net, const torch::Device& device,
-              torch::ScalarType type);
+              torch::ScalarType type, std::optional<c10::Stream> stream);
   void MakeOrigin();
+  // start_replay.cc
+  std::vector<int64_t> RowsOfStates(int64_t bytes) const;
+  absl::Status CheckReplay();
   // Newest items of a stream that a sequence keeps; 0 of a level.
   int64_t SaidRows(int l) const;
 
   const ModelConfig config_;
   const std::vector<LevelConfig> levels_;
   const torch::Device device_;
+  const torch::TensorOptions options_;
+  const std::optional<c10::Stream> stream_;  // of a GPU
   HierarchicalTransformer net_;
   std::vector<TurnTables> turns_;
   Mutex mutex_;
@@ -70,6 +102,7 @@ class DeviceModel {
   // Per level, the rows that every sequence begins with, as OriginRows names
   // them.
   std::vector<torch::Tensor> origin_;
+  std::unique_ptr<ReplayStep> replay_;
 };
 
 }  // namespace strata

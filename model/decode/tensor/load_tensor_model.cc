@@ -3,8 +3,11 @@
 #include <torch/torch.h>
 
 #include <memory>
+#include <utility>
 
+#include "model/base/log.h"
 #include "model/base/status_macros.h"
+#include "model/decode/tensor/cuda_recorder.h"
 #include "model/decode/tensor/tensor_model.h"
 #include "model/decode/version_files.h"
 #include "model/nn/torch_guard.h"
@@ -23,21 +26,38 @@ absl::StatusOr<std::vector<torch::Device>> ParseDevices(
   return devices;
 }
 
+void StartGraphs(DeviceModel& replica, int64_t reserve_bytes) {
+  auto recorder = NewCudaRecorder();
+  absl::Status status = recorder.status();
+  if (status.ok()) status = replica.StartReplay(*std::move(recorder), reserve_bytes);
+  if (status.ok()) return;
+  Log(Severity::kWarning, "a model decodes without CUDA graphs",
+      {{"device", replica.device().str()}, {"reason", status.message()}});
+}
+
 absl::StatusOr<std::shared_ptr<const LoadedModel>> MakeModel(
-    const VersionFiles& files, const std::vector<std::string>& names) {
+    const VersionFiles& files, const std::vector<std::string>& names,
+    const TensorModelOptions& options) {
   STRATA_ASSIGN_OR_RETURN(const auto devices, ParseDevices(names));
-  return TensorModel::Create(files.config, files.tensors, devices);
+  STRATA_ASSIGN_OR_RETURN(
+      auto model, TensorModel::Create(files.config, files.tensors, devices,
+                                      options.bf16 ? torch::kBFloat16 : torch::kFloat));
+  for (size_t i = 0; options.graphs && i < devices.size(); ++i) {
+    if (!devices[i].is_cuda()) continue;
+    StartGraphs(model->replica(static_cast<int>(i)), options.reserve_bytes);
+  }
+  return model;
 }
 
 }  // namespace
 
 ModelLoader TensorModelLoader(const std::vector<std::string>& devices,
-                              bool early_exit) {
-  return [devices, early_exit](const std::string& version_dir) {
+                              const TensorModelOptions& options) {
+  return [devices, options](const std::string& version_dir) {
     return LoadVersion(
         version_dir,
-        [&](const VersionFiles& files) { return MakeModel(files, devices); },
-        early_exit);
+        [&](const VersionFiles& files) { return MakeModel(files, devices, options); },
+        options.early_exit);
   };
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "model/decode/tensor/upload.h"
+
 namespace strata {
 
 // A later item sees no older key than the first one of its phase does.
@@ -47,9 +49,8 @@ PastKeys::Tensors PastKeys::Make(const torch::Device& device) const {
                      {run.count, run.before, run.row * longest_ + run.column,
                       run.item, run.step, run.pool_row, run.slots});
     }
-    const auto runs = torch::tensor(numbers, torch::kLong)
-                          .to(device)
-                          .view({static_cast<int64_t>(runs_.size()), -1});
+    const auto runs =
+        Upload(numbers, device).view({static_cast<int64_t>(runs_.size()), -1});
     const auto of = at::repeat_interleave(runs.select(1, 0).contiguous(),
                                           std::optional<int64_t>(total_));
     const auto each = runs.index_select(0, of).unbind(1);

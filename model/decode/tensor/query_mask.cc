@@ -1,5 +1,7 @@
 #include "model/decode/tensor/query_mask.h"
 
+#include "model/decode/tensor/upload.h"
+
 namespace strata {
 namespace {
 
@@ -31,9 +33,7 @@ torch::Tensor QueryMask(const ScopeSpec& spec, const std::vector<int64_t>& queri
     kept.insert(kept.end(), {seen.kept.begin, seen.kept.end, seen.kept.step});
   }
   const auto upload = [&](const std::vector<int64_t>& runs) {
-    return torch::tensor(runs, torch::kLong)
-        .to(key.device())
-        .view({key.size(0), -1, 3});
+    return Upload(runs, key.device()).view({key.size(0), -1, 3});
   };
   auto mask = InRun(upload(recent), recent_steps, key);
   if (is_mean.defined()) mask = mask & is_mean.logical_not();

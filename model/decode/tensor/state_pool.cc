@@ -5,6 +5,11 @@
 #include "model/stream_levels.h"
 
 namespace strata {
+namespace {
+
+constexpr int64_t kRowsOfNobody = 2;
+
+}  // namespace
 
 StatePool::StatePool(const ModelConfig& config,
                      const torch::TensorOptions& options)
@@ -12,6 +17,11 @@ StatePool::StatePool(const ModelConfig& config,
   for (const LevelConfig& level : StackLevels(config)) {
     levels_.push_back({level.dim, 0, {}, {}});
   }
+}
+
+void StatePool::Keep(const std::vector<int64_t>& rows) {
+  keep_ = true;
+  for (size_t l = 0; l < levels_.size(); ++l) Grow(&levels_[l], rows[l]);
 }
 
 std::vector<int64_t> StatePool::Take(const std::vector<int64_t>& rows) {
@@ -32,7 +42,8 @@ std::vector<int64_t> StatePool::Take(const std::vector<int64_t>& rows) {
 
 void StatePool::Give(const std::vector<int64_t>& first,
                      const std::vector<int64_t>& rows) {
-  if (--sequences_ == 0) {
+  if (--sequences_ == 0 && !keep_) {
+    ++generation_;
     for (Level& level : levels_) level = {level.dim, 0, {}, {}};
     return;
   }
@@ -52,7 +63,7 @@ int64_t StatePool::TakeRows(Level* level, int64_t count) {
 
 // Half more, or, where that cannot be had, no more than is needed.
 void StatePool::Grow(Level* level, int64_t count) {
-  const int64_t used = std::max<int64_t>(level->size, 1);
+  const int64_t used = std::max<int64_t>(level->size, kRowsOfNobody);
   int64_t size = std::max(used + count, used + used / 2);
   torch::Tensor values;
   try {
@@ -64,10 +75,11 @@ void StatePool::Grow(Level* level, int64_t count) {
   if (level->size > 0) {
     values.narrow(0, 0, level->size).copy_(level->values);
   } else {
-    values.narrow(0, 0, 1).zero_();
+    values.narrow(0, 0, kRowsOfNobody).zero_();
   }
   level->free.Give(used, size - used);
   level->values = values;
+  ++generation_;
   level->size = size;
 }
 

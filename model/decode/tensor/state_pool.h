@@ -5,10 +5,12 @@
 // of rows a level (model/state_layout.h in units of rows), so that one gather reads, and
 // one scatter writes, the caches of a whole batch.
 //
-// Row 0 of a level is zeros and nobody's: what padded places of a batch read.
+// Row 0 of a level is zeros and nobody's: what padded places of a batch read. Row 1 is
+// nobody's either: what they write.
 // Grows by half when full (the old rows and the new ones are there together while
-// it copies), and drops everything once nobody is left. Tensors are replaced when
-// it grows: nobody keeps one over a Take.
+// it copies), and drops everything once nobody is left, unless it is told to keep it.
+// Tensors are replaced when it grows: nobody keeps one over a Take, but with a look at
+// `generation`.
 // Not thread-safe: its owner's lock (DeviceModel) is held. Memory that cannot be
 // had is a c10::Error, and then nothing has changed.
 
@@ -30,13 +32,18 @@ class StatePool {
   std::vector<int64_t> Take(const std::vector<int64_t>& rows);
   void Give(const std::vector<int64_t>& first, const std::vector<int64_t>& rows);
 
+  // From now on what nobody uses stays. Makes room for so many rows of each level.
+  void Keep(const std::vector<int64_t>& rows);
+  // Another number whenever a level's tensor is another one.
+  int64_t generation() const { return generation_; }
+
   // [rows, D_l].
   torch::Tensor& level(int l) { return levels_[l].values; }
 
  private:
   struct Level {
     int64_t dim = 0;
-    int64_t size = 0;  // rows, row 0 included
+    int64_t size = 0;  // rows, those of nobody included
     torch::Tensor values;
     FreeRanges free;
   };
@@ -46,6 +53,8 @@ class StatePool {
   const torch::TensorOptions options_;
   std::vector<Level> levels_;
   int64_t sequences_ = 0;
+  int64_t generation_ = 0;
+  bool keep_ = false;
 };
 
 }  // namespace strata

@@ -7,15 +7,6 @@
 #include "model/decode/tensor/tensor_step.h"
 
 namespace strata {
-namespace {
-
-// Of a context in the ring of keys, or of values.
-int64_t SlotOf(const LevelConfig& level, int64_t context) {
-  const ScopeSpec spec = BridgeSpec(level);
-  return RuleOf(spec.scope).slot(spec, context, 1).slot;
-}
-
-}  // namespace
 
 torch::Tensor TensorStep::WithContexts(int l, const torch::Tensor& v,
                                        const torch::Tensor& bridged) {
@@ -39,7 +30,7 @@ torch::Tensor TensorStep::WithContexts(int l, const torch::Tensor& v,
           keys.FromBatch(made);
           values.FromBatch(made + 1);
         } else {  // row 0 of a pool is zeros
-          const int64_t at = ring + SlotOf(config, std::max<int64_t>(context, 0));
+          const int64_t at = ring + BridgeSlot(config, std::max<int64_t>(context, 0));
           keys.FromPool(context < 0 ? 0 : at);
           values.FromPool(context < 0 ? 0 : at + BridgeSlots(config));
         }
@@ -68,7 +59,7 @@ void TensorStep::KeepBridge(int l, const torch::Tensor& bridged) {
     const int64_t first = std::max<int64_t>(0, row.units - BridgeSlots(config));
     for (int64_t k = first; k < row.units; ++k) {
       const int64_t at =
-          row.sequence->place(l).bridge + SlotOf(config, before + 1 + k);
+          row.sequence->place(l).bridge + BridgeSlot(config, before + 1 + k);
       const int64_t made = (row.unit + k) * BridgeRows(config) + config.block;
       newest.insert(newest.end(), {made, made + 1});
       places.insert(places.end(), {at, at + BridgeSlots(config)});

@@ -1,17 +1,30 @@
 #include "model/decode/tensor/tensor_generator.h"
 
 #include <ATen/Parallel.h>
-#include <c10/core/DeviceGuard.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "model/base/status_macros.h"
 #include "model/decode/step_check.h"
-#include "model/decode/tensor/tensor_step.h"
+#include "model/decode/tensor/replay_step.h"
+#include "model/decode/tensor/upload.h"
 #include "model/nn/torch_guard.h"
 
 namespace strata {
+namespace {
+
+// Of rows that feed one item each.
+std::vector<int64_t> WantedRows(absl::Span<const TensorRow> feed) {
+  std::vector<int64_t> wanted;
+  for (size_t i = 0; i < feed.size(); ++i) {
+    if (feed[i].wanted > 0) wanted.push_back(static_cast<int64_t>(i));
+  }
+  return wanted;
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Sequence>> TensorGenerator::NewSequence(
     int64_t capacity) {
@@ -92,14 +105,36 @@ absl::StatusOr<StepTensors> TensorGenerator::Run(
     if (model_->device().is_cpu() && at::get_num_threads() != threads_) {
       at::set_num_threads(threads_);
     }
-    const c10::DeviceGuard guard(model_->device());
-    MutexLock lock(&model_->mutex());
-    const auto contexts = TensorStep(model_).Run(feed);
-    if (!contexts.defined()) return {};
     const torch::NoGradGuard no_grad;
-    return {logits ? model_->net().Head(contexts).cpu() : torch::Tensor(),
-            hidden ? contexts.cpu() : torch::Tensor()};
+    MutexLock lock(&model_->mutex());
+    const c10::OptionalStreamGuard guard = model_->OnStream();
+    StepTensors made = Compute(feed, logits, hidden);
+    if (made.logits.defined()) made.logits = Download(made.logits);
+    if (made.hidden.defined()) made.hidden = Download(made.hidden);
+    model_->Wait();
+    return made;
   });
+}
+
+StepTensors TensorGenerator::Compute(absl::Span<const TensorRow> feed, bool logits,
+                                     bool hidden) {
+  torch::Tensor contexts, scores;
+  std::optional<ReplayStep::Result> replayed;
+  if (model_->replay() != nullptr) replayed = model_->replay()->Run(feed);
+  if (!replayed.has_value()) {
+    contexts = TensorStep(model_).Run(feed);
+    if (!contexts.defined()) return {};
+    if (logits) scores = model_->net().Head(contexts);
+  } else {
+    const std::vector<int64_t> wanted = WantedRows(feed);
+    if (wanted.empty()) return {};
+    const bool all = wanted.size() == feed.size();
+    const auto chosen = all ? torch::Tensor() : model_->Upload(wanted);
+    const auto of = [&](const torch::Tensor& x) { return all ? x : x.index_select(0, chosen); };
+    if (hidden) contexts = of(replayed->hidden);
+    if (logits) scores = of(replayed->logits);
+  }
+  return {scores, hidden ? contexts : torch::Tensor()};
 }
 
 absl::StatusOr<TensorSequence*> TensorGenerator::Own(

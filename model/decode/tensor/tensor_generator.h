@@ -15,6 +15,7 @@
 #include "absl/types/span.h"
 #include "model/decode/tensor/device_model.h"
 #include "model/decode/tensor/tensor_sequence.h"
+#include "model/decode/tensor/tensor_step.h"
 #include "model/generator.h"
 
 namespace strata {
@@ -50,6 +51,8 @@ class TensorGenerator final : public Generator {
   absl::StatusOr<TensorSequence*> Own(const Sequence* sequence) const;
   absl::Status CheckAll(absl::Span<const StepRow> rows);
   absl::StatusOr<StepTensors> Run(absl::Span<const StepRow> rows);
+  // What the rows want of a step, on the device; undefined where none wants it.
+  StepTensors Compute(absl::Span<const TensorRow> feed, bool logits, bool hidden);
   // `values` [wanted, width] into an output of the rows that want it. May throw.
   void CopyOut(const torch::Tensor& values, int64_t width,
                absl::Span<float> StepRow::*output,

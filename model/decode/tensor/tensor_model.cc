@@ -40,7 +40,9 @@ std::string TensorModel::executor() const {
       "tensor-", absl::StrJoin(replicas_, ",",
                                [](std::string* out, const auto& replica) {
                                  absl::StrAppend(out, replica->device().str());
-                               }));
+                               }),
+      replicas_[0]->dtype() == torch::kBFloat16 ? "-bf16" : "",
+      replicas_[0]->replay() != nullptr ? "-graphs" : "");
 }
 
 absl::StatusOr<std::unique_ptr<Generator>> TensorModel::NewGenerator(

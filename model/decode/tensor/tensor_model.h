@@ -30,7 +30,7 @@ class TensorModel final : public LoadedModel {
   // Of one replica.
   int64_t weight_bytes() const override { return replicas_[0]->weight_bytes(); }
   int64_t StateBytes(int64_t capacity) const override;
-  std::string executor() const override;  // "tensor-cuda:0,cuda:1"
+  std::string executor() const override;  // "tensor-cuda:0,cuda:1", "tensor-cuda:0-bf16-graphs"
   absl::StatusOr<std::unique_ptr<Generator>> NewGenerator(
       const GeneratorOptions& options) const override;
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "model/decode/tensor/attend_through.h"
 #include "model/decode/tensor/cached_attention.h"
 #include "model/decode/tensor/cached_knn.h"
 #include "model/decode/tensor/cached_sums.h"
@@ -18,21 +19,7 @@ torch::Tensor TensorStep::RunLayers(int l, Stack stack, const torch::Tensor& x,
                                     Attend attend) {
   const bool encodes = stack == Stack::kEncoder;
   LayerStackImpl& layers = encodes ? net(l).encoder() : net(l).decoder();
-  if (layers.reversible()) {
-    return layers.RunStreams(
-        x, [&](int i, AttentionLayerImpl& attention, const torch::Tensor& y) {
-          return attention.Apply(
-              y, [&](const torch::Tensor& qkv, const torch::Tensor& normed) {
-                return attend(qkv, normed, i, attention);
-              });
-        });
-  }
-  return layers.Run(x, [&](int i, TransformerLayerImpl& layer, const torch::Tensor& y,
-                           const ItemDepth& depth) {
-    const auto attended = [&](const torch::Tensor& qkv, const torch::Tensor& normed) {
-      return attend(qkv, normed, i, layer.attention());
-    };
-    const auto z = layer.Apply(y, attended, depth.Going());
+  return AttendThrough(layers, x, attend, [&](int i, const torch::Tensor& z) {
     if (encodes || newest_.empty()) return z;
     std::vector<torch::Tensor> said;
     for (const auto& items : newest_) said.push_back(items[i]);

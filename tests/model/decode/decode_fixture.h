@@ -167,13 +167,7 @@ inline void ExpectLogits(const TypedConfig& typed, const Kernels<float>& kernels
   }
   const bool rounds_x =
       kernels.products[static_cast<int>(typed.types.weights)].prepare != nullptr;
-  // A router compares, and so does what lets items stop or chooses neighbours: what is
-  // rounded may fall on the other side.
-  bool compares = typed.config.levels[0].block_rule == BlockRule::kRouter;
-  for (const LevelConfig& level : typed.config.levels) {
-    compares = compares || level.ponder > 0 || level.exits > 0 || level.knn_layer > 0;
-  }
-  if (compares && (rounds_x || units > 1)) return;
+  if (Compares(typed.config) && (rounds_x || units > 1)) return;
   const double tolerance = units * FloatTolerance(want);
   // In a random config, a few numbers wide, a norm may meet a vector near 0 and magnify
   // what rounding did to it: 4 of 24460 cases went beyond these, in one item or two.

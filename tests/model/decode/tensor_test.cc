@@ -10,6 +10,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/base/random.h"
+#include "model/decode/tensor/replay_step.h"
 #include "model/decode/tensor/tensor_generator.h"
 #include "model/decode/tensor/tensor_model.h"
 #include "tests/model/decode/test_model.h"
@@ -21,7 +22,25 @@ using ::testing::HasSubstr;
 
 constexpr double kExact = 1e-12;
 
-class TensorTest : public ::testing::TestWithParam<NamedConfig> {
+struct Case {
+  std::string name;
+  ModelConfig config;
+  bool replayed = false;  // steps of one item are recorded
+};
+
+// Every config as it is, and recorded where that is covered.
+std::vector<Case> Cases() {
+  std::vector<Case> cases;
+  for (const NamedConfig& named : SmallConfigs()) {
+    cases.push_back({named.name, named.config});
+    if (ReplayPieces::Covers(named.config)) {
+      cases.push_back({named.name + "_replayed", named.config, true});
+    }
+  }
+  return cases;
+}
+
+class TensorTest : public ::testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
     at::set_num_threads(1);
@@ -37,6 +56,10 @@ class TensorTest : public ::testing::TestWithParam<NamedConfig> {
     ASSERT_TRUE(created.ok()) << created.status();
     generator.reset();
     model = *created;
+    if (GetParam().replayed) {
+      const absl::Status started = model->replica(0).StartReplay(CallAgain(), 0);
+      ASSERT_TRUE(started.ok()) << started;
+    }
     generator = std::make_unique<TensorGenerator>(&model->replica(0), 1);
   }
 
@@ -59,7 +82,10 @@ class TensorTest : public ::testing::TestWithParam<NamedConfig> {
 
   // [T + 1, V] by the naive model; row t predicts item t.
   torch::Tensor Want(const std::vector<Item>& items) {
-    const Rows rows = NaiveLogits(config, *weights, items);
+    return TensorOf(NaiveLogits(config, *weights, items));
+  }
+
+  torch::Tensor TensorOf(const Rows& rows) {
     auto all = torch::empty({static_cast<int64_t>(rows.size()), config.vocab},
                             torch::kDouble);
     for (size_t t = 0; t < rows.size(); ++t) {
@@ -106,6 +132,23 @@ TEST_P(TensorTest, EveryStepEqualsTheFullModelInFloat) {
                        want.slice(0, t + 1, t + 2)),
               tolerance);
   }
+}
+
+// Rounded weights and states: all logits together agree, with those of the weights as they
+// are kept. What compares may fall on the other side.
+TEST_P(TensorTest, InBf16TheLogitsAreNearTheFullModels) {
+  Use(GetParam().config, torch::kBFloat16);
+  const auto items = RandomItems(131, 4, config.vocab);
+  const Rows rows = NaiveLogits(config, weights->Rounded(16), items);
+  const auto want = TensorOf(rows);
+  auto sequence = New(131);
+  std::vector<torch::Tensor> got;
+  for (int64_t t = 0; t < 90; ++t) got.push_back(Feed(sequence.get(), items, t, t + 1));
+  got.push_back(Feed(sequence.get(), items, 90, 131));
+  EXPECT_EQ(sequence->bytes(), StateBytes(config, 131, 2));
+  if (Compares(config)) return;
+  const auto off = at::cat(got) - want.slice(0, 1);
+  EXPECT_LE(off.norm().item<double>(), 0.1 * want.norm().item<double>());
 }
 
 TEST_P(TensorTest, EverySplitOfAPrefillEqualsTheFullModel) {
@@ -219,6 +262,26 @@ TEST_P(TensorTest, AForkOfAnotherCapacityGoesOnAsIfAlwaysThatLarge) {
   }
 }
 
+// The check at load leaves recordings of few rows; larger ones come as they are needed,
+// and a pool that grows makes all of them anew.
+TEST_P(TensorTest, RecordingsAreMadeAndGoWithThePool) {
+  if (!GetParam().replayed) return;
+  const auto items = RandomItems(40, 25, config.vocab);
+  const ReplayStep& replay = *model->replica(0).replay();
+  const int64_t prepared = replay.recordings();
+  EXPECT_GT(prepared, 0);
+  std::vector<std::unique_ptr<Sequence>> many;
+  while (many.size() < 64) many.push_back(New(256));  // the pool grows
+  Feed(many[0].get(), items, 0, 1);
+  EXPECT_LT(replay.recordings(), prepared);
+  for (int64_t t = 1; t < 20; ++t) Feed(many[0].get(), items, t, t + 1);
+  const int64_t once = replay.recordings();
+  auto other = New(40);
+  for (int64_t t = 0; t < 20; ++t) Feed(other.get(), items, t, t + 1);
+  EXPECT_EQ(replay.recordings(), once);
+  EXPECT_EQ(replay.broken(), "");
+}
+
 TEST_P(TensorTest, BytesEqualTheFormula) {
   for (const int64_t capacity : {1, 17, 257, 4096}) {
     auto sequence = New(capacity);
@@ -309,8 +372,8 @@ TEST_P(TensorTest, ADamagedSequenceIsRefusedUntilItIsRestored) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Configs, TensorTest, ::testing::ValuesIn(SmallConfigs()),
-    [](const ::testing::TestParamInfo<NamedConfig>& info) {
+    Configs, TensorTest, ::testing::ValuesIn(Cases()),
+    [](const ::testing::TestParamInfo<Case>& info) {
       return info.param.name;
     });
 

@@ -359,6 +359,14 @@ Rows NaiveLogits(const ModelConfig& config, const TestWeights& weights,
   return logits;
 }
 
+bool Compares(const ModelConfig& config) {
+  bool compares = config.levels[0].block_rule == BlockRule::kRouter;
+  for (const LevelConfig& level : config.levels) {
+    compares = compares || level.ponder > 0 || level.exits > 0 || level.knn_layer > 0;
+  }
+  return compares;
+}
+
 std::vector<Item> RandomItems(int64_t n, uint64_t seed, int vocab) {
   const auto texts = static_cast<uint64_t>(vocab - 4);
   std::vector<Item> items;

@@ -51,6 +51,10 @@ using Rows = std::vector<std::vector<double>>;
 Rows NaiveLogits(const ModelConfig& config, const TestWeights& weights,
                  const std::vector<Item>& items);
 
+// A router compares, and so does what lets items stop or chooses neighbours: what is
+// rounded may fall on the other side, and what comes then is another thing.
+bool Compares(const ModelConfig& config);
+
 // kSos and bytes, and where `vocab` has pieces, of those too.
 std::vector<Item> RandomItems(int64_t n, uint64_t seed, int vocab = kVocab);
 
