@@ -1,8 +1,9 @@
 // Decoding without a server: bytes/s of a batched step by model, context and
 // streams, and of the whole engine by workers. Google Benchmark; run.sh drives
 // it. STRATA_BENCH_MODELS names a folder with bench-PRESET/1/ version folders. PRESET may
-// be PRESET:WEIGHTS or PRESET:WEIGHTS:KV, as in flat-25m:bf16:fp32; fp32 weights and fp16
-// keys and values are what is not said.
+// say more, as in flat-25m:bf16:fp32 (bench_model_cpu.cc, or bench_model_device.cc in the
+// program device_bench); fp32 weights and, on the CPU, fp16 keys and values are what is
+// not said.
 //
 //   decode_bench [FLAGS]
 //                [decode/PRESET/CONTEXT/STREAMS | prefill/PRESET/CONTEXT |
@@ -24,12 +25,11 @@
 #include "absl/strings/str_split.h"
 #include "model/base/log.h"
 #include "model/base/random.h"
-#include "model/decode/cpu_options.h"
 #include "model/decode/kernels.h"
-#include "model/decode/load_model.h"
 #include "model/decode/thread_pool.h"
 #include "model/generator.h"
 #include "server/engine/engine.h"
+#include "tests/bench/bench_model.h"
 #include "tests/bench/read_rows.h"
 
 namespace strata {
@@ -41,7 +41,7 @@ constexpr int64_t kRoom = 128;  // steps before a sequence is made anew
 // reads the weights of the upper levels once for all.
 constexpr int64_t kPhases = 8;
 
-// `name`: PRESET, or PRESET:WEIGHTS, or PRESET:WEIGHTS:KV.
+// `name`: PRESET, or PRESET:WEIGHTS, or PRESET:WEIGHTS:MORE.
 std::shared_ptr<const LoadedModel> Model(const std::string& name) {
   static auto* const models =
       new std::map<std::string, std::shared_ptr<const LoadedModel>>;
@@ -50,12 +50,12 @@ std::shared_ptr<const LoadedModel> Model(const std::string& name) {
     const char* root = std::getenv("STRATA_BENCH_MODELS");
     STRATA_CHECK(root != nullptr);
     const std::vector<std::string> parts = absl::StrSplit(name, ':');
-    CpuModelOptions types{WeightType::kFull, CacheType::kFp16};
-    if (parts.size() > 1) types.weights = ParseWeightType(parts[1]).value();
-    if (parts.size() > 2) types.cache = ParseCacheType(parts[2]).value();
-    auto loaded =
-        LoadCpuModel(std::string(root) + "/bench-" + parts[0] + "/1", types);
-    STRATA_CHECK(loaded.ok());
+    auto loaded = LoadBenchModel(std::string(root) + "/bench-" + parts[0] + "/1",
+                                 {parts.begin() + 1, parts.end()});
+    if (!loaded.ok()) {
+      std::fprintf(stderr, "%s: %s\n", name.c_str(), loaded.status().ToString().c_str());
+      std::exit(1);
+    }
     model = *std::move(loaded);
   }
   return model;

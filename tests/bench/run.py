@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 
+import gpu
 import inside
 import served
 import streams
@@ -24,7 +25,7 @@ def arguments():
     parser.add_argument("--bin", type=pathlib.Path, required=True)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=pathlib.Path)
-    parser.add_argument("--only", choices=["turns", "phases", "targets"])
+    parser.add_argument("--only", choices=["turns", "phases", "targets", "gpu"])
     return parser.parse_args()
 
 
@@ -194,6 +195,8 @@ def main():
         wanted = {"block-10m", "flat-10m"}
         if options.only == "targets":
             wanted = {*targets.PRESETS, *inside.PRESETS}
+        if options.only == "gpu":
+            wanted = gpu.PRESETS
         for preset in wanted:
             # A preset's own name is reserved in a repository.
             subprocess.run([str(options.bin / "make_model"), preset,
@@ -211,6 +214,10 @@ def main():
                                         environment, threads, options.quick))
             targets.show(served.measure(options.bin, models, threads, options.quick))
             targets.show(streams.measure(options.bin, models, threads, options.quick))
+            return
+        if options.only == "gpu":
+            targets.show(gpu.measure(google_benchmark, options.bin, environment,
+                                     options.quick))
             return
         figures = {}
         if options.only is None:

@@ -2,12 +2,13 @@
 # Builds and runs the benchmarks; prints a table of ratios, each of two things
 # measured side by side in this one run.
 #
-#   tests/bench/run.sh [--quick] [--only turns|phases|targets] [--json FILE]
+#   tests/bench/run.sh [--quick] [--only turns|phases|targets|gpu] [--json FILE]
 #
 #   --only turns the time to the first byte of a second turn of a chat, alone
 #   --only phases  streams that wait for a common phase and those that do not, alone
 #   --only targets what a decoder should reach, beside what it does, alone: minutes, and
 #                  some 12 GB of memory
+#   --only gpu   what a GPU should make of the hierarchy, alone; needs one
 #   --quick      shorter runs: for a look, not for a claim
 #   --json FILE  {"host": {…}, "rows": [{"name", "value", "unit", "baseline",
 #                "ratio", "target", "met"}]}
@@ -18,5 +19,5 @@ cd "$here/../.."
 build=build/release
 [ -f "$build/build.ninja" ] || cmake --preset release >/dev/null
 cmake --build "$build" --target \
-  make_model decode_bench preset_facts train_bench bare_start bare_stream strata-server strata >&2
+  make_model decode_bench device_bench preset_facts train_bench bare_start bare_stream strata-server strata >&2
 exec python3 "$here/run.py" --bin "$build/bin" "$@"

@@ -1,0 +1,39 @@
+"""What a GPU should make of the hierarchy, beside what it does: ratios of one run on the
+device STRATA_BENCH_DEVICE (cuda:0). See run.sh --only gpu."""
+import targets
+
+CONTEXT = 8192
+PRESETS = ["block-45m", "flat-45m"]
+
+
+def row(preset, steps, streams):
+    return f"{preset}:bf16:{steps}", CONTEXT, streams
+
+
+DECODE = ([row("block-45m", steps, streams)
+           for steps in ("graphs", "eager") for streams in (1, 64)] +
+          [row("block-45m", "graphs", 512)] +
+          [row("flat-45m", "graphs", streams) for streams in (1, 64, 512)])
+
+
+def measure(benchmark, binaries, environment, quick):
+    """As targets.measure."""
+    figures = {}
+    for one in DECODE:  # a process each: a device has memory for one at a time
+        figures.update(benchmark(binaries / "device_bench", targets.rows([one]),
+                                 environment, quick))
+
+    def ratio(above, below):
+        return (figures[targets.decode_name(*above)] /
+                figures[targets.decode_name(*below)])
+
+    table = []
+    for streams, target in ((1, 3), (64, 1.5)):
+        table.append((f"block-45m, graphs over eager, {streams} streams",
+                      ratio(row("block-45m", "graphs", streams),
+                            row("block-45m", "eager", streams)), target, False))
+    for streams, target in ((1, 3), (64, 8), (512, 10)):
+        table.append((f"block-45m over flat-45m, context {CONTEXT}, {streams} streams",
+                      ratio(row("block-45m", "graphs", streams),
+                            row("flat-45m", "graphs", streams)), target, False))
+    return table
