@@ -28,6 +28,16 @@ namespace strata {
 class Recorder;
 class ReplayStep;
 
+struct ReplayOptions {
+  // Of states that are there from the start: recordings are of no use once the pool has
+  // grown.
+  int64_t reserve_bytes = 0;
+  // Recorded at once, the rest as it is needed: steps of so many rows that look at so many
+  // cached keys.
+  int64_t rows = 64;
+  int64_t keys = 512;
+};
+
 class DeviceModel {
  public:
   // Takes `net`, which moves to `device`. `type`: of weights, states and sums: kFloat,
@@ -40,11 +50,11 @@ class DeviceModel {
 
   // From now on steps of one item a row are recorded and replayed
   // (model/decode/tensor/replay_step.h), once that has given on this device what the step
-  // as it is gives. `reserve_bytes`: of states that are there from the start, as
-  // recordings are of no use once the pool has grown. FAILED_PRECONDITION where the model
+  // as it is gives. FAILED_PRECONDITION where the model
   // is not covered or a recording failed, INTERNAL where it computes something else: then
   // nothing is recorded. Takes the lock; before any other thread has the model.
-  absl::Status StartReplay(std::unique_ptr<Recorder> recorder, int64_t reserve_bytes);
+  absl::Status StartReplay(std::unique_ptr<Recorder> recorder,
+                           const ReplayOptions& options);
 
   const ModelConfig& config() const { return config_; }
   // Of the stacks by number: levels, then streams (model/stream_levels.h).
@@ -86,7 +96,7 @@ class DeviceModel {
   void MakeOrigin();
   // start_replay.cc
   std::vector<int64_t> RowsOfStates(int64_t bytes) const;
-  absl::Status CheckReplay();
+  absl::Status CheckReplay(const ReplayOptions& options);
   // Newest items of a stream that a sequence keeps; 0 of a level.
   int64_t SaidRows(int l) const;
 

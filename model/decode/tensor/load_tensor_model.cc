@@ -29,7 +29,7 @@ absl::StatusOr<std::vector<torch::Device>> ParseDevices(
 void StartGraphs(DeviceModel& replica, int64_t reserve_bytes) {
   auto recorder = NewCudaRecorder();
   absl::Status status = recorder.status();
-  if (status.ok()) status = replica.StartReplay(*std::move(recorder), reserve_bytes);
+  if (status.ok()) status = replica.StartReplay(*std::move(recorder), {reserve_bytes});
   if (status.ok()) return;
   Log(Severity::kWarning, "a model decodes without CUDA graphs",
       {{"device", replica.device().str()}, {"reason", status.message()}});

@@ -4,9 +4,12 @@
 #include <exception>
 
 #include "absl/numeric/bits.h"
+#include "model/state_layout.h"
 
 namespace strata {
 namespace {
+
+constexpr int64_t kFewKeys = 512;
 
 int64_t PowerOfTwo(int64_t n) {
   return static_cast<int64_t>(absl::bit_ceil(static_cast<uint64_t>(n)));
@@ -21,7 +24,14 @@ ReplayStep::ReplayStep(DeviceModel* model, std::unique_ptr<Recorder> recorder)
       recorder_(std::move(recorder)),
       batches_(levels_),
       rows_(levels_) {
-  for (int l = 0; l < levels_; ++l) plans_.emplace_back(model->config(), l);
+  const ModelConfig& config = model->config();
+  for (int l = 0; l < levels_; ++l) {
+    const LevelConfig& level = config.levels[l];
+    plans_.emplace_back(config, l);
+    const int64_t items = MaxItems(config, l, config.max_context);
+    most_.push_back(EncoderSlots(level, items));
+    most_.push_back(DecoderSlots(level, items + 1));
+  }
 }
 
 std::optional<ReplayStep::Result> ReplayStep::Run(absl::Span<const TensorRow> rows) {
@@ -68,8 +78,10 @@ void ReplayStep::Fall(int l) {
   if (l > 0) Use(Piece::kBridge, l, rows_[l], 0);
 }
 
-int64_t ReplayStep::PastOf(int l, Stack stack) const {
-  return std::max(ReplayPieces::kLeastPast, PowerOfTwo(plans_[l].longest(stack)));
+int64_t ReplayStep::PastOf(int l, Stack stack, int64_t keys) const {
+  const int64_t most = most_[2 * l + static_cast<int>(stack)];
+  if (most <= kFewKeys) return std::max(ReplayPieces::kLeastPast, most);
+  return std::max(ReplayPieces::kLeastPast, PowerOfTwo(keys));
 }
 
 void ReplayStep::Use(Piece piece, int l, int64_t rows, int64_t past) {
@@ -97,15 +109,19 @@ void ReplayStep::LookAtPools() {
 }
 
 // All padding: rows that read and write nobody's.
-void ReplayStep::Prepare(int64_t rows) {
+void ReplayStep::Prepare(int64_t rows, int64_t keys) {
   LookAtPools();
   for (int64_t n = 1; n <= std::min(rows, kMostRows); n *= 2) {
     for (int l = 0; l < levels_; ++l) {
       rows_[l] = n;
       plans_[l].Reset(n);
       Rise(l);
+      for (int64_t past = 1; past <= keys; past *= 2) {
+        Use(Piece::kEncode, l, n, PastOf(l, Stack::kEncoder, past));
+        Use(Piece::kDecode, l, n, PastOf(l, Stack::kDecoder, past));
+      }
+      Fall(l);
     }
-    for (int l = levels_; l-- > 0;) Fall(l);
   }
 }
 

@@ -2,7 +2,8 @@
 // ReplayStep: steps that feed one item a row, as recorded work (model/decode/tensor/
 // recorder.h): the host plans them, brings the plan to the device, and runs the pieces
 // that it takes, each a recording for so many rows and so many cached keys, both rounded
-// up to a power of two. A piece of a new size is run as it is, then recorded; so are all
+// up to a power of two; keys of a stack that never sees many are all that it may ever see.
+// A piece of a new size is run as it is, then recorded; so are all
 // once the pool of states has grown, as recordings know where memory lies. What cannot be
 // recorded is run as it is from then on, and `broken` says why.
 //
@@ -46,9 +47,9 @@ class ReplayStep {
   // more than one item or the step is larger than what is recorded.
   std::optional<Result> Run(absl::Span<const TensorRow> rows);
 
-  // Records the pieces of steps of up to so many rows with few cached keys, so that no
-  // request waits for it. REQUIRES: a pool of states that has grown once.
-  void Prepare(int64_t rows);
+  // Records the pieces of steps of up to so many rows that see up to so many cached keys,
+  // so that no request waits for it. REQUIRES: a pool of states that has grown once.
+  void Prepare(int64_t rows, int64_t keys);
 
   const std::string& broken() const { return broken_; }
   int64_t recordings() const { return static_cast<int64_t>(recordings_.size()); }
@@ -66,7 +67,11 @@ class ReplayStep {
   void Rise(int l);
   void Fall(int l);
   void Use(Piece piece, int l, int64_t rows, int64_t past);
-  int64_t PastOf(int l, Stack stack) const;
+  // The size of a recording that looks at so many cached keys.
+  int64_t PastOf(int l, Stack stack, int64_t keys) const;
+  int64_t PastOf(int l, Stack stack) const {
+    return PastOf(l, stack, plans_[l].longest(stack));
+  }
 
   DeviceModel* const model_;
   const int levels_;
@@ -75,6 +80,7 @@ class ReplayStep {
   std::vector<ReplayPlan> plans_;
   std::vector<Batch> batches_;
   std::vector<int64_t> rows_;  // per level, padding included
+  std::vector<int64_t> most_;  // per level and stack, cached keys that it may ever see
   std::map<Key, std::unique_ptr<Recording>> recordings_;
   std::vector<torch::Tensor> pools_;  // as the recordings know them
   int64_t generation_ = -1;

@@ -15,8 +15,6 @@
 namespace strata {
 namespace {
 
-constexpr int64_t kPreparedRows = 64;
-
 // Of logits that go up to 1.
 double Tolerance(torch::ScalarType type) {
   switch (type) {
@@ -41,7 +39,7 @@ std::vector<int64_t> DeviceModel::RowsOfStates(int64_t bytes) const {
 }
 
 absl::Status DeviceModel::StartReplay(std::unique_ptr<Recorder> recorder,
-                                      int64_t reserve_bytes) {
+                                      const ReplayOptions& options) {
   if (!ReplayPieces::Covers(config_)) {
     return absl::FailedPreconditionError("steps of this model are not recorded");
   }
@@ -49,17 +47,17 @@ absl::Status DeviceModel::StartReplay(std::unique_ptr<Recorder> recorder,
     const c10::OptionalStreamGuard guard = OnStream();
     {
       MutexLock lock(&mutex_);
-      pool_.Keep(RowsOfStates(reserve_bytes));
+      pool_.Keep(RowsOfStates(options.reserve_bytes));
       replay_ = std::make_unique<ReplayStep>(this, std::move(recorder));
     }
-    return CheckReplay();
+    return CheckReplay(options);
   });
   if (!status.ok()) replay_.reset();
   return status;
 }
 
 // Twice the items of a unit of the top, so that every piece is replayed.
-absl::Status DeviceModel::CheckReplay() {
+absl::Status DeviceModel::CheckReplay(const ReplayOptions& options) {
   const torch::NoGradGuard no_grad;
   const int top = static_cast<int>(config_.levels.size()) - 1;
   const int64_t items = std::min<int64_t>(
@@ -81,7 +79,7 @@ absl::Status DeviceModel::CheckReplay() {
     return absl::InternalError(absl::StrCat(
         "a recorded step gives other logits (off by ", off, " of ", size, ")"));
   }
-  replay_->Prepare(kPreparedRows);
+  replay_->Prepare(options.rows, options.keys);
   if (replay_->broken().empty()) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat("steps cannot be recorded: ", replay_->broken()));

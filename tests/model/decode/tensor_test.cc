@@ -4,108 +4,16 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/base/random.h"
-#include "model/decode/tensor/replay_step.h"
-#include "model/decode/tensor/tensor_generator.h"
-#include "model/decode/tensor/tensor_model.h"
-#include "tests/model/decode/test_model.h"
+#include "tests/model/decode/tensor_fixture.h"
 
 namespace strata {
 namespace {
 
 using ::testing::HasSubstr;
-
-constexpr double kExact = 1e-12;
-
-struct Case {
-  std::string name;
-  ModelConfig config;
-  bool replayed = false;  // steps of one item are recorded
-};
-
-// Every config as it is, and recorded where that is covered.
-std::vector<Case> Cases() {
-  std::vector<Case> cases;
-  for (const NamedConfig& named : SmallConfigs()) {
-    cases.push_back({named.name, named.config});
-    if (ReplayPieces::Covers(named.config)) {
-      cases.push_back({named.name + "_replayed", named.config, true});
-    }
-  }
-  return cases;
-}
-
-class TensorTest : public ::testing::TestWithParam<Case> {
- protected:
-  void SetUp() override {
-    at::set_num_threads(1);
-    Use(GetParam().config, torch::kDouble);
-  }
-
-  void Use(const ModelConfig& new_config, torch::ScalarType type) {
-    config = new_config;
-    weights = std::make_unique<TestWeights>(config, 7);
-    const DType stored = type == torch::kDouble ? DType::kF64 : DType::kF32;
-    auto created = TensorModel::Create(config, weights->Views(stored),
-                                       {torch::Device(torch::kCPU)}, type);
-    ASSERT_TRUE(created.ok()) << created.status();
-    generator.reset();
-    model = *created;
-    if (GetParam().replayed) {
-      const absl::Status started = model->replica(0).StartReplay(CallAgain(), 0);
-      ASSERT_TRUE(started.ok()) << started;
-    }
-    generator = std::make_unique<TensorGenerator>(&model->replica(0), 1);
-  }
-
-  std::unique_ptr<Sequence> New(int64_t capacity) {
-    auto sequence = generator->NewSequence(capacity);
-    EXPECT_TRUE(sequence.ok()) << sequence.status();
-    return *std::move(sequence);
-  }
-
-  // Feeds items[begin, end); the logits after each, [end - begin, V] in double.
-  torch::Tensor Feed(Sequence* sequence, const std::vector<Item>& items,
-                     int64_t begin, int64_t end) {
-    std::vector<float> room((end - begin) * config.vocab);
-    auto logits = generator->StepExact(
-        {{sequence, absl::MakeConstSpan(items).subspan(begin, end - begin),
-          absl::MakeSpan(room)}});
-    EXPECT_TRUE(logits.ok()) << logits.status();
-    return logits->to(torch::kDouble);
-  }
-
-  // [T + 1, V] by the naive model; row t predicts item t.
-  torch::Tensor Want(const std::vector<Item>& items) {
-    return TensorOf(NaiveLogits(config, *weights, items));
-  }
-
-  torch::Tensor TensorOf(const Rows& rows) {
-    auto all = torch::empty({static_cast<int64_t>(rows.size()), config.vocab},
-                            torch::kDouble);
-    for (size_t t = 0; t < rows.size(); ++t) {
-      std::copy(rows[t].begin(), rows[t].end(),
-                all.data_ptr<double>() + t * config.vocab);
-    }
-    return all;
-  }
-
-  static double Distance(const torch::Tensor& a, const torch::Tensor& b) {
-    EXPECT_EQ(a.sizes(), b.sizes());
-    const double d = (a - b).abs().max().item<double>();
-    return std::isnan(d) ? std::numeric_limits<double>::infinity() : d;
-  }
-
-  ModelConfig config;
-  std::unique_ptr<TestWeights> weights;
-  std::shared_ptr<const TensorModel> model;
-  std::unique_ptr<TensorGenerator> generator;
-};
 
 TEST_P(TensorTest, EveryStepEqualsTheFullModel) {
   const auto items = RandomItems(131, 3, config.vocab);
@@ -120,6 +28,7 @@ TEST_P(TensorTest, EveryStepEqualsTheFullModel) {
 }
 
 TEST_P(TensorTest, EveryStepEqualsTheFullModelInFloat) {
+  if (RecordingChangesNothing()) return;
   Use(GetParam().config, torch::kFloat);
   const auto items = RandomItems(131, 4, config.vocab);
   const auto want = Want(items);
@@ -152,6 +61,7 @@ TEST_P(TensorTest, InBf16TheLogitsAreNearTheFullModels) {
 }
 
 TEST_P(TensorTest, EverySplitOfAPrefillEqualsTheFullModel) {
+  if (RecordingChangesNothing()) return;
   const auto items = RandomItems(67, 5, config.vocab);
   const auto want = Want(items).slice(0, 1);
   for (int64_t cut = 1; cut <= 67; ++cut) {
@@ -163,6 +73,7 @@ TEST_P(TensorTest, EverySplitOfAPrefillEqualsTheFullModel) {
 }
 
 TEST_P(TensorTest, RingsThatWrappedStillEqualTheFullModel) {
+  if (RecordingChangesNothing()) return;
   const auto items = RandomItems(331, 6, config.vocab);
   const auto want = Want(items).slice(0, 1);
   for (const int64_t chunk : {3, 7, 24, 100}) {
@@ -243,6 +154,7 @@ TEST_P(TensorTest, ForksAndRestoresReplay) {
 }
 
 TEST_P(TensorTest, AForkOfAnotherCapacityGoesOnAsIfAlwaysThatLarge) {
+  if (RecordingChangesNothing()) return;
   const auto items = RandomItems(331, 24, config.vocab);
   const auto want = Want(items).slice(0, 1);
   for (const int64_t at : {0, 1, 16, 17, 64, 65, 130, 300}) {
@@ -262,27 +174,8 @@ TEST_P(TensorTest, AForkOfAnotherCapacityGoesOnAsIfAlwaysThatLarge) {
   }
 }
 
-// The check at load leaves recordings of few rows; larger ones come as they are needed,
-// and a pool that grows makes all of them anew.
-TEST_P(TensorTest, RecordingsAreMadeAndGoWithThePool) {
-  if (!GetParam().replayed) return;
-  const auto items = RandomItems(40, 25, config.vocab);
-  const ReplayStep& replay = *model->replica(0).replay();
-  const int64_t prepared = replay.recordings();
-  EXPECT_GT(prepared, 0);
-  std::vector<std::unique_ptr<Sequence>> many;
-  while (many.size() < 64) many.push_back(New(256));  // the pool grows
-  Feed(many[0].get(), items, 0, 1);
-  EXPECT_LT(replay.recordings(), prepared);
-  for (int64_t t = 1; t < 20; ++t) Feed(many[0].get(), items, t, t + 1);
-  const int64_t once = replay.recordings();
-  auto other = New(40);
-  for (int64_t t = 0; t < 20; ++t) Feed(other.get(), items, t, t + 1);
-  EXPECT_EQ(replay.recordings(), once);
-  EXPECT_EQ(replay.broken(), "");
-}
-
 TEST_P(TensorTest, BytesEqualTheFormula) {
+  if (RecordingChangesNothing()) return;
   for (const int64_t capacity : {1, 17, 257, 4096}) {
     auto sequence = New(capacity);
     EXPECT_EQ(sequence->bytes(), StateBytes(config, capacity, 8));
@@ -291,6 +184,7 @@ TEST_P(TensorTest, BytesEqualTheFormula) {
 }
 
 TEST_P(TensorTest, LogitsComeWhereTheyAreAsked) {
+  if (RecordingChangesNothing()) return;
   const auto items = RandomItems(40, 14, config.vocab);
   const auto want = Want(items).to(torch::kFloat).contiguous();
   auto a = New(40), b = New(40), c = New(40);
@@ -310,6 +204,7 @@ TEST_P(TensorTest, LogitsComeWhereTheyAreAsked) {
 // What goes into the head, beside logits or without: the head makes the logits of it, and
 // in a batch it is the row's own.
 TEST_P(TensorTest, HiddenStatesComeWhereTheyAreAskedAndAreWhatTheHeadReads) {
+  if (RecordingChangesNothing()) return;
   const auto items = RandomItems(40, 15, config.vocab);
   const int64_t dim = config.levels[0].dim, vocab = config.vocab;
   std::vector<float> logits(40 * vocab), hidden(40 * dim), last(dim), plain(vocab);
@@ -337,6 +232,7 @@ TEST_P(TensorTest, HiddenStatesComeWhereTheyAreAskedAndAreWhatTheHeadReads) {
 }
 
 TEST_P(TensorTest, BadRowsAreRefusedAndNoRowAdvances) {
+  if (RecordingChangesNothing()) return;
   const auto items = RandomItems(10, 31, config.vocab);
   auto good = New(16), small = New(8);
   const StepRow fine{good.get(), items, {}};
@@ -360,6 +256,7 @@ TEST_P(TensorTest, BadRowsAreRefusedAndNoRowAdvances) {
 }
 
 TEST_P(TensorTest, ADamagedSequenceIsRefusedUntilItIsRestored) {
+  if (RecordingChangesNothing()) return;
   const auto items = RandomItems(10, 32, config.vocab);
   auto sequence = New(16);
   auto snapshot = generator->Fork(*sequence);
@@ -371,11 +268,7 @@ TEST_P(TensorTest, ADamagedSequenceIsRefusedUntilItIsRestored) {
   EXPECT_TRUE(generator->Step({{sequence.get(), items, {}}}).ok());
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Configs, TensorTest, ::testing::ValuesIn(Cases()),
-    [](const ::testing::TestParamInfo<Case>& info) {
-      return info.param.name;
-    });
+INSTANTIATE_TEST_SUITE_P(Configs, TensorTest, ::testing::ValuesIn(Cases()), CaseName);
 
 }  // namespace
 }  // namespace strata
