@@ -1,3 +1,17 @@
+# Loops over logits, for the vectors of each machine. Equal results on all of them:
+# a * b + c is two roundings everywhere.
+set(STRATA_LOGIT_SOURCES logit_loops_baseline.cc)
+set(STRATA_LOGIT_FLAGS -O3 -ffp-contract=off)
+set_source_files_properties(${CMAKE_CURRENT_SOURCE_DIR}/logit_loops_baseline.cc PROPERTIES
+  COMPILE_OPTIONS "${STRATA_LOGIT_FLAGS}")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  list(APPEND STRATA_LOGIT_SOURCES logit_loops_avx2.cc logit_loops_avx512.cc)
+  set_source_files_properties(${CMAKE_CURRENT_SOURCE_DIR}/logit_loops_avx2.cc PROPERTIES
+    COMPILE_OPTIONS "${STRATA_LOGIT_FLAGS};-mavx2")
+  set_source_files_properties(${CMAKE_CURRENT_SOURCE_DIR}/logit_loops_avx512.cc PROPERTIES
+    COMPILE_OPTIONS "${STRATA_LOGIT_FLAGS};-mavx512f")
+endif()
+
 # The torch-free faces: what a model is, without a tensor in sight.
 strata_library(strata_model
   SOURCES
@@ -18,6 +32,7 @@ strata_library(strata_model
     knn_rule.cc
     line_reader.cc
     logit_weights.cc
+    ${STRATA_LOGIT_SOURCES}
     manifest.cc
     model_config.cc
     model_config_json.cc
@@ -60,6 +75,3 @@ strata_library(strata_model
     version_dir.cc
   DEPS strata_base absl::status absl::statusor absl::strings absl::span
        nlohmann_json::nlohmann_json OpenSSL::Crypto ${CMAKE_DL_LIBS})
-# Equal results on every machine: a * b + c is two roundings everywhere.
-set_source_files_properties(${CMAKE_CURRENT_SOURCE_DIR}/logit_weights.cc PROPERTIES
-  COMPILE_OPTIONS "-O3;-ffp-contract=off")

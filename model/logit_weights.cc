@@ -1,46 +1,47 @@
 #include "model/logit_weights.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <limits>
 
-#include "model/vector_exp.h"
+#include "model/logit_loops.h"
 
 namespace strata {
-namespace {
 
-typedef float Vec __attribute__((vector_size(16)));
-typedef int32_t VecI __attribute__((vector_size(16)));
-typedef float Unaligned __attribute__((vector_size(16), aligned(4), may_alias));
-constexpr size_t kLanes = 4;
-
-constexpr float kInf = std::numeric_limits<float>::infinity();
-
-// Calls body(vector, index) for all; the last vector is filled up with -inf.
-template <typename Body>
-void ForVectors(absl::Span<const float> values, Body body) {
-  size_t i = 0;
-  for (; i + kLanes <= values.size(); i += kLanes) {
-    body(Vec(*reinterpret_cast<const Unaligned*>(values.data() + i)), i);
-  }
-  if (i == values.size()) return;
-  Vec rest = Vec{} - kInf;
-  for (size_t lane = 0; i + lane < values.size(); ++lane) rest[lane] = values[i + lane];
-  body(rest, i);
+#if defined(__x86_64__)
+namespace avx512 {
+extern const LogitLoops kLogitLoops;
+}
+namespace avx2 {
+extern const LogitLoops kLogitLoops;
+}
+#endif
+namespace baseline {
+extern const LogitLoops kLogitLoops;
 }
 
+absl::Span<const LogitLoops> LogitLoopsHere() {
+#if defined(__x86_64__)
+  static const LogitLoops loops[] = {baseline::kLogitLoops, avx2::kLogitLoops,
+                                     avx512::kLogitLoops};
+  const size_t runs = !__builtin_cpu_supports("avx2")      ? 1
+                      : !__builtin_cpu_supports("avx512f") ? 2
+                                                           : 3;
+  return absl::MakeConstSpan(loops, runs);
+#else
+  return absl::MakeConstSpan(&baseline::kLogitLoops, 1);
+#endif
+}
+
+namespace {
+const LogitLoops& Widest() {
+  static const LogitLoops& widest = LogitLoopsHere().back();
+  return widest;
+}
 }  // namespace
 
 LogitRange RangeOf(absl::Span<const float> logits) {
-  Vec top = Vec{} - kInf;
-  VecI fine = VecI{} - 1;
-  ForVectors(logits, [&](Vec x, size_t) {
-    fine &= x < kInf;
-    top = x > top ? x : top;
-  });
   LogitRange range;
-  range.broken = (fine[0] & fine[1] & fine[2] & fine[3]) == 0;
-  range.top = std::max({top[0], top[1], top[2], top[3]});
+  Widest().range(logits.data(), logits.size(), &range.top, &range.broken);
   return range;
 }
 
@@ -48,15 +49,13 @@ void ExpWeights(absl::Span<const float> logits, float top, double temperature,
                 absl::Span<float> weights) {
   const auto divisor = static_cast<float>(
       std::max<double>(temperature, std::numeric_limits<float>::min()));
-  ForVectors(logits, [&](Vec x, size_t i) {
-    const Vec e = VectorExp<Vec, VecI>((x - top) / divisor);
-    const size_t lanes = std::min(kLanes, logits.size() - i);
-    if (lanes == kLanes) {
-      *reinterpret_cast<Unaligned*>(weights.data() + i) = e;
-    } else {
-      for (size_t lane = 0; lane < lanes; ++lane) weights[i + lane] = e[lane];
-    }
-  });
+  Widest().weigh(logits.data(), logits.size(), top, divisor, weights.data());
+}
+
+size_t WeightParts(size_t weights) { return (weights + kWeightPart - 1) / kWeightPart; }
+
+void SumParts(absl::Span<const float> weights, absl::Span<double> sums) {
+  Widest().sum_parts(weights.data(), weights.size(), sums.data());
 }
 
 }  // namespace strata

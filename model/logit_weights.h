@@ -1,9 +1,12 @@
 #pragma once
 // What sampling does with every logit. A text is drawn an item at a time, so these
-// loops run as often as the model does: they go through vectors of four, on any
-// machine with the same results. Pure functions, thread-safe.
+// loops run as often as the model does: they go through the widest vectors that there
+// are (logit_loops.h), on any machine with the same results. Pure functions, thread-safe.
+
+#include <cstddef>
 
 #include "absl/types/span.h"
+#include "model/logit_loops.h"
 
 namespace strata {
 
@@ -21,5 +24,11 @@ LogitRange RangeOf(absl::Span<const float> logits);
 // `top`; temperature > 0.
 void ExpWeights(absl::Span<const float> logits, float top, double temperature,
                 absl::Span<float> weights);
+
+// Sums of weights, of kWeightPart of them each and of those that are left, in double and
+// in an order of its own.
+size_t WeightParts(size_t weights);
+// REQUIRES: WeightParts(weights.size()) sums.
+void SumParts(absl::Span<const float> weights, absl::Span<double> sums);
 
 }  // namespace strata

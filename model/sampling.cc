@@ -146,42 +146,32 @@ Item DrawFromTop(absl::Span<const float> logits, const SamplingParams& params,
   return Draw(candidates, Uniform(params, position));
 }
 
-// Sum of a part, in four chains that a processor adds side by side.
-double SumOf(absl::Span<const float> weights) {
-  double sums[4] = {};
-  size_t i = 0;
-  for (; i + 4 <= weights.size(); i += 4) {
-    for (int chain = 0; chain < 4; ++chain) sums[chain] += weights[i + chain];
-  }
-  for (; i < weights.size(); ++i) sums[0] += weights[i];
-  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
-}
-
 // The items as they are: a part that the target lies beyond is passed at once.
 Item DrawFromAll(absl::Span<const float> logits, float top,
                  const SamplingParams& params, int64_t position) {
-  constexpr size_t kPart = 32;
   thread_local std::vector<float> weights;
+  thread_local std::vector<double> sums;
   weights.resize(logits.size());
+  sums.resize(WeightParts(logits.size()));
   ExpWeights(logits, top, params.temperature, absl::MakeSpan(weights));
-  const absl::Span<const float> all(weights);
+  SumParts(weights, absl::MakeSpan(sums));
   double total = 0;
-  for (size_t i = 0; i < all.size(); i += kPart) total += SumOf(all.subspan(i, kPart));
+  for (const double part : sums) total += part;
   const double target = Uniform(params, position) * total;
-  size_t begin = 0;
+  size_t part = 0;
   double sum = 0;
-  for (; begin + kPart < all.size(); begin += kPart) {
-    const double behind = sum + SumOf(all.subspan(begin, kPart));
+  for (; part + 1 < sums.size(); ++part) {
+    const double behind = sum + sums[part];
     if (target < behind) break;
     sum = behind;
   }
-  for (size_t i = begin; i < all.size(); ++i) {
-    sum += all[i];
+  for (size_t i = part * kWeightPart; i < weights.size(); ++i) {
+    sum += weights[i];
     if (target < sum) return static_cast<Item>(i);
   }
   // Rounding left the target at the very end: the last item with any mass.
-  size_t last = all.size() - 1;
-  while (last > 0 && all[last] <= 0) --last;
+  size_t last = weights.size() - 1;
+  while (last > 0 && weights[last] <= 0) --last;
   return static_cast<Item>(last);
 }
 

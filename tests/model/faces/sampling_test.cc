@@ -87,6 +87,42 @@ TEST(ExpWeights, EveryPlaceOfARowIsLookedAt) {
   }
 }
 
+// Every machine draws the same items, whatever its vectors.
+TEST(LogitLoops, GiveTheSameBitsForEveryWidth) {
+  const absl::Span<const LogitLoops> loops = LogitLoopsHere();
+  for (size_t n = 1; n < 300; ++n) {
+    std::vector<float> logits(n);
+    for (size_t i = 0; i < n; ++i) logits[i] = 9.0f * std::sin(1.0f + n + i * i);
+    if (n > 5) logits[n / 2] = -kInf;
+    for (const float divisor : {1.0f, 0.7f}) {
+      std::vector<std::vector<float>> weights(loops.size(), std::vector<float>(n));
+      std::vector<std::vector<double>> sums(loops.size(),
+                                            std::vector<double>(WeightParts(n)));
+      for (size_t l = 0; l < loops.size(); ++l) {
+        float top = 0;
+        bool broken = true;
+        loops[l].range(logits.data(), n, &top, &broken);
+        EXPECT_FALSE(broken);
+        loops[l].weigh(logits.data(), n, top, divisor, weights[l].data());
+        loops[l].sum_parts(weights[l].data(), n, sums[l].data());
+        EXPECT_EQ(weights[l], weights[0]) << n << " " << l;
+        EXPECT_EQ(sums[l], sums[0]) << n << " " << l;
+      }
+    }
+  }
+}
+
+TEST(SumParts, TakesEveryWeightOnce) {
+  for (const size_t n : {1, 31, 32, 33, 260, 1003}) {
+    const std::vector<float> weights(n, 0.25f);
+    std::vector<double> sums(WeightParts(n), -1);
+    SumParts(weights, absl::MakeSpan(sums));
+    for (size_t part = 0; part < sums.size(); ++part) {
+      EXPECT_EQ(sums[part], 0.25 * std::min(kWeightPart, n - part * kWeightPart));
+    }
+  }
+}
+
 TEST(LogProb, IsNormalised) {
   const std::vector<float> logits = Bumpy();
   double sum = 0;
