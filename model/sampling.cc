@@ -62,11 +62,15 @@ void Penalise(absl::Span<const Item> recent, const SamplingParams& params,
   }
 }
 
-// What may not be drawn.
-void Forbid(bool ignore_eos, std::vector<float>* logits) {
+// What may not be drawn. Whether one of it was as likely as `top`.
+bool Forbid(bool ignore_eos, float top, std::vector<float>* logits) {
+  bool likeliest = false;
   for (Item item = kSos; item < kVocab; ++item) {
-    if (item != kEos || ignore_eos) (*logits)[item] = -HUGE_VALF;
+    if (item == kEos && !ignore_eos) continue;
+    likeliest = likeliest || (*logits)[item] == top;
+    (*logits)[item] = -HUGE_VALF;
   }
+  return likeliest;
 }
 
 bool IsLikelier(const Candidate& a, const Candidate& b) {
@@ -217,8 +221,9 @@ absl::StatusOr<Item> SampleItem(absl::Span<const float> logits,
   thread_local std::vector<float> adjusted;  // kept: with a tokeniser it is long
   adjusted.assign(logits.begin(), logits.end());
   Penalise(recent, params, &adjusted);
-  Forbid(params.ignore_eos, &adjusted);
-  const float top = RangeOf(adjusted).top;
+  const bool lost = Forbid(params.ignore_eos, range.top, &adjusted);
+  const bool changed = lost || params.repetition_penalty != 1.0;
+  const float top = changed ? RangeOf(adjusted).top : range.top;
   if (top == -HUGE_VALF) {
     return absl::InternalError("every item that may be drawn has logit -inf");
   }

@@ -209,9 +209,11 @@ SnapshotPtr AdmissionQueue::Keep(const LiveRequest& live, int64_t items,
 }
 
 void AdmissionQueue::Fill(int worker, Intake* intake) {
-  const MonotonicTime now = options_.clock->Now();
-  while (!expiries_.empty() && expiries_.begin()->first <= now) {
-    intake->expired.push_back(RemoveFromQueue(expiries_.begin()->second));
+  if (!expiries_.empty()) {
+    const MonotonicTime now = options_.clock->Now();
+    while (!expiries_.empty() && expiries_.begin()->first <= now) {
+      intake->expired.push_back(RemoveFromQueue(expiries_.begin()->second));
+    }
   }
   while (!queue_.empty() && MayTake(worker, *queue_.begin()->second)) {
     if (!MakeRoom(worker, queue_.begin()->second->state_bytes, intake)) break;
@@ -341,9 +343,10 @@ void AdmissionQueue::Stop() {
   work_.SignalAll();
 }
 
-void AdmissionQueue::Beat(int worker) {
-  workers_[worker].busy_since =
-      options_.clock->Now().time_since_epoch().count();
+MonotonicTime AdmissionQueue::Beat(int worker) {
+  const MonotonicTime now = options_.clock->Now();
+  workers_[worker].busy_since = now.time_since_epoch().count();
+  return now;
 }
 
 MonotonicDuration AdmissionQueue::InStep(const WorkerState& worker,

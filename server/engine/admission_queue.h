@@ -92,8 +92,9 @@ class AdmissionQueue {
   // Workers return once nothing runs. REQUIRES: empty.
   void Stop();
 
-  // The worker begins a step (or another piece of work that must end soon).
-  void Beat(int worker);
+  // The worker begins a step (or another piece of work that must end soon): now, which
+  // is returned.
+  MonotonicTime Beat(int worker);
   // How long the worker that is longest in its present step has been there.
   MonotonicDuration LongestStep() const;
 

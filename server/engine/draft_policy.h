@@ -20,6 +20,8 @@ class DraftPolicy {
   // `most`: what the model can guess at a time.
   explicit DraftPolicy(int64_t most);
 
+  // False: it never says anything but 0.
+  bool may_guess() const { return choices_.size() > 1; }
   int64_t guesses() const { return choices_[current_].guesses; }
   // With so many asked for, a step brought a stream `items` items in `seconds`.
   void Note(double items, double seconds);

@@ -20,7 +20,16 @@ const std::string* OutputAssembler::Push(absl::string_view bytes) {
 
 bool OutputAssembler::Add(Item item) {
   if (!IsText(item)) return false;
-  const std::string* stop = Push(tokenizer_->BytesOf(item));
+  const absl::string_view bytes = tokenizer_->BytesOf(item);
+  if (matcher_.empty() && begins_.empty() && !bytes.empty()) {
+    // Nothing is held back, nor ever will be.
+    ++delta_.items;
+    delta_.data.append(bytes.data(), bytes.size());
+    released_ += static_cast<int64_t>(bytes.size());
+    utf8_.Append(bytes, &delta_.text);
+    return false;
+  }
+  const std::string* stop = Push(bytes);
   if (stop == nullptr) {
     Release(pending_.size() - matcher_.held());
     return false;

@@ -45,6 +45,8 @@ class RunningRow {
   RequestPhase phase() const;
   int64_t generated() const { return generated_; }
   bool asks_neighbours() const { return live_->request.neighbours.weight > 0; }
+  // Whether it has taken part in a step since its prompt was read.
+  bool joined() const { return joined_; }
   // REQUIRES: its prompt is read.
   PhasedRow phased() const {
     return {generator_, sequence_->size(), phase_period_, joined_};

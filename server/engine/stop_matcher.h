@@ -29,6 +29,8 @@ class StopMatcher {
   // matcher is spent.
   const std::string* Push(uint8_t byte);
 
+  // There are no stop strings.
+  bool empty() const { return patterns_.empty(); }
   // Length of the longest suffix of the stream that begins a stop string.
   size_t held() const { return held_; }
 

@@ -6,7 +6,14 @@ constexpr char kReplacement[] = "\xEF\xBF\xBD";
 }  // namespace
 
 void Utf8Stream::Append(absl::string_view bytes, std::string* text) {
-  for (const char c : bytes) Push(static_cast<uint8_t>(c), text);
+  for (const char c : bytes) {
+    const auto byte = static_cast<uint8_t>(c);
+    if (byte < 0x80 && state_.missing() == 0) {
+      *text += c;  // most of them
+    } else {
+      Push(byte, text);
+    }
+  }
 }
 
 void Utf8Stream::Flush(std::string* text) {

@@ -40,7 +40,8 @@ bool Worker::TakeArrivals() {
   const bool idle = rows_.empty();
   std::optional<MonotonicDuration> patience;
   if (idle && (!generators_.empty() || look_again_)) patience = kKeepExecutors;
-  const MonotonicTime before = CondVar::Clock::now();
+  MonotonicTime before{};
+  if (patience.has_value()) before = CondVar::Clock::now();
   AdmissionQueue::Intake intake = core_->queue().Take(index_, idle, patience);
   if (patience.has_value() && CondVar::Clock::now() - before >= *patience) {
     generators_.Clear();
@@ -93,6 +94,7 @@ void Worker::EndDueRows() {
 
 void Worker::StepRows() {
   std::vector<RowLoad> loads;
+  loads.reserve(rows_.size());
   for (const auto& row : rows_) {
     loads.push_back({row->prefill_wanted(), row->CountStep()});
   }
@@ -107,7 +109,9 @@ void Worker::StepRows() {
                               rows_[i]->generator());
     if (it == generators.end()) {
       generators.push_back(rows_[i]->generator());
-      groups.push_back({i});
+      groups.emplace_back();
+      groups.back().reserve(rows_.size());
+      groups.back().push_back(i);
     } else {
       groups[it - generators.begin()].push_back(i);
     }
@@ -119,6 +123,12 @@ void Worker::StepRows() {
 }
 
 void Worker::HoldForPhase(std::vector<int64_t>* plan) {
+  // Those that joined never wait: mostly there is nobody to look at.
+  if (std::none_of(rows_.begin(), rows_.end(), [](const auto& row) {
+        return row->prefill_remaining() == 0 && !row->joined();
+      })) {
+    return;
+  }
   std::vector<PhasedRow> decoding;
   std::vector<size_t> rows;
   for (size_t i = 0; i < rows_.size(); ++i) {
@@ -138,9 +148,9 @@ void Worker::HoldForPhase(std::vector<int64_t>* plan) {
 
 void Worker::StepVersion(Generator* generator, const std::vector<size_t>& rows,
                          const std::vector<int64_t>& plan) {
-  core_->queue().Beat(index_);
-  const MonotonicTime before = core_->Now();
+  const MonotonicTime before = core_->queue().Beat(index_);
   std::vector<size_t> decoding;
+  decoding.reserve(rows.size());
   int64_t prefill_items = 0;
   int64_t generated = 0;  // before the step
   for (const size_t i : rows) {
@@ -154,6 +164,7 @@ void Worker::StepVersion(Generator* generator, const std::vector<size_t>& rows,
   const bool drafting = MayDraft(generator, decoding.size());
   if (drafting) Draft(generator, decoding);
   std::vector<StepRow> batch;
+  batch.reserve(rows.size());
   for (const size_t i : rows) batch.push_back(rows_[i]->Prepare(plan[i]));
   const absl::Status status = generator->Step(batch);
   const MonotonicTime now = core_->Now();
@@ -187,7 +198,8 @@ void Worker::StepVersion(Generator* generator, const std::vector<size_t>& rows,
 
 // No guesses while a stream waits for its phase, which those that run would leap past,
 // nor of several that are in phase: some would leap farther than others.
-bool Worker::MayDraft(const Generator* generator, size_t decode_rows) const {
+bool Worker::MayDraft(const Generator* generator, size_t decode_rows) {
+  if (!generators_.Drafting(generator)->may_guess()) return false;
   int64_t decoding = 0;
   bool phased = false;
   for (const auto& row : rows_) {
@@ -216,6 +228,11 @@ void Worker::Draft(Generator* generator, const std::vector<size_t>& rows) {
 }
 
 void Worker::AdvanceRow(size_t index, MonotonicTime now) {
+  const auto advance = [&](size_t i) {
+    const std::optional<Ending> ending = rows_[i]->Advance(now);
+    if (ending.has_value()) EndRow(i, *ending);
+  };
+  if (rows_[index]->prefill_remaining() == 0) return advance(index);
   const absl::Status consulted = rows_[index]->ConsultNeighbours();
   if (!consulted.ok()) {
     EndRow(index, FaultEnding(rows_[index]->phase(), consulted));
@@ -228,10 +245,6 @@ void Worker::AdvanceRow(size_t index, MonotonicTime now) {
   }
   const size_t first = rows_.size();
   for (auto& sibling : *siblings) rows_.push_back(std::move(sibling));
-  const auto advance = [&](size_t i) {
-    const std::optional<Ending> ending = rows_[i]->Advance(now);
-    if (ending.has_value()) EndRow(i, *ending);
-  };
   advance(index);
   for (size_t i = first; i < rows_.size(); ++i) advance(i);
 }

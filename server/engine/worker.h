@@ -28,7 +28,7 @@ class Worker {
   void EndDueRows();
   void StepRows();
   // Whether guesses are made for these rows, all that decode in this step.
-  bool MayDraft(const Generator* generator, size_t decode_rows) const;
+  bool MayDraft(const Generator* generator, size_t decode_rows);
   // For the decoding rows of one version.
   void Draft(Generator* generator, const std::vector<size_t>& rows);
   // Decoding rows that wait for their phase sit out.
