@@ -14,6 +14,21 @@ namespace {
 // Waiting pieces are joined up to this size: far below what clients accept.
 constexpr size_t kMaxDeltaBytes = 32 << 10;
 
+// Adds a piece to a message that waits, if that is a delta of the same sample and not
+// too long.
+bool Join(int sample, const std::string& data, const std::string& text, int64_t items,
+          v1::GenerateResponse* last) {
+  if (!last->has_delta() || last->delta().sample() != sample ||
+      last->delta().data().size() > kMaxDeltaBytes) {
+    return false;
+  }
+  v1::Delta* delta = last->mutable_delta();
+  delta->mutable_data()->append(data);
+  delta->mutable_text()->append(text);
+  delta->set_tokens(delta->tokens() + items);
+  return true;
+}
+
 }  // namespace
 
 // What the engine holds. It keeps the stream alive until the engine is done.
@@ -33,6 +48,10 @@ class GenerateStream::Sink final : public RequestSink {
   void OnDelta(const OutputDelta& delta) override {
     stream_->decoding_ = true;
     stream_->delta_items_ += delta.items;  // Finished has the exact number
+    const auto join = [&](v1::GenerateResponse* last) {
+      return Join(delta.sample, delta.data, delta.text, delta.items, last);
+    };
+    if (stream_->PushInto(join)) return;  // most of them: a message costs more than a byte
     v1::GenerateResponse message;
     message.mutable_delta()->set_sample(delta.sample);
     message.mutable_delta()->set_data(delta.data);
@@ -119,16 +138,9 @@ bool GenerateStream::Merge(const v1::GenerateResponse& message,
     *last = message;
     return true;
   }
-  if (!message.has_delta() || !last->has_delta() ||
-      last->delta().sample() != message.delta().sample() ||
-      last->delta().data().size() > kMaxDeltaBytes) {
-    return false;
-  }
-  v1::Delta* delta = last->mutable_delta();
-  delta->mutable_data()->append(message.delta().data());
-  delta->mutable_text()->append(message.delta().text());
-  delta->set_tokens(delta->tokens() + message.delta().tokens());
-  return true;
+  if (!message.has_delta()) return false;
+  const v1::Delta& delta = message.delta();
+  return Join(delta.sample(), delta.data(), delta.text(), delta.tokens(), last);
 }
 
 bool GenerateStream::MayPass(const v1::GenerateResponse& message,

@@ -54,6 +54,23 @@ class MessageStream : public grpc::ServerWriteReactor<M>,
 
   // Dropped silently once the stream has ended.
   void Push(M message) { Append(std::move(message), /*first=*/false); }
+  // Adds to the newest message that waits, if `join(&message)` does that and says true;
+  // nothing is to be done then. False: what would be joined is to be pushed.
+  template <typename Join>
+  bool PushInto(const Join& join) {
+    bool overflow = false;
+    Next next;
+    {
+      MutexLock lock(&mu_);
+      if (finished_ || gone_ || closing_.has_value()) return true;
+      if (pending_.empty() || !join(&pending_.back())) return false;
+      const bool can_wait = CanWait(pending_.back());
+      next = Pushed(can_wait ? may_write_at_ : MonotonicTime::min(), false, &overflow);
+    }
+    Do(next);
+    if (overflow) OnGone();
+    return true;
+  }
   // While corked, nothing is written: the first message may still be missing.
   void Cork() {
     MutexLock lock(&mu_);
@@ -187,15 +204,20 @@ class MessageStream : public grpc::ServerWriteReactor<M>,
     {
       MutexLock lock(&mu_);
       if (finished_ || gone_ || (closing_.has_value() && !first)) return;
-      last_push_ = Clock::System()->Now();
       const MonotonicTime when = CanWait(message) ? may_write_at_ : MonotonicTime::min();
       Enqueue(std::move(message), first);
-      overflow = TooMuchPending();
-      if (overflow) CutOff("the client reads too slowly");
-      next = interval_.has_value() && !first ? Ask(when) : Advance();
+      next = Pushed(when, first, &overflow);
     }
     Do(next);
     if (overflow) OnGone();
+  }
+
+  // Something more waits, and may be written at `when`.
+  Next Pushed(MonotonicTime when, bool first, bool* overflow) STRATA_REQUIRES(mu_) {
+    last_push_ = Clock::System()->Now();
+    *overflow = TooMuchPending();
+    if (*overflow) CutOff("the client reads too slowly");
+    return interval_.has_value() && !first ? Ask(when) : Advance();
   }
 
   void Enqueue(M message, bool first) STRATA_REQUIRES(mu_) {
