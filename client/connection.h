@@ -3,6 +3,7 @@
 // UNAVAILABLE before the first answer are repeated by the channel, up to four
 // attempts in all. Thread-safe.
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -19,6 +20,9 @@ class Connection {
   // `own_socket` connection shares its TCP stream with no other one.
   explicit Connection(const std::string& server, bool own_socket = false);
   explicit Connection(std::shared_ptr<grpc::Channel> channel);
+
+  // Waits so long for a socket, which is tried again where it cannot be had at once.
+  bool Connect(std::chrono::milliseconds patience);
 
   v1::Generation::StubInterface& generation() { return *generation_; }
   v1::Training::StubInterface& training() { return *training_; }

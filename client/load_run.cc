@@ -16,6 +16,7 @@ namespace {
 
 constexpr int kStreamsPerSocket = 16;
 constexpr int64_t kWarmupTokens = 8;
+constexpr std::chrono::milliseconds kConnectPatience{2000};
 
 v1::GenerateRequest MakeRequest(const LoadOptions& options, uint64_t number) {
   v1::GenerateRequest request;
@@ -194,6 +195,8 @@ LoadReport RunLoad(const LoadOptions& options, const std::function<void(int64_t)
   std::vector<std::unique_ptr<Connection>> connections;
   for (int i = 0; i < options.concurrency; i += kStreamsPerSocket) {
     connections.push_back(std::make_unique<Connection>(options.server, /*own_socket=*/true));
+    // No part of the load; what cannot be had says so to the requests.
+    connections.back()->Connect(kConnectPatience);
   }
   LoadOptions warmup = options;
   warmup.max_tokens = std::min(options.max_tokens, kWarmupTokens);
