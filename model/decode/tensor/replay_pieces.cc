@@ -17,10 +17,16 @@ bool CoversStack(const ScopeSpec& spec, int runs) {
                        !rule.summed && PooledItems(spec) == 1);
 }
 
+// Some terms of scores look at how far keys are, or make their rows on the host.
+bool CoversTerm(const PositionScheme& scheme) {
+  return scheme.bias == nullptr && (scheme.relative == RelativeKeys::kNone ||
+                                    scheme.relative == RelativeKeys::kLearned);
+}
+
 bool CoversLevel(const LevelConfig& level) {
   return CoversStack(SpecOf(level, level.enc_scope), EncoderRuns(level)) &&
          CoversStack(DecoderSpec(level), DecoderRuns(level)) && level.dec_scope != Scope::kTree &&
-         level.ponder == 0 && level.exits == 0 && !HasKnn(level) && level.streams.empty() &&
+         CoversTerm(*level.position) && level.ponder == 0 && level.exits == 0 && !HasKnn(level) && level.streams.empty() &&
          level.bridge != BridgeKind::kPrefix && level.block_rule != BlockRule::kRouter;
 }
 

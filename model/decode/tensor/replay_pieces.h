@@ -11,8 +11,9 @@
 //   kDecode  h, and what the level above said        c; of the byte level, the logits
 //
 // Covers models whose step needs no look at what the device computed: neither routers nor
-// items that stop early; nor prefixes, streams, trees, sums, means and memories of
-// neighbours, nor encoders that look ahead, which go the other way.
+// items that stop early, nor positions that are biases or sinusoids of distances; nor
+// prefixes, streams, trees, sums, means and memories of neighbours, nor encoders that look
+// ahead, which go the other way.
 // The DeviceModel's lock is held. Errors are exceptions.
 
 #include <torch/torch.h>

@@ -1,6 +1,13 @@
 // What recorded steps promise beside what all steps do (tensor_test.cc).
 
+#include <ATen/record_function.h>
 #include <torch/torch.h>
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
 
 #include "gtest/gtest.h"
 #include "tests/model/decode/tensor_fixture.h"
@@ -17,6 +24,48 @@ std::vector<Case> RecordedCases() {
 }
 
 class ReplayTest : public TensorTest {};
+
+std::set<std::string>* replayed_ops = nullptr;
+
+std::unique_ptr<at::ObserverContext> NoteOp(const at::RecordFunction& op) {
+  replayed_ops->insert(op.name());
+  return nullptr;
+}
+
+// Notes what is asked of the device while work is called again.
+class NotingRecorder final : public Recorder {
+ public:
+  explicit NotingRecorder(std::set<std::string>* ops) { replayed_ops = ops; }
+
+  std::unique_ptr<Recording> Record(std::function<void()> work) override {
+    return again_->Record([work = std::move(work)] {
+      const auto noting = at::addThreadLocalCallback(
+          at::RecordFunctionCallback(NoteOp).scopes({at::RecordScope::FUNCTION}));
+      work();
+      at::removeCallback(noting);
+    });
+  }
+
+ private:
+  const std::unique_ptr<Recorder> again_ = CallAgain();
+};
+
+// A CUDA graph would wait for the device there, or know one value for ever.
+TEST_P(ReplayTest, NothingRecordedLooksAtWhatTheDeviceComputed) {
+  std::set<std::string> ops;
+  ASSERT_TRUE(model->replica(0)
+                  .StartReplay(std::make_unique<NotingRecorder>(&ops), {0, 4, 16})
+                  .ok());
+  const auto items = RandomItems(40, 27, config.vocab);
+  auto sequence = New(40);
+  for (int64_t t = 0; t < 40; ++t) Feed(sequence.get(), items, t, t + 1);
+  EXPECT_TRUE(ops.count("aten::index_select")) << "nothing was noted";
+  for (const char* looks : {"aten::item", "aten::_local_scalar_dense", "aten::nonzero",
+                            "aten::equal", "aten::is_nonzero", "aten::repeat_interleave",
+                            "aten::masked_select", "aten::unique_dim"}) {
+    EXPECT_FALSE(ops.count(looks)) << looks;
+  }
+}
 
 // The check at load leaves recordings of few rows; larger ones come as they are needed,
 // and a pool that grows makes all of them anew.
