@@ -36,20 +36,16 @@ void LiveStreams::Add(std::weak_ptr<LiveStream> stream) {
 
 void LiveStreams::FlushAt(std::weak_ptr<LiveStream> stream, MonotonicTime due) {
   const bool at_once = due <= Clock::System()->Now();
-  bool wake = false;
-  {
-    MutexLock lock(&mu_);
-    if (at_once) {
-      due_.push_back(std::move(stream));
-      wake = due_.size() == 1;
-    } else {
-      held_.push_back(std::move(stream));
-      wake = due < held_until_;
-      held_until_ = std::min(due, held_until_);
-    }
+  MutexLock lock(&mu_);
+  if (at_once) {
+    due_.push_back(std::move(stream));
+    if (due_.size() == 1) wake_.Signal();
+    return;
   }
-  // Without the lock: the thread may run at once in the place of the caller's, and wants it.
-  if (wake) wake_.Signal();
+  held_.push_back(std::move(stream));
+  if (due >= held_until_) return;
+  held_until_ = due;
+  wake_.Signal();
 }
 
 // Also forgets those that are gone. Calls into streams happen without the lock.
