@@ -15,6 +15,7 @@ class Recording {
   virtual void Replay() = 0;
 };
 
+// Outlives its recordings.
 class Recorder {
  public:
   virtual ~Recorder() = default;
