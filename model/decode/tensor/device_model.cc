@@ -16,12 +16,6 @@
 namespace strata {
 namespace {
 
-std::optional<c10::Stream> StreamOn(const torch::Device& device) {
-  if (device.is_cpu()) return std::nullopt;
-  return c10::impl::VirtualGuardImpl(device.type())
-      .getStreamFromGlobalPool(device, /*isHighPriority=*/true);
-}
-
 HierarchicalTransformer OnDevice(HierarchicalTransformer net,
                                  const torch::Device& device,
                                  torch::ScalarType type) {
@@ -92,12 +86,12 @@ void CopyLevel(const LevelConfig& level, const TensorSequence::Place& from,
 
 DeviceModel::DeviceModel(HierarchicalTransformer net,
                          const torch::Device& device, torch::ScalarType type,
-                         std::optional<c10::Stream> stream)
+                         std::unique_ptr<DeviceStream> stream)
     : config_(net->config()),
       levels_(StackLevels(config_)),
       device_(device),
       options_(torch::TensorOptions().device(device).dtype(type)),
-      stream_(stream),
+      stream_(std::move(stream)),
       net_(OnDevice(std::move(net), device, type)),
       pool_(config_, options_) {
   const auto angles = options_.dtype(type == torch::kBFloat16 ? torch::kFloat : type);
@@ -121,10 +115,10 @@ absl::StatusOr<std::unique_ptr<DeviceModel>> DeviceModel::Create(
     HierarchicalTransformer net, const torch::Device& device,
     torch::ScalarType type) {
   return TorchGuard([&] {
-    const std::optional<c10::Stream> stream = StreamOn(device);
-    const c10::OptionalStreamGuard guard(stream);
+    auto stream = std::make_unique<DeviceStream>(device);
+    const c10::OptionalStreamGuard guard = stream->Guard();
     std::unique_ptr<DeviceModel> model(
-        new DeviceModel(std::move(net), device, type, stream));
+        new DeviceModel(std::move(net), device, type, std::move(stream)));
     model->MakeOrigin();
     return model;
   });
@@ -170,8 +164,10 @@ absl::StatusOr<std::unique_ptr<TensorSequence>> DeviceModel::NewSequence(
   const absl::Status status = TorchGuard([&] {
     torch::NoGradGuard no_grad;
     MutexLock lock(&mutex_);
-    const c10::OptionalStreamGuard guard = OnStream();
+    const c10::OptionalStreamGuard guard = stream_->Guard();
     sequence = std::make_unique<TensorSequence>(this, capacity);
+    // The pool may be another one by now: nobody needs the old one any more.
+    if (replay_ != nullptr) replay_->LookAtPools();
     for (int l = 0; l < stacks(); ++l) {
       const auto rows =
           Upload(OriginRows(level(l), SaidRows(l), sequence->place(l)));
@@ -187,7 +183,7 @@ absl::Status DeviceModel::Copy(const TensorSequence& from,
   return TorchGuard([&] {
     torch::NoGradGuard no_grad;
     MutexLock lock(&mutex_);
-    const c10::OptionalStreamGuard guard = OnStream();
+    const c10::OptionalStreamGuard guard = stream_->Guard();
     to->set_damaged(true);  // until all of it is there
     for (int l = 0; l < stacks(); ++l) {
       CopyLevel(level(l), from.place(l), to->place(l), &pool_.level(l));

@@ -6,17 +6,17 @@
 // of it happens on one stream of high priority, so that whatever else uses the device
 // comes behind.
 
-#include <c10/core/StreamGuard.h>
 #include <torch/torch.h>
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "model/base/mutex.h"
+#include "model/decode/tensor/device_stream.h"
 #include "model/decode/tensor/state_pool.h"
 #include "model/decode/tensor/tensor_sequence.h"
 #include "model/hierarchy/hierarchical_transformer.h"
@@ -27,6 +27,7 @@ namespace strata {
 
 class Recorder;
 class ReplayStep;
+struct TensorRow;
 
 struct ReplayOptions {
   // Of states that are there from the start: recordings are of no use once the pool has
@@ -66,12 +67,8 @@ class DeviceModel {
   // Of weights and states.
   const torch::TensorOptions& options() const { return options_; }
   torch::ScalarType dtype() const { return c10::typeMetaToScalarType(options_.dtype()); }
-  // What is asked of the device while the guard lives goes to the model's stream.
-  c10::OptionalStreamGuard OnStream() const { return c10::OptionalStreamGuard(stream_); }
-  // Waits for all that was asked of it.
-  void Wait() const {
-    if (stream_.has_value()) stream_->synchronize();
-  }
+  // Where all that is asked of the device goes.
+  const DeviceStream& stream() const { return *stream_; }
 
   // These two take the lock. A sequence before its first item; REQUIRES: a
   // capacity in range.
@@ -84,7 +81,8 @@ class DeviceModel {
   // The rest: with the lock held.
   HierarchicalTransformerImpl& net() { return *net_; }
   StatePool& pool() { return pool_; }
-  ReplayStep* replay() { return replay_.get(); }  // or null
+  // Or null; set before another thread has the model, and never again.
+  ReplayStep* replay() const { return replay_.get(); }
   // How every item of a level is turned: [items, K / 2], in fp32 at least.
   const TurnTables& turns(int level) const { return turns_[level]; }
   // Numbers of the host as a tensor on the device.
@@ -92,11 +90,15 @@ class DeviceModel {
 
  private:
   DeviceModel(HierarchicalTransformer net, const torch::Device& device,
-              torch::ScalarType type, std::optional<c10::Stream> stream);
+              torch::ScalarType type, std::unique_ptr<DeviceStream> stream);
   void MakeOrigin();
   // start_replay.cc
   std::vector<int64_t> RowsOfStates(int64_t bytes) const;
+  void StopReplay();
   absl::Status CheckReplay(const ReplayOptions& options);
+  // One step both ways: the same logits?
+  absl::Status CheckStep(absl::Span<const TensorRow> recorded,
+                         absl::Span<const TensorRow> plain);
   // Newest items of a stream that a sequence keeps; 0 of a level.
   int64_t SaidRows(int l) const;
 
@@ -104,7 +106,7 @@ class DeviceModel {
   const std::vector<LevelConfig> levels_;
   const torch::Device device_;
   const torch::TensorOptions options_;
-  const std::optional<c10::Stream> stream_;  // of a GPU
+  const std::unique_ptr<const DeviceStream> stream_;
   HierarchicalTransformer net_;
   std::vector<TurnTables> turns_;
   Mutex mutex_;

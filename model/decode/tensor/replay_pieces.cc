@@ -25,9 +25,10 @@ bool CoversTerm(const PositionScheme& scheme) {
 
 bool CoversLevel(const LevelConfig& level) {
   return CoversStack(SpecOf(level, level.enc_scope), EncoderRuns(level)) &&
-         CoversStack(DecoderSpec(level), DecoderRuns(level)) && level.dec_scope != Scope::kTree &&
-         CoversTerm(*level.position) && level.ponder == 0 && level.exits == 0 && !HasKnn(level) && level.streams.empty() &&
-         level.bridge != BridgeKind::kPrefix && level.block_rule != BlockRule::kRouter;
+         CoversStack(DecoderSpec(level), DecoderRuns(level)) &&
+         level.dec_scope != Scope::kTree && CoversTerm(*level.position) &&
+         level.ponder == 0 && level.exits == 0 && !HasKnn(level) &&
+         level.streams.empty() && level.bridge != BridgeKind::kPrefix && level.block_rule != BlockRule::kRouter;
 }
 
 // Into the first rows of a buffer.
@@ -69,11 +70,11 @@ void ReplayPieces::Run(Piece piece, int l, int64_t rows, int64_t past,
 }
 
 void ReplayPieces::SetItems(const std::vector<int64_t>& items) {
-  Put(Upload(items, items_.device()), items_);
+  UploadInto(items, items_);
 }
 
 void ReplayPieces::SetPlan(int l, const std::vector<int64_t>& numbers) {
-  Put(Upload(numbers, items_.device()), levels_[l].plan);
+  UploadInto(numbers, levels_[l].plan);
 }
 
 torch::Tensor ReplayPieces::Part(int l, const ReplayPlan::Part& part,

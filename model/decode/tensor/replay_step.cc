@@ -4,6 +4,8 @@
 #include <exception>
 
 #include "absl/numeric/bits.h"
+#include "model/base/log.h"
+#include "model/nn/torch_guard.h"
 #include "model/state_layout.h"
 
 namespace strata {
@@ -96,7 +98,8 @@ void ReplayStep::Use(Piece piece, int l, int64_t rows, int64_t past) {
     });
   } catch (const std::exception& error) {
     recordings_.erase(key);
-    broken_ = error.what();
+    broken_ = std::string(StatusFromException(error).message());
+    Log(Severity::kWarning, "steps are not recorded any more", {{"reason", broken_}});
   }
 }
 

@@ -5,7 +5,7 @@
 // up to a power of two; keys of a stack that never sees many are all that it may ever see.
 // A piece of a new size is run as it is, then recorded; so are all
 // once the pool of states has grown, as recordings know where memory lies. What cannot be
-// recorded is run as it is from then on, and `broken` says why.
+// recorded is run as it is from then on; `broken` and the log say why.
 //
 // The DeviceModel's lock is held. Errors of Run are exceptions; sequences of a step that
 // threw are of no use any more.
@@ -32,7 +32,7 @@ namespace strata {
 class ReplayStep {
  public:
   // More rows go the other way: launching kernels is little beside what they do.
-  static constexpr int64_t kMostRows = 256;
+  static constexpr int64_t kMostRows = 512;
   // Likewise more cached keys, of all rows with their padding.
   static constexpr int64_t kMostKeys = 131072;
 
@@ -51,6 +51,9 @@ class ReplayStep {
   // so that no request waits for it. REQUIRES: a pool of states that has grown once.
   void Prepare(int64_t rows, int64_t keys);
 
+  // Forgets recordings of pools that have moved since.
+  void LookAtPools();
+
   const std::string& broken() const { return broken_; }
   int64_t recordings() const { return static_cast<int64_t>(recordings_.size()); }
 
@@ -61,8 +64,6 @@ class ReplayStep {
 
   // Whether the step may go this way; then the plans are made.
   bool Plan(absl::Span<const TensorRow> rows);
-  // Forgets recordings of pools that have moved since.
-  void LookAtPools();
   // Pieces of level l for the rows of its plan.
   void Rise(int l);
   void Fall(int l);

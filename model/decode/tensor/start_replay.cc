@@ -1,7 +1,9 @@
 // DeviceModel: recorded steps, once they have been tried out on this device.
 
 #include <algorithm>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/random.h"
@@ -14,6 +16,10 @@
 
 namespace strata {
 namespace {
+
+constexpr int64_t kMostChecked = 300;  // items of the first sequence
+constexpr int64_t kCheckedSequences = 3;
+constexpr int64_t kItemsApart = 5;
 
 // Of logits that go up to 1.
 double Tolerance(torch::ScalarType type) {
@@ -43,8 +49,11 @@ absl::Status DeviceModel::StartReplay(std::unique_ptr<Recorder> recorder,
   if (!ReplayPieces::Covers(config_)) {
     return absl::FailedPreconditionError("steps of this model are not recorded");
   }
+  if (!stream_->own()) {
+    return absl::FailedPreconditionError("another model has the same stream");
+  }
   const absl::Status status = TorchGuard([&] {
-    const c10::OptionalStreamGuard guard = OnStream();
+    const c10::OptionalStreamGuard guard = stream_->Guard();
     {
       MutexLock lock(&mutex_);
       pool_.Keep(RowsOfStates(options.reserve_bytes));
@@ -52,37 +61,56 @@ absl::Status DeviceModel::StartReplay(std::unique_ptr<Recorder> recorder,
     }
     return CheckReplay(options);
   });
-  if (!status.ok()) replay_.reset();
+  if (!status.ok()) StopReplay();
   return status;
 }
 
-// Twice the items of a unit of the top, so that every piece is replayed.
+void DeviceModel::StopReplay() {
+  MutexLock lock(&mutex_);
+  replay_.reset();
+  pool_.Release();
+}
+
+// Sequences at different offsets of their blocks, the first through two units of the top
+// where that is no more than kMostChecked items, in batches of one and more, with padding.
 absl::Status DeviceModel::CheckReplay(const ReplayOptions& options) {
   const torch::NoGradGuard no_grad;
   const int top = static_cast<int>(config_.levels.size()) - 1;
   const int64_t items = std::min<int64_t>(
-      {config_.max_context, 2 * ItemBytes(config_, top) + 3, 300});
-  STRATA_ASSIGN_OR_RETURN(const auto replayed, NewSequence(items));
-  STRATA_ASSIGN_OR_RETURN(const auto stepped, NewSequence(items));
+      {config_.max_context, 2 * ItemBytes(config_, top) + 3, kMostChecked});
+  std::vector<std::unique_ptr<TensorSequence>> replayed, stepped;
+  for (int64_t i = 0; i < kCheckedSequences; ++i) {
+    STRATA_ASSIGN_OR_RETURN(replayed.emplace_back(), NewSequence(items));
+    STRATA_ASSIGN_OR_RETURN(stepped.emplace_back(), NewSequence(items));
+  }
   MutexLock lock(&mutex_);
   for (int64_t t = 0; t < items; ++t) {
     const Item item = static_cast<Item>(RandomBits(1, t, 0) % 256);
-    const auto result = replay_->Run({{replayed.get(), {&item, 1}, 1}});
-    if (!result.has_value()) {
-      return absl::FailedPreconditionError("a step of one item is not recorded");
+    std::vector<TensorRow> recorded, plain;
+    for (int64_t i = 0; i < kCheckedSequences && t >= i * kItemsApart; ++i) {
+      recorded.push_back({replayed[i].get(), {&item, 1}, 1});
+      plain.push_back({stepped[i].get(), {&item, 1}, 1});
     }
-    const auto want =
-        net_->Head(TensorStep(this).Run({{stepped.get(), {&item, 1}, 1}}));
-    const double off = (result->logits - want).abs().max().item<double>();
-    const double size = std::max(1.0, want.abs().max().item<double>());
-    if (off <= Tolerance(want.scalar_type()) * size) continue;
-    return absl::InternalError(absl::StrCat(
-        "a recorded step gives other logits (off by ", off, " of ", size, ")"));
+    STRATA_RETURN_IF_ERROR(CheckStep(recorded, plain));
   }
   replay_->Prepare(options.rows, options.keys);
   if (replay_->broken().empty()) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat("steps cannot be recorded: ", replay_->broken()));
+}
+
+absl::Status DeviceModel::CheckStep(absl::Span<const TensorRow> recorded,
+                                    absl::Span<const TensorRow> plain) {
+  const auto result = replay_->Run(recorded);
+  if (!result.has_value()) {
+    return absl::FailedPreconditionError("a step of one item is not recorded");
+  }
+  const auto want = net_->Head(TensorStep(this).Run(plain));
+  const double off = (result->logits - want).abs().max().item<double>();
+  const double size = std::max(1.0, want.abs().max().item<double>());
+  if (off <= Tolerance(want.scalar_type()) * size) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("a recorded step gives other logits (off by ",
+                                          off, " of ", size, ")"));
 }
 
 }  // namespace strata

@@ -24,6 +24,16 @@ void StatePool::Keep(const std::vector<int64_t>& rows) {
   for (size_t l = 0; l < levels_.size(); ++l) Grow(&levels_[l], rows[l]);
 }
 
+void StatePool::Release() {
+  keep_ = false;
+  if (sequences_ == 0) DropAll();
+}
+
+void StatePool::DropAll() {
+  ++generation_;
+  for (Level& level : levels_) level = {level.dim, 0, {}, {}};
+}
+
 std::vector<int64_t> StatePool::Take(const std::vector<int64_t>& rows) {
   std::vector<int64_t> first;
   try {
@@ -43,8 +53,7 @@ std::vector<int64_t> StatePool::Take(const std::vector<int64_t>& rows) {
 void StatePool::Give(const std::vector<int64_t>& first,
                      const std::vector<int64_t>& rows) {
   if (--sequences_ == 0 && !keep_) {
-    ++generation_;
-    for (Level& level : levels_) level = {level.dim, 0, {}, {}};
+    DropAll();
     return;
   }
   for (size_t l = 0; l < levels_.size(); ++l) {

@@ -32,8 +32,11 @@ class StatePool {
   std::vector<int64_t> Take(const std::vector<int64_t>& rows);
   void Give(const std::vector<int64_t>& first, const std::vector<int64_t>& rows);
 
-  // From now on what nobody uses stays. Makes room for so many rows of each level.
+  // From now on what nobody uses stays. Adds room for so many rows of each level; memory
+  // that cannot be had leaves what was added.
   void Keep(const std::vector<int64_t>& rows);
+  // From now on it goes again, at once where nobody is left.
+  void Release();
   // Another number whenever a level's tensor is another one.
   int64_t generation() const { return generation_; }
 
@@ -47,6 +50,7 @@ class StatePool {
     torch::Tensor values;
     FreeRanges free;
   };
+  void DropAll();
   int64_t TakeRows(Level* level, int64_t count);
   void Grow(Level* level, int64_t count);
 

@@ -8,20 +8,23 @@
 
 #include "model/base/status_macros.h"
 #include "model/decode/step_check.h"
-#include "model/decode/tensor/replay_step.h"
 #include "model/decode/tensor/upload.h"
 #include "model/nn/torch_guard.h"
 
 namespace strata {
 namespace {
 
-// Of rows that feed one item each.
-std::vector<int64_t> WantedRows(absl::Span<const TensorRow> feed) {
-  std::vector<int64_t> wanted;
-  for (size_t i = 0; i < feed.size(); ++i) {
-    if (feed[i].wanted > 0) wanted.push_back(static_cast<int64_t>(i));
+// Where what each row wants stands, in the order of the rows, once that of the rows of
+// one item stands before that of the others.
+std::vector<int64_t> OrderOf(absl::Span<const TensorRow> feed) {
+  int64_t single = 0, other = 0;
+  for (const TensorRow& row : feed) other += row.items.size() == 1 ? row.wanted : 0;
+  std::vector<int64_t> order;
+  for (const TensorRow& row : feed) {
+    int64_t& next = row.items.size() == 1 ? single : other;
+    for (int64_t i = 0; i < row.wanted; ++i) order.push_back(next++);
   }
-  return wanted;
+  return order;
 }
 
 }  // namespace
@@ -81,11 +84,15 @@ absl::StatusOr<torch::Tensor> TensorGenerator::StepExact(
 absl::StatusOr<StepTensors> TensorGenerator::StepBoth(
     absl::Span<const StepRow> rows) {
   STRATA_RETURN_IF_ERROR(CheckAll(rows));
+  std::vector<Progress> before;
+  for (const StepRow& row : rows) {
+    before.push_back(static_cast<TensorSequence*>(row.sequence)->progress());
+  }
   absl::StatusOr<StepTensors> both = Run(rows);
-  if (!both.ok()) {
-    for (const StepRow& row : rows) {
-      static_cast<TensorSequence*>(row.sequence)->set_damaged(true);
-    }
+  for (size_t i = 0; !both.ok() && i < rows.size(); ++i) {
+    auto* const sequence = static_cast<TensorSequence*>(rows[i].sequence);
+    *sequence->mutable_progress() = before[i];
+    sequence->set_damaged(true);
   }
   return both;
 }
@@ -107,34 +114,61 @@ absl::StatusOr<StepTensors> TensorGenerator::Run(
     }
     const torch::NoGradGuard no_grad;
     MutexLock lock(&model_->mutex());
-    const c10::OptionalStreamGuard guard = model_->OnStream();
+    const c10::OptionalStreamGuard guard = model_->stream().Guard();
     StepTensors made = Compute(feed, logits, hidden);
     if (made.logits.defined()) made.logits = Download(made.logits);
     if (made.hidden.defined()) made.hidden = Download(made.hidden);
-    model_->Wait();
+    model_->stream().Wait();
     return made;
   });
 }
 
+// Rows of one item go their own way where they can, so that a prompt beside them takes no
+// more than its own time.
 StepTensors TensorGenerator::Compute(absl::Span<const TensorRow> feed, bool logits,
                                      bool hidden) {
-  torch::Tensor contexts, scores;
-  std::optional<ReplayStep::Result> replayed;
-  if (model_->replay() != nullptr) replayed = model_->replay()->Run(feed);
-  if (!replayed.has_value()) {
-    contexts = TensorStep(model_).Run(feed);
-    if (!contexts.defined()) return {};
-    if (logits) scores = model_->net().Head(contexts);
-  } else {
-    const std::vector<int64_t> wanted = WantedRows(feed);
-    if (wanted.empty()) return {};
-    const bool all = wanted.size() == feed.size();
-    const auto chosen = all ? torch::Tensor() : model_->Upload(wanted);
-    const auto of = [&](const torch::Tensor& x) { return all ? x : x.index_select(0, chosen); };
-    if (hidden) contexts = of(replayed->hidden);
-    if (logits) scores = of(replayed->logits);
+  std::vector<TensorRow> single, other;
+  for (const TensorRow& row : feed) {
+    (row.items.size() == 1 && model_->replay() != nullptr ? single : other).push_back(row);
   }
-  return {scores, hidden ? contexts : torch::Tensor()};
+  std::optional<ReplayStep::Result> replayed;
+  if (!single.empty()) replayed = model_->replay()->Run(single);
+  if (!replayed.has_value()) return Stepped(feed, logits, hidden);
+  StepTensors made = WantedOf(single, *replayed, logits, hidden);
+  if (other.empty()) return made;
+  const StepTensors stepped = Stepped(other, logits, hidden);
+  const auto order = model_->Upload(OrderOf(feed));
+  const auto joined = [&](const torch::Tensor& a, const torch::Tensor& b) {
+    if (!a.defined() || !b.defined()) return a.defined() ? a : b;
+    return at::cat({a, b}).index_select(0, order);
+  };
+  return {joined(made.logits, stepped.logits), joined(made.hidden, stepped.hidden)};
+}
+
+StepTensors TensorGenerator::Stepped(absl::Span<const TensorRow> feed, bool logits,
+                                     bool hidden) {
+  const auto contexts = TensorStep(model_).Run(feed);
+  if (!contexts.defined()) return {};
+  return {logits ? model_->net().Head(contexts) : torch::Tensor(),
+          hidden ? contexts : torch::Tensor()};
+}
+
+// Those of the rows that want any.
+StepTensors TensorGenerator::WantedOf(absl::Span<const TensorRow> feed,
+                                      const ReplayStep::Result& replayed, bool logits,
+                                      bool hidden) {
+  std::vector<int64_t> wanted;
+  for (size_t i = 0; i < feed.size(); ++i) {
+    if (feed[i].wanted > 0) wanted.push_back(static_cast<int64_t>(i));
+  }
+  if (wanted.empty()) return {};
+  const bool all = wanted.size() == feed.size();
+  const auto chosen = all ? torch::Tensor() : model_->Upload(wanted);
+  const auto of = [&](const torch::Tensor& x) {
+    return all ? x : x.index_select(0, chosen);
+  };
+  return {logits ? of(replayed.logits) : torch::Tensor(),
+          hidden ? of(replayed.hidden) : torch::Tensor()};
 }
 
 absl::StatusOr<TensorSequence*> TensorGenerator::Own(

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "model/decode/tensor/device_model.h"
+#include "model/decode/tensor/replay_step.h"
 #include "model/decode/tensor/tensor_sequence.h"
 #include "model/decode/tensor/tensor_step.h"
 #include "model/generator.h"
@@ -53,6 +54,9 @@ class TensorGenerator final : public Generator {
   absl::StatusOr<StepTensors> Run(absl::Span<const StepRow> rows);
   // What the rows want of a step, on the device; undefined where none wants it.
   StepTensors Compute(absl::Span<const TensorRow> feed, bool logits, bool hidden);
+  StepTensors Stepped(absl::Span<const TensorRow> feed, bool logits, bool hidden);
+  StepTensors WantedOf(absl::Span<const TensorRow> feed, const ReplayStep::Result& replayed,
+                       bool logits, bool hidden);
   // `values` [wanted, width] into an output of the rows that want it. May throw.
   void CopyOut(const torch::Tensor& values, int64_t width,
                absl::Span<float> StepRow::*output,

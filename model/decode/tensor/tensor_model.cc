@@ -1,5 +1,6 @@
 #include "model/decode/tensor/tensor_model.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -42,7 +43,10 @@ std::string TensorModel::executor() const {
                                  absl::StrAppend(out, replica->device().str());
                                }),
       replicas_[0]->dtype() == torch::kBFloat16 ? "-bf16" : "",
-      replicas_[0]->replay() != nullptr ? "-graphs" : "");
+      std::all_of(replicas_.begin(), replicas_.end(),
+                  [](const auto& replica) { return replica->replay() != nullptr; })
+          ? "-graphs"
+          : "");
 }
 
 absl::StatusOr<std::unique_ptr<Generator>> TensorModel::NewGenerator(

@@ -27,6 +27,14 @@ inline torch::Tensor Upload(const std::vector<int64_t>& values,
   return host.to(device, /*non_blocking=*/true);
 }
 
+// Into the first rows of a buffer on a device.
+inline void UploadInto(const std::vector<int64_t>& values, const torch::Tensor& buffer) {
+  const auto size = static_cast<int64_t>(values.size());
+  const auto host = HostTensor({size}, torch::kLong, buffer.device());
+  std::copy(values.begin(), values.end(), host.mutable_data_ptr<int64_t>());
+  buffer.narrow(0, 0, size).copy_(host, /*non_blocking=*/true);
+}
+
 // A copy on the host, there once the stream has been waited for.
 inline torch::Tensor Download(const torch::Tensor& values) {
   const auto host = HostTensor(values.sizes(), values.scalar_type(), values.device());

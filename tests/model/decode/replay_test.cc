@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -14,14 +15,6 @@
 
 namespace strata {
 namespace {
-
-std::vector<Case> RecordedCases() {
-  std::vector<Case> cases;
-  for (Case& each : Cases()) {
-    if (each.replayed) cases.push_back(std::move(each));
-  }
-  return cases;
-}
 
 class ReplayTest : public TensorTest {};
 
@@ -109,7 +102,69 @@ TEST_P(ReplayTest, ARecordedStepGivesEachRowWhatItWants) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Configs, ReplayTest, ::testing::ValuesIn(RecordedCases()),
+// One that throws once it has recorded `left` times; what it recorded does nothing where it
+// `forgets`.
+class FaultyRecorder final : public Recorder {
+ public:
+  FaultyRecorder(std::shared_ptr<int> left, bool forgets)
+      : left_(std::move(left)), forgets_(forgets) {}
+
+  std::unique_ptr<Recording> Record(std::function<void()> work) override {
+    if ((*left_)-- <= 0) throw std::runtime_error("no more graphs");
+    return forgets_ ? again_->Record([] {}) : again_->Record(std::move(work));
+  }
+
+ private:
+  const std::unique_ptr<Recorder> again_ = CallAgain();
+  const std::shared_ptr<int> left_;
+  const bool forgets_;
+};
+
+TEST_P(ReplayTest, WhatCannotBeRecordedOrIsWrongIsDoneWithout) {
+  const auto items = RandomItems(30, 28, config.vocab);
+  const auto want = Want(items);
+  DeviceModel& replica = model->replica(0);
+  const auto steps_are_right = [&] {
+    auto sequence = New(30);
+    for (int64_t t = 0; t < 30; ++t) {
+      ASSERT_LE(Distance(Feed(sequence.get(), items, t, t + 1),
+                         want.slice(0, t + 1, t + 2)),
+                kExact);
+    }
+  };
+  absl::Status started = replica.StartReplay(
+      std::make_unique<FaultyRecorder>(std::make_shared<int>(0), false), {0, 4, 16});
+  EXPECT_EQ(started.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(started.message().find("no more graphs"), std::string::npos) << started;
+  EXPECT_EQ(replica.replay(), nullptr);
+  steps_are_right();
+  started = replica.StartReplay(
+      std::make_unique<FaultyRecorder>(std::make_shared<int>(1000), true), {0, 4, 16});
+  EXPECT_EQ(started.code(), absl::StatusCode::kInternal) << started;
+  EXPECT_EQ(replica.replay(), nullptr);
+  steps_are_right();
+}
+
+// Later, when requests are under way: their steps go on.
+TEST_P(ReplayTest, StepsOutliveARecorderThatFailsLater) {
+  const auto items = RandomItems(60, 29, config.vocab);
+  const auto want = Want(items);
+  DeviceModel& replica = model->replica(0);
+  const auto left = std::make_shared<int>(100000);
+  ASSERT_TRUE(
+      replica.StartReplay(std::make_unique<FaultyRecorder>(left, false), {0, 4, 16}).ok());
+  std::vector<std::unique_ptr<Sequence>> many;
+  while (many.size() < 64) many.push_back(New(256));  // the pool grows
+  *left = 1;
+  for (int64_t t = 0; t < 60; ++t) {
+    ASSERT_LE(Distance(Feed(many[0].get(), items, t, t + 1), want.slice(0, t + 1, t + 2)),
+              kExact);
+  }
+  EXPECT_EQ(replica.replay()->broken(), "no more graphs");
+  EXPECT_EQ(replica.replay()->recordings(), 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Configs, ReplayTest, ::testing::ValuesIn(Cases(true)),
                          CaseName);
 
 }  // namespace

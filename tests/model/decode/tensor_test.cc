@@ -15,6 +15,9 @@ namespace {
 
 using ::testing::HasSubstr;
 
+// What feeds many items at a time, or none: recording changes nothing of it.
+class PlainTensorTest : public TensorTest {};
+
 TEST_P(TensorTest, EveryStepEqualsTheFullModel) {
   const auto items = RandomItems(131, 3, config.vocab);
   const auto want = Want(items);
@@ -28,7 +31,6 @@ TEST_P(TensorTest, EveryStepEqualsTheFullModel) {
 }
 
 TEST_P(TensorTest, EveryStepEqualsTheFullModelInFloat) {
-  if (RecordingChangesNothing()) return;
   Use(GetParam().config, torch::kFloat);
   const auto items = RandomItems(131, 4, config.vocab);
   const auto want = Want(items);
@@ -60,8 +62,7 @@ TEST_P(TensorTest, InBf16TheLogitsAreNearTheFullModels) {
   EXPECT_LE(off.norm().item<double>(), 0.1 * want.norm().item<double>());
 }
 
-TEST_P(TensorTest, EverySplitOfAPrefillEqualsTheFullModel) {
-  if (RecordingChangesNothing()) return;
+TEST_P(PlainTensorTest, EverySplitOfAPrefillEqualsTheFullModel) {
   const auto items = RandomItems(67, 5, config.vocab);
   const auto want = Want(items).slice(0, 1);
   for (int64_t cut = 1; cut <= 67; ++cut) {
@@ -72,8 +73,7 @@ TEST_P(TensorTest, EverySplitOfAPrefillEqualsTheFullModel) {
   }
 }
 
-TEST_P(TensorTest, RingsThatWrappedStillEqualTheFullModel) {
-  if (RecordingChangesNothing()) return;
+TEST_P(PlainTensorTest, RingsThatWrappedStillEqualTheFullModel) {
   const auto items = RandomItems(331, 6, config.vocab);
   const auto want = Want(items).slice(0, 1);
   for (const int64_t chunk : {3, 7, 24, 100}) {
@@ -153,8 +153,7 @@ TEST_P(TensorTest, ForksAndRestoresReplay) {
   }
 }
 
-TEST_P(TensorTest, AForkOfAnotherCapacityGoesOnAsIfAlwaysThatLarge) {
-  if (RecordingChangesNothing()) return;
+TEST_P(PlainTensorTest, AForkOfAnotherCapacityGoesOnAsIfAlwaysThatLarge) {
   const auto items = RandomItems(331, 24, config.vocab);
   const auto want = Want(items).slice(0, 1);
   for (const int64_t at : {0, 1, 16, 17, 64, 65, 130, 300}) {
@@ -174,8 +173,7 @@ TEST_P(TensorTest, AForkOfAnotherCapacityGoesOnAsIfAlwaysThatLarge) {
   }
 }
 
-TEST_P(TensorTest, BytesEqualTheFormula) {
-  if (RecordingChangesNothing()) return;
+TEST_P(PlainTensorTest, BytesEqualTheFormula) {
   for (const int64_t capacity : {1, 17, 257, 4096}) {
     auto sequence = New(capacity);
     EXPECT_EQ(sequence->bytes(), StateBytes(config, capacity, 8));
@@ -183,8 +181,7 @@ TEST_P(TensorTest, BytesEqualTheFormula) {
   }
 }
 
-TEST_P(TensorTest, LogitsComeWhereTheyAreAsked) {
-  if (RecordingChangesNothing()) return;
+TEST_P(PlainTensorTest, LogitsComeWhereTheyAreAsked) {
   const auto items = RandomItems(40, 14, config.vocab);
   const auto want = Want(items).to(torch::kFloat).contiguous();
   auto a = New(40), b = New(40), c = New(40);
@@ -203,8 +200,7 @@ TEST_P(TensorTest, LogitsComeWhereTheyAreAsked) {
 
 // What goes into the head, beside logits or without: the head makes the logits of it, and
 // in a batch it is the row's own.
-TEST_P(TensorTest, HiddenStatesComeWhereTheyAreAskedAndAreWhatTheHeadReads) {
-  if (RecordingChangesNothing()) return;
+TEST_P(PlainTensorTest, HiddenStatesComeWhereTheyAreAskedAndAreWhatTheHeadReads) {
   const auto items = RandomItems(40, 15, config.vocab);
   const int64_t dim = config.levels[0].dim, vocab = config.vocab;
   std::vector<float> logits(40 * vocab), hidden(40 * dim), last(dim), plain(vocab);
@@ -231,8 +227,7 @@ TEST_P(TensorTest, HiddenStatesComeWhereTheyAreAskedAndAreWhatTheHeadReads) {
   }
 }
 
-TEST_P(TensorTest, BadRowsAreRefusedAndNoRowAdvances) {
-  if (RecordingChangesNothing()) return;
+TEST_P(PlainTensorTest, BadRowsAreRefusedAndNoRowAdvances) {
   const auto items = RandomItems(10, 31, config.vocab);
   auto good = New(16), small = New(8);
   const StepRow fine{good.get(), items, {}};
@@ -255,8 +250,7 @@ TEST_P(TensorTest, BadRowsAreRefusedAndNoRowAdvances) {
   EXPECT_EQ(model->executor(), "tensor-cpu");
 }
 
-TEST_P(TensorTest, ADamagedSequenceIsRefusedUntilItIsRestored) {
-  if (RecordingChangesNothing()) return;
+TEST_P(PlainTensorTest, ADamagedSequenceIsRefusedUntilItIsRestored) {
   const auto items = RandomItems(10, 32, config.vocab);
   auto sequence = New(16);
   auto snapshot = generator->Fork(*sequence);
@@ -269,6 +263,8 @@ TEST_P(TensorTest, ADamagedSequenceIsRefusedUntilItIsRestored) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Configs, TensorTest, ::testing::ValuesIn(Cases()), CaseName);
+INSTANTIATE_TEST_SUITE_P(Configs, PlainTensorTest, ::testing::ValuesIn(Cases(false)),
+                         CaseName);
 
 }  // namespace
 }  // namespace strata
