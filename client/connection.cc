@@ -50,8 +50,4 @@ Connection::Connection(std::shared_ptr<grpc::Channel> channel)
       training_(v1::Training::NewStub(channel_)),
       models_(v1::Models::NewStub(channel_)) {}
 
-bool Connection::Connect(std::chrono::milliseconds patience) {
-  return channel_->WaitForConnected(std::chrono::system_clock::now() + patience);
-}
-
 }  // namespace strata

@@ -21,8 +21,12 @@ class Connection {
   explicit Connection(const std::string& server, bool own_socket = false);
   explicit Connection(std::shared_ptr<grpc::Channel> channel);
 
-  // Waits so long for a socket, which is tried again where it cannot be had at once.
-  bool Connect(std::chrono::milliseconds patience);
+  // Asks for a socket now; else the first call does.
+  void BeginConnecting() { channel_->GetState(/*try_to_connect=*/true); }
+  // Waits for it until then; one that cannot be had at once is tried again.
+  bool WaitConnected(std::chrono::system_clock::time_point until) {
+    return channel_->WaitForConnected(until);
+  }
 
   v1::Generation::StubInterface& generation() { return *generation_; }
   v1::Training::StubInterface& training() { return *training_; }

@@ -195,9 +195,11 @@ LoadReport RunLoad(const LoadOptions& options, const std::function<void(int64_t)
   std::vector<std::unique_ptr<Connection>> connections;
   for (int i = 0; i < options.concurrency; i += kStreamsPerSocket) {
     connections.push_back(std::make_unique<Connection>(options.server, /*own_socket=*/true));
-    // No part of the load; what cannot be had says so to the requests.
-    connections.back()->Connect(kConnectPatience);
+    connections.back()->BeginConnecting();
   }
+  // No part of the load; what cannot be had says so to the requests.
+  const auto until = std::chrono::system_clock::now() + kConnectPatience;
+  for (const auto& connection : connections) connection->WaitConnected(until);
   LoadOptions warmup = options;
   warmup.max_tokens = std::min(options.max_tokens, kWarmupTokens);
   warmup.rate = warmup.cancel = 0;

@@ -75,10 +75,13 @@ void ThreadPool::ParallelFor(int64_t n, Body body) {
     MutexLock lock(&mu_);
     const uint64_t number = Number(job_.load(std::memory_order_relaxed)) + 1;
     job_.store((number << kBits | wanted) << kBits, std::memory_order_release);
+    woken_.clear();
     for (int t = 1; t <= wanted; ++t) {
-      if (helpers_[t - 1]->asleep) helpers_[t - 1]->posted.Signal();
+      if (helpers_[t - 1]->asleep) woken_.push_back(helpers_[t - 1].get());
     }
   }
+  // Without the lock, which they want at once.
+  for (Helper* const helper : woken_) helper->posted.Signal();
   RunIndices(0);
   CloseJob();
   body_ = nullptr;

@@ -71,6 +71,7 @@ class ThreadPool {
 
   Mutex mu_;
   CondVar left_;  // the last helper has left a job whose owner sleeps
+  std::vector<Helper*> woken_;  // by the owner, for one job
   std::vector<std::unique_ptr<Helper>> helpers_;  // thread t is helpers_[t - 1]
 };
 

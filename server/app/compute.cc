@@ -22,6 +22,9 @@ namespace strata {
 namespace {
 
 constexpr char kTensorCpu[] = "cpu";  // LibTorch's name for it
+// Of the memory for states, what each model on a device has from the start: several
+// versions must fit.
+constexpr int64_t kReservedPart = 8;
 
 absl::Status BadDevices(const std::string& devices, absl::string_view why) {
   return absl::InvalidArgumentError(
@@ -48,6 +51,33 @@ absl::StatusOr<int64_t> DeviceBudget(const std::vector<std::string>& devices) {
     least = std::min(least, bytes);
   }
   return least / 4;
+}
+
+absl::StatusOr<ModelLoader> CpuLoader(const Flags& flags) {
+  CpuModelOptions types;
+  STRATA_ASSIGN_OR_RETURN(types.cache, ParseCacheType(flags.kv_dtype));
+  types.fastest_weights = flags.dtype == "auto";
+  if (!types.fastest_weights) {
+    STRATA_ASSIGN_OR_RETURN(types.weights, ParseWeightType(flags.dtype));
+  }
+  types.early_exit = flags.early_exit == "on";
+  return ModelLoader(
+      [types](const std::string& dir) { return LoadCpuModel(dir, types); });
+}
+
+absl::StatusOr<ModelLoader> DeviceLoader(const Flags& flags,
+                                         const std::vector<std::string>& devices,
+                                         bool on_cuda, int64_t state_memory) {
+  if (flags.dtype == "int8") {
+    return absl::InvalidArgumentError(
+        "--dtype: \"int8\" is a type of the CPU's executor alone (--devices cpu)");
+  }
+  TensorModelOptions options;
+  options.early_exit = flags.early_exit == "on";
+  options.graphs = flags.cuda_graphs == "on";
+  options.bf16 = flags.dtype == "bf16" || (flags.dtype == "auto" && on_cuda);
+  options.reserve_bytes = state_memory / kReservedPart;
+  return TensorModelLoader(devices, options);
 }
 
 }  // namespace
@@ -97,27 +127,13 @@ absl::StatusOr<Compute> PlanCompute(const Flags& flags) {
   } else if (flags.state_memory == 0) {
     engine.state_memory_bytes = MemoryLimitBytes() / 2;
   }
-  TensorModelOptions on_devices;
-  on_devices.early_exit = flags.early_exit == "on";
-  on_devices.graphs = flags.cuda_graphs == "on";
-  on_devices.bf16 = flags.dtype == "bf16" || (flags.dtype == "auto" && on_cuda);
-  on_devices.reserve_bytes = engine.state_memory_bytes / 4;
-  if (!devices.empty() && flags.dtype == "int8") {
-    return absl::InvalidArgumentError(
-        "--dtype: \"int8\" is a type of the CPU's executor alone (--devices cpu)");
+  if (devices.empty()) {
+    STRATA_ASSIGN_OR_RETURN(compute.loader, CpuLoader(flags));
+  } else {
+    STRATA_ASSIGN_OR_RETURN(
+        compute.loader,
+        DeviceLoader(flags, devices, on_cuda, engine.state_memory_bytes));
   }
-  CpuModelOptions types;
-  STRATA_ASSIGN_OR_RETURN(types.cache, ParseCacheType(flags.kv_dtype));
-  types.fastest_weights = flags.dtype == "auto";
-  if (!types.fastest_weights) {
-    STRATA_ASSIGN_OR_RETURN(types.weights, ParseWeightType(flags.dtype));
-  }
-  types.early_exit = flags.early_exit == "on";
-  const auto on_cpu = [types](const std::string& dir) {
-    return LoadCpuModel(dir, types);
-  };
-  compute.loader =
-      devices.empty() ? ModelLoader(on_cpu) : TensorModelLoader(devices, on_devices);
   compute.classifier_loader = DocumentLoader(engine.threads_per_worker);
   compute.inspector_loader = TorchInspectorLoader(engine.threads_per_worker);
   compute.neighbours_loader = [most = flags.datastore_memory](

@@ -47,14 +47,14 @@ const std::vector<Flag>& Table() {
        "Gets the lines grpc=HOST:PORT and http=HOST:PORT once both accept."},
       {"devices", Text{&F::devices}, "auto", "list",
        "What decodes: cpu; cuda, every CUDA device; cuda:0,cuda:1, these; auto: "
-       "cuda where there is a device that works, else cpu; tensor: LibTorch on the "
-       "CPU with one worker, slower than cpu."},
+       "cuda where there is a device that works, else cpu; tensor: what "
+       "CUDA devices run, on the CPU, with one worker: for a look, slower than cpu."},
       {"dtype", Choice{&F::dtype, "fp32, bf16, int8, auto"}, "fp32", "type",
        "Of weights: bf16 takes half of the memory and of the time to read them, int8, on "
        "the CPU alone, a quarter, at a cost in quality (tests/bench prints it). On CUDA "
        "devices bf16 is of states and of what is computed, too. auto: on the CPU fp32 or "
        "bf16, whichever is faster here for matrices of the model's width, measured when "
-       "it is loaded, and logged; on CUDA devices bf16."},
+       "it is loaded, and logged; on CUDA devices bf16, with --devices tensor fp32."},
       {"kv-dtype", Choice{&F::kv_dtype, "fp32, fp16, bf16"}, "fp16", "type",
        "Of keys and values in the states of the CPU executor: 16 bits take half of the "
        "memory, and of the time to read them. fp16 is the more exact one; levels whose "
@@ -64,8 +64,9 @@ const std::vector<Flag>& Table() {
        "threshold that was found when they were trained lets them; off: all pass all "
        "layers."},
       {"cuda-graphs", Choice{&F::cuda_graphs, "on, off"}, "on", "on or off",
-       "Whether steps of a byte a stream on CUDA devices are recorded once for each size "
-       "and replayed, for models whose steps can be; tried out when a model is loaded."},
+       "On CUDA devices, whether steps of a byte a stream are recorded as CUDA graphs and "
+       "replayed, which spares launching their kernels one by one, for models whose steps "
+       "can be; the executor that `strata models` names then ends with -graphs."},
       {"workers", Count{&F::workers, 1, 256}, "1", "count",
        "Workers on the CPU, each stepping a batch of its own; a CUDA device has one."},
       {"threads", Count{&F::threads, 0, 1024}, "0", "threads a worker",
