@@ -1,9 +1,21 @@
 """What a GPU should make of the hierarchy, beside what it does: ratios of one run on the
-device STRATA_BENCH_DEVICE (cuda:0). See run.sh --only gpu."""
+device STRATA_BENCH_DEVICE (cuda:0). See run.sh --only gpu. What is too large for graphs
+(model/decode/README.md), as flat with many streams, runs without in rows named graphs."""
+import os
+import pathlib
+
 import targets
 
 CONTEXT = 8192
 PRESETS = ["block-45m", "flat-45m"]
+
+
+def missing():
+    """Why it cannot be measured, or None."""
+    driver = pathlib.Path("/dev/nvidiactl"), pathlib.Path("/proc/driver/nvidia/version")
+    if "STRATA_BENCH_DEVICE" in os.environ or any(path.exists() for path in driver):
+        return None
+    return "--only gpu needs a GPU: there is no NVIDIA driver"
 
 
 def row(preset, steps, streams):

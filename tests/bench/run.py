@@ -188,6 +188,8 @@ def rows_of(figures):
 
 def main():
     options = arguments()
+    if options.only == "gpu" and gpu.missing():
+        sys.exit(gpu.missing())
     threads = os.cpu_count()
     environment = {"STRATA_BENCH_THREADS": str(threads),
                    "STRATA_BENCH_QUICK": "1" if options.quick else "0"}

@@ -9,6 +9,7 @@
 #   --only targets what a decoder should reach, beside what it does, alone: minutes, and
 #                  some 12 GB of memory
 #   --only gpu   what a GPU should make of the hierarchy, alone; needs one
+#   --bin DIR    the programs, built already: nothing is built
 #   --quick      shorter runs: for a look, not for a claim
 #   --json FILE  {"host": {…}, "rows": [{"name", "value", "unit", "baseline",
 #                "ratio", "target", "met"}]}
@@ -16,6 +17,9 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/../.."
 
+if [[ " $* " == *" --bin "* ]]; then
+  exec python3 "$here/run.py" "$@"
+fi
 build=build/release
 [ -f "$build/build.ninja" ] || cmake --preset release >/dev/null
 cmake --build "$build" --target \
