@@ -18,6 +18,8 @@ from server import Server
 
 
 MEMORY = f"read/{1 << 30}"  # the machine's read bandwidth
+# What --only targets measures, one part after another.
+PARTS = ["decoder", "inside", "served", "streams"]
 
 
 def arguments():
@@ -25,7 +27,7 @@ def arguments():
     parser.add_argument("--bin", type=pathlib.Path, required=True)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=pathlib.Path)
-    parser.add_argument("--only", choices=["turns", "phases", "targets", "gpu"])
+    parser.add_argument("--only", choices=["turns", "phases", "targets", *PARTS, "gpu"])
     return parser.parse_args()
 
 
@@ -186,6 +188,18 @@ def rows_of(figures):
     return rows
 
 
+def measured(part, options, models, environment, roofs):
+    """Rows of one of PARTS, as targets.measure."""
+    threads, binaries, quick = os.cpu_count(), options.bin, options.quick
+    if part == "decoder":
+        return targets.measure(google_benchmark, binaries, environment, quick, roofs)
+    if part == "inside":
+        return inside.measure(google_benchmark, binaries, models, environment, threads,
+                              quick)
+    return {"served": served, "streams": streams}[part].measure(binaries, models, threads,
+                                                                quick)
+
+
 def main():
     options = arguments()
     if options.only == "gpu" and gpu.missing():
@@ -195,7 +209,8 @@ def main():
                    "STRATA_BENCH_QUICK": "1" if options.quick else "0"}
     with tempfile.TemporaryDirectory() as models:
         wanted = {"block-10m", "flat-10m"}
-        if options.only == "targets":
+        parts = PARTS if options.only == "targets" else [options.only]
+        if parts[0] in PARTS:
             wanted = {*targets.PRESETS, *inside.PRESETS}
         if options.only == "gpu":
             wanted = gpu.PRESETS
@@ -209,13 +224,9 @@ def main():
                                  environment, options.quick)
         header = host(threads, roofs)
         print(json.dumps(header, indent=2))
-        if options.only == "targets":
-            targets.show(targets.measure(google_benchmark, options.bin, environment,
-                                         options.quick, roofs))
-            targets.show(inside.measure(google_benchmark, options.bin, models,
-                                        environment, threads, options.quick))
-            targets.show(served.measure(options.bin, models, threads, options.quick))
-            targets.show(streams.measure(options.bin, models, threads, options.quick))
+        if parts[0] in PARTS:
+            for part in parts:
+                targets.show(measured(part, options, models, environment, roofs))
             return
         if options.only == "gpu":
             targets.show(gpu.measure(google_benchmark, options.bin, environment,

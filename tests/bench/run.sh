@@ -2,12 +2,13 @@
 # Builds and runs the benchmarks; prints a table of ratios, each of two things
 # measured side by side in this one run.
 #
-#   tests/bench/run.sh [--quick] [--only turns|phases|targets|gpu] [--json FILE]
+#   tests/bench/run.sh [--quick] [--only turns|phases|targets|gpu|PART] [--json FILE]
 #
 #   --only turns the time to the first byte of a second turn of a chat, alone
 #   --only phases  streams that wait for a common phase and those that do not, alone
 #   --only targets what a decoder should reach, beside what it does, alone: minutes, and
-#                  some 12 GB of memory
+#                  some 12 GB of memory; or one part of it: decoder, inside (the engine,
+#                  the wire, starts), served (as clients see it), streams (messages)
 #   --only gpu   what a GPU should make of the hierarchy, alone; needs one
 #   --bin DIR    the programs, built already: nothing is built
 #   --quick      shorter runs: for a look, not for a claim
