@@ -4,11 +4,12 @@
 #include <atomic>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include "client/arrivals.h"
-#include "client/generate_stream.h"
-#include "client/status.h"
+#include "client/load_stream.h"
 #include "model/base/clock.h"
+#include "model/base/mutex.h"
 #include "model/base/random.h"
 
 namespace strata {
@@ -17,105 +18,6 @@ namespace {
 constexpr int kStreamsPerSocket = 16;
 constexpr int64_t kWarmupTokens = 8;
 constexpr std::chrono::milliseconds kConnectPatience{2000};
-
-v1::GenerateRequest MakeRequest(const LoadOptions& options, uint64_t number) {
-  v1::GenerateRequest request;
-  request.set_model(options.model);
-  request.set_prompt(BenchPrompt(options.seed, number, options.prompt_bytes));
-  request.set_max_tokens(options.max_tokens);
-  v1::SamplingParams* sampling = request.mutable_sampling();
-  sampling->set_temperature(options.temperature);
-  sampling->set_seed(options.seed + number);
-  sampling->set_ignore_eos(true);
-  return request;
-}
-
-void SleepFor(double seconds) {
-  if (seconds > 0) std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-}
-
-// One stream's arrivals.
-class Timer {
- public:
-  Timer(MonotonicTime due, LoadReport* report) : report_(report), sent_(due), last_(due) {}
-
-  bool started() const { return started_; }
-  // Whether the goals were kept.
-  bool Good(const LoadOptions& options) const {
-    const auto kept = [](const Percentiles& seen, double goal) {
-      return goal == 0 || seen.Mean() <= goal;
-    };
-    return kept(report_->ttft, options.ttft_goal) &&
-           kept(report_->inter_token, options.inter_token_goal);
-  }
-
-  void OnEvent(const v1::GenerateResponse& event) {
-    const MonotonicTime now = Now();
-    if (event.has_delta() && (event.delta().tokens() > 0 || !event.delta().data().empty())) {
-      OnDelta(event.delta(), now);
-    } else if (event.has_finished()) {
-      report_->prompt_tokens += event.finished().usage().prompt_tokens();
-      report_->generated_tokens += event.finished().usage().generated_tokens();
-      report_->end_to_end.Add(Seconds(now - sent_));
-    }
-  }
-
- private:
-  static MonotonicTime Now() { return Clock::System()->Now(); }
-
-  void OnDelta(const v1::Delta& delta, MonotonicTime now) {
-    ++report_->messages;
-    if (!started_) {
-      report_->ttft.Add(Seconds(now - sent_));
-    } else {
-      const int items = std::max(1, delta.tokens());
-      const double each = Seconds(now - last_) / items;
-      for (int i = 0; i < items; ++i) report_->inter_token.Add(each);
-    }
-    started_ = true;
-    last_ = now;
-  }
-
-  LoadReport* const report_;
-  const MonotonicTime sent_;
-  MonotonicTime last_;
-  bool started_ = false;
-};
-
-// Whether request `number` goes away at its first byte.
-bool GoesAway(const LoadOptions& options, uint64_t number) {
-  constexpr uint64_t kStream = 0x63616e63656c;
-  return RandomUniform(options.seed, kStream, number) < options.cancel;
-}
-
-void RunOne(Connection* connection, const LoadOptions& options, uint64_t number,
-            MonotonicTime due, LoadReport* report) {
-  grpc::ClientContext call;
-  LoadReport mine;  // a failed or cancelled request leaves no timings
-  Timer timer(due, &mine);
-  const bool goes_away = GoesAway(options, number);
-  bool cancelled = false;
-  const absl::Status status = StreamGenerate(
-      connection, &call, MakeRequest(options, number), [&](const v1::GenerateResponse& event) {
-        timer.OnEvent(event);
-        SleepFor(options.read_delay);
-        cancelled = goes_away && timer.started() && !event.has_finished();
-        return cancelled ? absl::CancelledError("as the load asks") : absl::OkStatus();
-      });
-  if (status.ok()) {
-    ++mine.completed;
-    mine.good += timer.Good(options);
-  } else if (cancelled) {
-    mine = LoadReport();
-    ++mine.cancelled;
-  } else {
-    mine = LoadReport();
-    ++mine.failed;
-    ++mine.errors[absl::StatusCodeToString(status.code())];
-    mine.first_error = std::string(status.message());
-  }
-  report->Merge(mine);
-}
 
 // Returns when the request is due; notes if that is over already.
 MonotonicTime WaitUntilDue(MonotonicTime start, double seconds, LoadReport* report) {
@@ -130,35 +32,70 @@ MonotonicTime WaitUntilDue(MonotonicTime start, double seconds, LoadReport* repo
   return due;
 }
 
+// The streams of a load that may be open at a time. Thread-safe.
+class OpenStreams {
+ public:
+  explicit OpenStreams(int most) {
+    for (int i = most; i-- > 0;) free_.push_back(i);
+  }
+
+  // Waits for one that is free: its number.
+  int Take() {
+    MutexLock lock(&mu_);
+    while (free_.empty()) changed_.Wait(&mu_);
+    const int stream = free_.back();
+    free_.pop_back();
+    ++open_;
+    return stream;
+  }
+  void Give(int stream, const LoadReport& report) {
+    MutexLock lock(&mu_);
+    all_.Merge(report);
+    free_.push_back(stream);
+    --open_;
+    changed_.SignalAll();
+  }
+  // Waits until none is open: all reports.
+  LoadReport Finish() {
+    MutexLock lock(&mu_);
+    while (open_ > 0) changed_.Wait(&mu_);
+    return std::move(all_);
+  }
+
+ private:
+  Mutex mu_;
+  CondVar changed_;
+  std::vector<int> free_ STRATA_GUARDED_BY(mu_);
+  int open_ STRATA_GUARDED_BY(mu_) = 0;
+  LoadReport all_ STRATA_GUARDED_BY(mu_);
+};
+
 // Runs `total` requests on `connections`, `options.concurrency` at a time.
 LoadReport RunAll(const std::vector<std::unique_ptr<Connection>>& connections,
                   const LoadOptions& options, int64_t total, uint64_t first,
                   const std::function<void(int64_t)>& on_progress) {
-  std::atomic<int64_t> next{0};
   std::atomic<int64_t> done{0};
   const std::vector<double> arrivals =
       options.rate > 0 ? PoissonArrivals(options.rate, total, options.seed)
                        : std::vector<double>();
   const MonotonicTime start = Clock::System()->Now();
-  std::vector<LoadReport> reports(static_cast<size_t>(options.concurrency));
-  std::vector<std::thread> threads;
-  for (int i = 0; i < options.concurrency; ++i) {
-    threads.emplace_back([&, i] {
-      Connection* connection = connections[static_cast<size_t>(i / kStreamsPerSocket)].get();
-      for (int64_t number = next++; number < total; number = next++) {
-        LoadReport& report = reports[static_cast<size_t>(i)];
-        MonotonicTime due = Clock::System()->Now();
-        if (!arrivals.empty()) {
-          due = WaitUntilDue(start, arrivals[static_cast<size_t>(number)], &report);
-        }
-        RunOne(connection, options, first + static_cast<uint64_t>(number), due, &report);
-        on_progress(++done);
-      }
-    });
+  LoadReport lateness;
+  OpenStreams streams(options.concurrency);
+  for (int64_t number = 0; number < total; ++number) {
+    const int stream = streams.Take();
+    MonotonicTime due = Clock::System()->Now();
+    if (!arrivals.empty()) {
+      due = WaitUntilDue(start, arrivals[static_cast<size_t>(number)], &lateness);
+    }
+    LoadStream::Start(connections[static_cast<size_t>(stream / kStreamsPerSocket)].get(),
+                      options, first + static_cast<uint64_t>(number), due,
+                      [&, stream](const LoadReport& report) {
+                        on_progress(++done);
+                        streams.Give(stream, report);
+                      });
   }
-  for (std::thread& thread : threads) thread.join();
-  LoadReport all;
-  for (const LoadReport& report : reports) all.Merge(report);
+  LoadReport all = streams.Finish();
+  all.Merge(lateness);
   return all;
 }
 
