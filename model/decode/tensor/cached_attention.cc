@@ -77,8 +77,7 @@ CachedAttention::CachedAttention(int64_t heads, const SingleItems& items,
   const auto own = at::ones({items_, 1}, items.visible.options());
   group.mask = at::cat({items.visible, own}, 1).view({items_, 1, 1, -1});
   groups_.push_back(std::move(group));
-  writes_ = {torch::arange(items_, items.position.options()), items.write,
-             items.write_slots};
+  writes_ = {{}, items.write, items.write_slots};
 }
 
 CachedAttention::Group CachedAttention::MakeGroup(
@@ -239,7 +238,8 @@ torch::Tensor CachedAttention::Attend(const torch::Tensor& qkv, int layer,
   const auto to = writes_.rows + 2 * layer * writes_.stride;
   kept.rows.insert(kept.rows.end(), {to, to + writes_.stride});
   for (const auto& x : {k, v}) {
-    kept.values.push_back(x.index_select(0, writes_.items).view({-1, dim}));
+    const auto stays = writes_.items.defined() ? x.index_select(0, writes_.items) : x;
+    kept.values.push_back(stays.reshape({-1, dim}));
   }
   pool->index_copy_(0, at::cat(kept.rows), at::cat(kept.values));
   return mixed;

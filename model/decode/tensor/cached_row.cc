@@ -1,8 +1,17 @@
 #include "model/decode/tensor/cached_row.h"
 
+#include <algorithm>
+
 #include "model/decode/tensor/upload.h"
 
 namespace strata {
+
+std::array<KeyRun, 2> CachedKeys(const ScopeSpec& spec, int64_t i, int64_t begin) {
+  const VisibleKeys seen = KeysSeen(spec, i, i + 1);
+  std::array<KeyRun, 2> runs = {seen.kept, seen.recent};
+  for (KeyRun& run : runs) run.end = std::min(run.end, begin);
+  return runs;
+}
 
 int64_t BridgeSlot(const LevelConfig& level, int64_t context) {
   const ScopeSpec spec = BridgeSpec(level);

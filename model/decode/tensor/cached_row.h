@@ -4,6 +4,7 @@
 
 #include <torch/torch.h>
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -20,6 +21,9 @@ struct CachedRow {
   int64_t offset = 0;  // rows [offset, offset + count) of the batch
 };
 
+// The keys that item i sees of the items before `begin`, as those of VisibleKeys.
+std::array<KeyRun, 2> CachedKeys(const ScopeSpec& spec, int64_t i, int64_t begin);
+
 // Of a context in the ring of keys, or of values, of a bridge that attends.
 int64_t BridgeSlot(const LevelConfig& level, int64_t context);
 
@@ -32,7 +36,7 @@ NewItems NewItemsOf(const std::vector<CachedRow>& rows);
 
 // Of new items that share a slot, the last one stays.
 struct SlotWrites {
-  torch::Tensor items;   // rows of the batch that stay
+  torch::Tensor items;   // rows of the batch that stay; undefined: all
   torch::Tensor rows;    // their pool rows in layer 0's keys
   torch::Tensor stride;  // from keys to values, and so on
 };

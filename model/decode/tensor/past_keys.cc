@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "model/decode/tensor/cached_row.h"
 #include "model/decode/tensor/upload.h"
 
 namespace strata {
@@ -13,11 +14,7 @@ void PastKeys::AddRow(const ScopeSpec& spec, int64_t begin, int64_t count,
   std::vector<KeyRun> found;
   const int64_t queries = std::min(count, Phases(spec));
   for (int64_t i = begin; i < begin + queries; ++i) {
-    const VisibleKeys seen = KeysSeen(spec, i, i + 1);
-    for (KeyRun keys : {seen.kept, seen.recent}) {
-      keys.end = std::min(keys.end, begin);
-      found.push_back(keys);
-    }
+    for (const KeyRun& keys : CachedKeys(spec, i, begin)) found.push_back(keys);
   }
   AddRuns(spec, found, cache, slots);
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "model/decode/tensor/attend_through.h"
-#include "model/decode/tensor/upload.h"
 #include "model/knn_rule.h"
 
 namespace strata {
@@ -47,11 +46,11 @@ ReplayPieces::ReplayPieces(DeviceModel* model, int64_t most_rows) : model_(model
   const torch::TensorOptions reals = model->options();
   const auto numbers = reals.dtype(torch::kLong);
   for (int l = 0; l < static_cast<int>(config.levels.size()); ++l) {
-    ReplayPlan layout(config, l);
+    ReplayPlan plan(config, l);
     const int64_t dim = level(l).dim;
-    const auto plan = torch::zeros({layout.width() * most_rows}, numbers);
+    const auto room = torch::zeros({plan.width() * most_rows}, numbers);
     const auto buffer = [&] { return torch::zeros({most_rows, dim}, reals); };
-    levels_.push_back({std::move(layout), plan, buffer(), buffer(), buffer()});
+    levels_.push_back({std::move(plan), room, buffer(), buffer(), buffer()});
   }
   items_ = torch::zeros({most_rows}, numbers);
   logits_ = torch::zeros({most_rows, config.vocab}, reals);
@@ -69,25 +68,17 @@ void ReplayPieces::Run(Piece piece, int l, int64_t rows, int64_t past,
   }
 }
 
-void ReplayPieces::SetItems(const std::vector<int64_t>& items) {
-  UploadInto(items, items_);
-}
-
-void ReplayPieces::SetPlan(int l, const std::vector<int64_t>& numbers) {
-  UploadInto(numbers, levels_[l].plan);
-}
-
 torch::Tensor ReplayPieces::Part(int l, const ReplayPlan::Part& part,
                                  int64_t rows) const {
   return levels_[l]
-      .plan.narrow(0, part.offset * rows, part.width * rows)
+      .numbers.narrow(0, part.offset * rows, part.width * rows)
       .view({rows, part.width});
 }
 
 void ReplayPieces::Units(int l, int64_t rows, const torch::Tensor& pool_below) {
   const LevelConfig& below = level(l - 1);
   const auto& from = BufferedItems(below) > 0 ? pool_below : levels_[l - 1].h;
-  const auto items = from.index_select(0, Flat(l, levels_[l].layout.units(), rows));
+  const auto items = from.index_select(0, Flat(l, plan(l).units(), rows));
   Put(net(l - 1).Pool(items.view({rows, PoolItems(below), below.dim})), levels_[l].z);
 }
 
@@ -96,13 +87,13 @@ void ReplayPieces::Encode(int l, int64_t rows, int64_t past, torch::Tensor pool)
                         : levels_[l].z.narrow(0, 0, rows);
   const auto h = RunStack(l, Stack::kEncoder, z, past, pool);
   Put(h, levels_[l].h);
-  const ReplayPlan::Part& buffer = levels_[l].layout.buffer();
+  const ReplayPlan::Part& buffer = plan(l).buffer();
   if (buffer.width > 0) pool.index_copy_(0, Flat(l, buffer, rows), h);
 }
 
 void ReplayPieces::Bridge(int l, int64_t rows, torch::Tensor pool_below) {
   const LevelConfig& below = level(l - 1);
-  const ReplayPlan& layout = levels_[l].layout;
+  const ReplayPlan& plan = this->plan(l);
   const auto said = net(l - 1)
                         .Bridge(levels_[l].c.narrow(0, 0, rows))
                         .view({rows, BridgeRows(below), below.dim});
@@ -112,8 +103,8 @@ void ReplayPieces::Bridge(int l, int64_t rows, torch::Tensor pool_below) {
         0, Flat(l, where, rows),
         said.narrow(1, first, where.width).reshape({-1, below.dim}));
   };
-  keep(0, layout.contexts());
-  keep(below.block, layout.bridged());
+  keep(0, plan.contexts());
+  keep(below.block, plan.bridged());
 }
 
 void ReplayPieces::Decode(int l, int64_t rows, int64_t past, torch::Tensor pool) {
@@ -126,23 +117,23 @@ void ReplayPieces::Decode(int l, int64_t rows, int64_t past, torch::Tensor pool)
 
 torch::Tensor ReplayPieces::FromAbove(int l, const torch::Tensor& h,
                                       const torch::Tensor& pool) {
-  const ReplayPlan& layout = levels_[l].layout;
+  const ReplayPlan& plan = this->plan(l);
   const int64_t rows = h.size(0), dim = level(l).dim;
   const auto taken = [&](const ReplayPlan::Part& part) {
     return pool.index_select(0, Flat(l, part, rows)).view({1, rows, part.width, dim});
   };
-  const auto u = h + taken(layout.context()).view({rows, dim});
+  const auto u = h + taken(plan.context()).view({rows, dim});
   if (level(l).bridge != BridgeKind::kAttention) return u;
-  const auto seen = Part(l, layout.bridge_seen(), rows).to(torch::kBool).unsqueeze(0);
+  const auto seen = Part(l, plan.bridge_seen(), rows).to(torch::kBool).unsqueeze(0);
   const auto mixed = net(l).bridge_attention()->Attend(
-      u.view({1, rows, 1, dim}), taken(layout.bridge_keys()),
-      taken(layout.bridge_values()), seen);
+      u.view({1, rows, 1, dim}), taken(plan.bridge_keys()),
+      taken(plan.bridge_values()), seen);
   return u + mixed.view({rows, dim});
 }
 
 CachedAttention::SingleItems ReplayPieces::Keys(int l, Stack stack, int64_t rows,
                                                 int64_t past) const {
-  const ReplayPlan::StackParts& parts = levels_[l].layout.stack(stack);
+  const ReplayPlan::StackParts& parts = plan(l).stack(stack);
   const auto runs = [&](const ReplayPlan::Part& part) {
     return Part(l, part, rows).unsqueeze(1);  // [rows, 1, kRuns]
   };

@@ -24,6 +24,7 @@
 #include "model/decode/tensor/cached_attention.h"
 #include "model/decode/tensor/device_model.h"
 #include "model/decode/tensor/replay_plan.h"
+#include "model/decode/tensor/upload.h"
 
 namespace strata {
 
@@ -48,14 +49,16 @@ class ReplayPieces {
   torch::Tensor logits(int64_t rows) const { return logits_.narrow(0, 0, rows); }
   torch::Tensor hidden(int64_t rows) const { return levels_[0].c.narrow(0, 0, rows); }
   // Bring what the host has decided to the device.
-  void SetItems(const std::vector<int64_t>& items);
-  void SetPlan(int l, const std::vector<int64_t>& numbers);
-  const ReplayPlan& layout(int l) const { return levels_[l].layout; }
+  void SetItems(const std::vector<int64_t>& items) { UploadInto(items, items_); }
+  void SetPlan(int l) { UploadInto(levels_[l].plan.numbers(), levels_[l].numbers); }
+  // What the host decides, of level l.
+  ReplayPlan& plan(int l) { return levels_[l].plan; }
+  const ReplayPlan& plan(int l) const { return levels_[l].plan; }
 
  private:
   struct LevelBuffers {
-    ReplayPlan layout;   // for its parts alone
-    torch::Tensor plan;  // numbers
+    ReplayPlan plan;
+    torch::Tensor numbers;  // of the plan, on the device
     torch::Tensor z, h, c;  // [most rows, D]
   };
 

@@ -11,11 +11,10 @@ namespace strata {
 ReplayPlan::ReplayPlan(const ModelConfig& config, int l)
     : level_(config.levels[l]),
       below_(l > 0 ? config.levels[l - 1] : LevelConfig()),
-      number_(l),
-      is_top_(l + 1 == static_cast<int>(config.levels.size())) {
+      number_(l) {
   TakeStack(Stack::kEncoder, EncoderRuns(level_));
   TakeStack(Stack::kDecoder, DecoderRuns(level_));
-  if (!is_top_) {
+  if (l + 1 < static_cast<int>(config.levels.size())) {
     buffer_ = Take(BufferedItems(level_) > 0 ? 1 : 0);
     context_ = Take(1);
     bridge_keys_ = Take(level_.bridge_window);
@@ -35,10 +34,8 @@ ReplayPlan::Part ReplayPlan::Take(int64_t width) {
 }
 
 void ReplayPlan::TakeStack(Stack stack, int runs) {
-  const int s = static_cast<int>(stack);
-  attends_[s] = runs > 0;
   if (runs == 0) return;
-  StackParts& parts = stacks_[s];
+  StackParts& parts = stacks_[static_cast<int>(stack)];
   for (Part* part : {&parts.position, &parts.write, &parts.slots}) *part = Take(1);
   for (Part* part : {&parts.begin, &parts.end, &parts.row, &parts.item, &parts.step}) {
     *part = Take(kRuns);
@@ -57,10 +54,10 @@ void ReplayPlan::Reset(int64_t rows) {
 
 bool ReplayPlan::Fill(const LevelBatch<TensorSequence>& batch,
                       const LevelBatch<TensorSequence>* below) {
-  for (const Stack stack : {Stack::kEncoder, Stack::kDecoder}) {
-    if (attends_[static_cast<int>(stack)] && !FillStack(stack, batch)) return false;
+  for (const Stack s : {Stack::kEncoder, Stack::kDecoder}) {
+    if (stack(s).position.width > 0 && !FillStack(s, batch)) return false;
   }
-  for (size_t i = 0; !is_top_ && i < batch.rows.size(); ++i) {
+  for (size_t i = 0; context_.width > 0 && i < batch.rows.size(); ++i) {
     FillContext(batch, static_cast<int64_t>(i));
   }
   if (below == nullptr) return true;
@@ -93,10 +90,8 @@ bool ReplayPlan::FillStack(Stack stack, const LevelBatch<TensorSequence>& batch)
 bool ReplayPlan::FillRuns(Stack stack, const ScopeSpec& spec,
                           const StackRow<TensorSequence>& from, int64_t cache,
                           int64_t row) {
-  const VisibleKeys seen = KeysSeen(spec, from.begin, from.begin + 1);
   std::vector<SlotRun> found;
-  for (KeyRun keys : {seen.kept, seen.recent}) {
-    keys.end = std::min(keys.end, from.begin);
+  for (const KeyRun& keys : CachedKeys(spec, from.begin, from.begin)) {
     AddSlotRuns(spec, keys, &found);
   }
   if (found.size() > kRuns) return false;
@@ -121,9 +116,8 @@ void ReplayPlan::FillContext(const LevelBatch<TensorSequence>& batch, int64_t ro
   const auto& from = batch.rows[row];
   const TensorSequence::Place& place = from.sequence->place(number_);
   if (buffer_.width > 0) At(buffer_, row) = place.pool + from.open.items;
-  const int64_t rows = level_.bridge == BridgeKind::kRepeat ? 1 : level_.block;
   const int64_t offset = from.units > 0 ? 0 : from.open.items + 1;
-  At(context_, row) = place.context + offset % rows;
+  At(context_, row) = place.context + offset % BridgeRows(level_);
   const int64_t newest = bridge_seen_.width > 0 ? NewestContext(number_, from) + from.units : 0;
   for (int64_t i = 0; i < bridge_seen_.width; ++i) {
     const int64_t context = newest - (bridge_seen_.width - 1 - i);

@@ -81,8 +81,6 @@ class ReplayPlan {
 
   const LevelConfig level_, below_;
   const int number_;  // of the level
-  const bool is_top_;
-  bool attends_[2] = {false, false};
   StackParts stacks_[2];
   Part buffer_, context_, bridge_keys_, bridge_values_, bridge_seen_;
   Part units_, contexts_, bridged_;

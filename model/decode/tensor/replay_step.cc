@@ -28,11 +28,9 @@ ReplayStep::ReplayStep(DeviceModel* model, std::unique_ptr<Recorder> recorder)
       rows_(levels_) {
   const ModelConfig& config = model->config();
   for (int l = 0; l < levels_; ++l) {
-    const LevelConfig& level = config.levels[l];
-    plans_.emplace_back(config, l);
     const int64_t items = MaxItems(config, l, config.max_context);
-    most_.push_back(EncoderSlots(level, items));
-    most_.push_back(DecoderSlots(level, items + 1));
+    most_.push_back(EncoderSlots(config.levels[l], items));
+    most_.push_back(DecoderSlots(config.levels[l], items + 1));
   }
 }
 
@@ -60,8 +58,9 @@ bool ReplayStep::Plan(absl::Span<const TensorRow> rows) {
   }
   for (int l = 0; l < levels_ && batches_[l].items > 0; ++l) {
     rows_[l] = PowerOfTwo(batches_[l].items);
-    plans_[l].Reset(rows_[l]);
-    if (!plans_[l].Fill(batches_[l], l > 0 ? &batches_[l - 1] : nullptr)) return false;
+    ReplayPlan& plan = pieces_.plan(l);
+    plan.Reset(rows_[l]);
+    if (!plan.Fill(batches_[l], l > 0 ? &batches_[l - 1] : nullptr)) return false;
     for (const Stack stack : {Stack::kEncoder, Stack::kDecoder}) {
       if (rows_[l] * PastOf(l, stack) > kMostKeys) return false;
     }
@@ -70,7 +69,7 @@ bool ReplayStep::Plan(absl::Span<const TensorRow> rows) {
 }
 
 void ReplayStep::Rise(int l) {
-  pieces_.SetPlan(l, plans_[l].numbers());
+  pieces_.SetPlan(l);
   if (l > 0) Use(Piece::kUnits, l, rows_[l], 0);
   Use(Piece::kEncode, l, rows_[l], PastOf(l, Stack::kEncoder));
 }
@@ -117,7 +116,7 @@ void ReplayStep::Prepare(int64_t rows, int64_t keys) {
   for (int64_t n = 1; n <= std::min(rows, kMostRows); n *= 2) {
     for (int l = 0; l < levels_; ++l) {
       rows_[l] = n;
-      plans_[l].Reset(n);
+      pieces_.plan(l).Reset(n);
       Rise(l);
       for (int64_t past = 1; past <= keys; past *= 2) {
         Use(Piece::kEncode, l, n, PastOf(l, Stack::kEncoder, past));

@@ -3,9 +3,9 @@
 // recorder.h): the host plans them, brings the plan to the device, and runs the pieces
 // that it takes, each a recording for so many rows and so many cached keys, both rounded
 // up to a power of two; keys of a stack that never sees many are all that it may ever see.
-// A piece of a new size is run as it is, then recorded; so are all
-// once the pool of states has grown, as recordings know where memory lies. What cannot be
-// recorded is run as it is from then on; `broken` and the log say why.
+// A piece of a new size is run as it is, then recorded; so are all once the pool of states
+// has grown, as recordings know where memory lies. What cannot be recorded is run as it is
+// from then on; `broken` and the log say why.
 //
 // The DeviceModel's lock is held. Errors of Run are exceptions; sequences of a step that
 // threw are of no use any more.
@@ -71,14 +71,13 @@ class ReplayStep {
   // The size of a recording that looks at so many cached keys.
   int64_t PastOf(int l, Stack stack, int64_t keys) const;
   int64_t PastOf(int l, Stack stack) const {
-    return PastOf(l, stack, plans_[l].longest(stack));
+    return PastOf(l, stack, pieces_.plan(l).longest(stack));
   }
 
   DeviceModel* const model_;
   const int levels_;
   ReplayPieces pieces_;
   const std::unique_ptr<Recorder> recorder_;
-  std::vector<ReplayPlan> plans_;
   std::vector<Batch> batches_;
   std::vector<int64_t> rows_;  // per level, padding included
   std::vector<int64_t> most_;  // per level and stack, cached keys that it may ever see

@@ -127,12 +127,12 @@ absl::StatusOr<StepTensors> TensorGenerator::Run(
 // more than its own time.
 StepTensors TensorGenerator::Compute(absl::Span<const TensorRow> feed, bool logits,
                                      bool hidden) {
+  if (model_->replay() == nullptr) return Stepped(feed, logits, hidden);
   std::vector<TensorRow> single, other;
   for (const TensorRow& row : feed) {
-    (row.items.size() == 1 && model_->replay() != nullptr ? single : other).push_back(row);
+    (row.items.size() == 1 ? single : other).push_back(row);
   }
-  std::optional<ReplayStep::Result> replayed;
-  if (!single.empty()) replayed = model_->replay()->Run(single);
+  const std::optional<ReplayStep::Result> replayed = model_->replay()->Run(single);
   if (!replayed.has_value()) return Stepped(feed, logits, hidden);
   StepTensors made = WantedOf(single, *replayed, logits, hidden);
   if (other.empty()) return made;

@@ -18,21 +18,25 @@ inline torch::Tensor HostTensor(at::IntArrayRef sizes, torch::ScalarType type,
                               device.is_cuda()));
 }
 
-// [values] of int64.
-inline torch::Tensor Upload(const std::vector<int64_t>& values,
+// [values] of int64 in such memory.
+inline torch::Tensor Staged(const std::vector<int64_t>& values,
                             const torch::Device& device) {
   const auto host =
       HostTensor({static_cast<int64_t>(values.size())}, torch::kLong, device);
   std::copy(values.begin(), values.end(), host.mutable_data_ptr<int64_t>());
-  return host.to(device, /*non_blocking=*/true);
+  return host;
+}
+
+// [values] on a device.
+inline torch::Tensor Upload(const std::vector<int64_t>& values,
+                            const torch::Device& device) {
+  return Staged(values, device).to(device, /*non_blocking=*/true);
 }
 
 // Into the first rows of a buffer on a device.
 inline void UploadInto(const std::vector<int64_t>& values, const torch::Tensor& buffer) {
-  const auto size = static_cast<int64_t>(values.size());
-  const auto host = HostTensor({size}, torch::kLong, buffer.device());
-  std::copy(values.begin(), values.end(), host.mutable_data_ptr<int64_t>());
-  buffer.narrow(0, 0, size).copy_(host, /*non_blocking=*/true);
+  const auto host = Staged(values, buffer.device());
+  buffer.narrow(0, 0, host.size(0)).copy_(host, /*non_blocking=*/true);
 }
 
 // A copy on the host, there once the stream has been waited for.
