@@ -35,7 +35,7 @@ MonotonicTime WaitUntilDue(MonotonicTime start, double seconds, LoadReport* repo
 // The streams of a load that may be open at a time. Thread-safe.
 class OpenStreams {
  public:
-  explicit OpenStreams(int most) {
+  explicit OpenStreams(int most) : most_(static_cast<size_t>(most)) {
     for (int i = most; i-- > 0;) free_.push_back(i);
   }
 
@@ -45,28 +45,26 @@ class OpenStreams {
     while (free_.empty()) changed_.Wait(&mu_);
     const int stream = free_.back();
     free_.pop_back();
-    ++open_;
     return stream;
   }
   void Give(int stream, const LoadReport& report) {
     MutexLock lock(&mu_);
     all_.Merge(report);
     free_.push_back(stream);
-    --open_;
     changed_.SignalAll();
   }
   // Waits until none is open: all reports.
   LoadReport Finish() {
     MutexLock lock(&mu_);
-    while (open_ > 0) changed_.Wait(&mu_);
+    while (free_.size() < most_) changed_.Wait(&mu_);
     return std::move(all_);
   }
 
  private:
+  const size_t most_;
   Mutex mu_;
   CondVar changed_;
   std::vector<int> free_ STRATA_GUARDED_BY(mu_);
-  int open_ STRATA_GUARDED_BY(mu_) = 0;
   LoadReport all_ STRATA_GUARDED_BY(mu_);
 };
 

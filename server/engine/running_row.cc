@@ -96,9 +96,7 @@ StepRow RunningRow::Prepare(int64_t items) {
 }
 
 absl::Status RunningRow::ConsultNeighbours() {
-  // Of a row that decodes, once it is known which places count: ChooseItems.
-  const bool wanted =
-      prefill_remaining() > 0 && (scoring_ || feeding_ >= prefill_remaining());
+  const bool wanted = scoring_ || feeding_ >= prefill_remaining();
   return wanted ? ConsultAt(hidden_, absl::MakeSpan(logits_)) : absl::OkStatus();
 }
 

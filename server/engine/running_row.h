@@ -66,7 +66,8 @@ class RunningRow {
   // row until Advance.
   StepRow Prepare(int64_t items);
   // After a step that succeeded, before all else: what the neighbours say goes into the
-  // logits of scored places and of the prompt's end.
+  // logits of scored places and of the prompt's end. REQUIRES: its prompt is being read;
+  // of a row that decodes it is known later which places count: ChooseItems.
   absl::Status ConsultNeighbours();
   // After a step that succeeded: reports progress or a new item to the sink.
   // REQUIRES: nothing is to be split off.
