@@ -12,7 +12,7 @@
 #include "model/base/status_macros.h"
 #include "model/datastore/datastore.h"
 #include "model/decode/load_model.h"
-#include "model/decode/tensor/devices.h"
+#include "model/nn/devices.h"
 #include "model/decode/tensor/load_tensor_model.h"
 #include "model/document/load_document.h"
 #include "model/inspect/load_inspector.h"

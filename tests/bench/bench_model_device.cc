@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "model/base/status_macros.h"
-#include "model/decode/tensor/devices.h"
+#include "model/nn/devices.h"
 #include "model/decode/tensor/load_tensor_model.h"
 #include "tests/bench/bench_model.h"
 

@@ -1,4 +1,4 @@
-#include "model/decode/tensor/devices.h"
+#include "model/nn/devices.h"
 
 #include <ATen/DeviceAccelerator.h>
 #include <dlfcn.h>
