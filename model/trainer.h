@@ -89,6 +89,7 @@ struct TrainRun {
   // > 0: a trainer process that has nothing else to tell says so often that it
   // goes on.
   double heartbeat_seconds = 0;
+  std::string device = "cpu";  // that computes; as torch::Device reads it
 };
 
 // OK: `job_dir/result` is durable. CANCELLED after kCancel; ABORTED after

@@ -187,6 +187,7 @@ std::string TrainRunToJson(const TrainRun& run) {
                {"tokenizer_path", run.tokenizer_path},
                {"fence", run.fence},
                {"micro_batch", run.micro_batch},
+               {"device", run.device},
                {"save_within_seconds", run.save_within_seconds},
                {"heartbeat_seconds", run.heartbeat_seconds},
                {"spec", Json::parse(TrainSpecToJson(run.spec))}});
@@ -204,6 +205,7 @@ absl::StatusOr<TrainRun> ParseTrainRun(absl::string_view text) {
   reader.Get("tokenizer_path", &run.tokenizer_path);
   reader.Get("fence", &run.fence);
   reader.Get("micro_batch", &run.micro_batch);
+  if (reader.Has("device")) reader.Get("device", &run.device);
   reader.Get("save_within_seconds", &run.save_within_seconds);
   reader.Get("heartbeat_seconds", &run.heartbeat_seconds);
   reader.GetText("spec", &spec);

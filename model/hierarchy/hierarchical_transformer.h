@@ -66,6 +66,8 @@ class HierarchicalTransformerImpl : public torch::nn::Module {
 
   const ModelConfig& config() const { return config_; }
   LevelImpl& level(int l) const { return *levels_[l]; }
+  // Where the weights are, and items must be.
+  torch::Device device() const { return level(0).start().device(); }
 
  private:
   ModelConfig config_;

@@ -55,6 +55,11 @@ void InitParameters(uint64_t seed,
                     torch::nn::Module* model) {
   torch::NoGradGuard no_grad;
   at::Generator generator = at::detail::createCPUGenerator(seed);
+  // On the host, so that every device begins with the same weights.
+  const auto draw = [&](torch::Tensor& weight, double std) {
+    weight.copy_(at::empty(weight.sizes(), weight.options().device(torch::kCPU))
+                     .normal_(0.0, std, generator));
+  };
   for (auto& entry : model->named_parameters()) {
     if (absl::EndsWith(entry.key(), "norm.weight")) {
       entry.value().fill_(1.0);
@@ -72,14 +77,13 @@ void InitParameters(uint64_t seed,
     } else if (absl::EndsWith(entry.key(), "exit.threshold")) {
       entry.value().fill_(kNoExit);
     } else if (absl::EndsWith(entry.key(), "buckets.centroids")) {
-      entry.value().normal_(0.0, 1.0, generator);
+      draw(entry.value(), 1.0);
       entry.value().div_(at::linalg_vector_norm(entry.value(), 2, {-1}, true));
     } else if (absl::EndsWith(entry.key(), "router.weight")) {
       const auto one = at::eye(entry.value().size(1), entry.value().options());
       entry.value().copy_(at::cat({one, one}));
     } else {
-      entry.value().normal_(0.0, InitStd(stack_layers, entry.key(), entry.value()),
-                            generator);
+      draw(entry.value(), InitStd(stack_layers, entry.key(), entry.value()));
     }
   }
 }

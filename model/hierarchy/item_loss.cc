@@ -48,8 +48,14 @@ torch::Tensor HeadLossSum(HierarchicalTransformer model,
                           const torch::Tensor& trained,
                           const torch::Tensor& segments, int head) {
   const auto from = Early(contexts, head).flatten(0, 1);
-  const auto rows =
-      LearntPairs(trained, segments, head).flatten().nonzero().squeeze(1);
+  const auto learnt = LearntPairs(trained, segments, head).flatten();
+  if (!from.is_cpu()) {
+    // How many they are would have to be waited for.
+    const auto losses = RowLosses(model->Head(from, head),
+                                  Late(items, head).flatten(), at::Reduction::None);
+    return losses.masked_fill(~learnt, 0).sum();
+  }
+  const auto rows = learnt.nonzero().squeeze(1);
   const auto targets = Late(items, head).flatten().index_select(0, rows);
   const bool all = rows.size(0) == from.size(0);
   const auto chosen = all ? from : from.index_select(0, rows);

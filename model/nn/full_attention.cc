@@ -1,6 +1,7 @@
 #include "model/nn/full_attention.h"
 
 #include "model/nn/explicit_attention.h"
+#include "model/nn/matrix_precision.h"
 
 namespace strata {
 
@@ -18,12 +19,17 @@ torch::Tensor FullAttention::Attend(const torch::Tensor& q,
                })
         .transpose(1, 2);
   }
+  const torch::ScalarType type = AttentionType(q);
   std::optional<torch::Tensor> mask;
-  if (plan.mask.defined()) mask = plan.mask;
-  return at::scaled_dot_product_attention(
-             q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), mask,
-             /*dropout_p=*/0.0, /*is_causal=*/plan.causal)
-      .transpose(1, 2);
+  if (plan.mask.defined()) mask = plan.mask.to(type);
+  const auto heads_first = [&](const torch::Tensor& x) {
+    return x.to(type).transpose(1, 2);
+  };
+  return at::scaled_dot_product_attention(heads_first(q), heads_first(k),
+                                          heads_first(v), mask, /*dropout_p=*/0.0,
+                                          /*is_causal=*/plan.causal)
+      .transpose(1, 2)
+      .to(q.scalar_type());
 }
 
 }  // namespace strata

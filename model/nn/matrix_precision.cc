@@ -19,6 +19,11 @@ Bf16Products::Bf16Products(bool on) : before_(bf16_products) { bf16_products = o
 Bf16Products::~Bf16Products() { bf16_products = before_; }
 bool Bf16Products::On() { return bf16_products; }
 
+torch::ScalarType AttentionType(const torch::Tensor& q) {
+  const bool narrow = bf16_products && !q.is_cpu() && q.scalar_type() == torch::kFloat32;
+  return narrow ? torch::kBFloat16 : q.scalar_type();
+}
+
 bool HasBf16Units() {
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx512bf16") != 0;

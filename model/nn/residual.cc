@@ -2,6 +2,7 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 
 #include <algorithm>
 #include <cmath>
@@ -64,14 +65,26 @@ class FusedDropout : public torch::autograd::Function<FusedDropout> {
   }
 };
 
+// [sizes] of fp32: 1 with probability `keep`, else 0; a GPU draws it itself.
+torch::Tensor KeepMask(at::IntArrayRef sizes, double keep, uint64_t seed,
+                       const torch::Device& device) {
+  if (!device.is_cuda()) {
+    return at::empty(sizes, torch::kFloat)
+        .bernoulli_(keep, at::detail::createCPUGenerator(seed))
+        .to(device);
+  }
+  auto generator = at::detail::getCUDAHooks().getNewGenerator(device.index());
+  generator.set_current_seed(seed);
+  return at::empty(sizes, torch::TensorOptions(torch::kFloat).device(device))
+      .bernoulli_(keep, generator);
+}
+
 // Added to x, if there is one. Without a kernel, by a mask of zeros and ones.
 torch::Tensor DropBySeed(const std::optional<torch::Tensor>& x,
                          const torch::Tensor& update, double rate, uint64_t seed) {
   if (!HasCpuKernel(update)) {
-    const auto mask = at::empty(update.sizes(), torch::kFloat)
-                          .bernoulli_(1 - rate, at::detail::createCPUGenerator(seed));
-    const auto kept =
-        update * mask.to(update.options().requires_grad(false)) / (1 - rate);
+    const auto mask = KeepMask(update.sizes(), 1 - rate, seed, update.device());
+    const auto kept = update * mask.to(update.scalar_type()) / (1 - rate);
     return x.has_value() ? *x + kept : kept;
   }
   const int64_t drop = std::clamp<int64_t>(std::lround(rate * 65536), 0, 65535);

@@ -16,22 +16,25 @@ struct BatchTensors {
   at::Tensor continues;  // [rows] of bool; only where a memory is carried
 };
 
-// Rows [begin, end). The tensors look into `batch`, which must outlive them.
-inline BatchTensors RowsAsTensors(const Batch& batch, int64_t begin,
-                                  int64_t end) {
+// Rows [begin, end), on `device`. On the CPU the tensors look into `batch`, which must
+// outlive them.
+inline BatchTensors RowsAsTensors(const Batch& batch, int64_t begin, int64_t end,
+                                  const at::Device& device = at::kCPU) {
   const auto view = [&](const void* data, int64_t bytes, at::ScalarType type) {
     const char* start =
         static_cast<const char*>(data) + begin * batch.sequence * bytes;
     // from_blob takes a pointer to data that may change; nobody changes it.
     return at::from_blob(const_cast<char*>(start),
                          {end - begin, batch.sequence},
-                         at::TensorOptions(type));
+                         at::TensorOptions(type))
+        .to(device);
   };
   return {view(batch.items.data(), sizeof(int64_t), at::kLong),
           view(batch.segments.data(), sizeof(int64_t), at::kLong),
           view(batch.trained.data(), sizeof(uint8_t), at::kByte),
-          at::from_blob(const_cast<uint8_t*>(batch.continues.data()) + begin,
-                        {end - begin}, at::TensorOptions(at::kByte)) != 0};
+          (at::from_blob(const_cast<uint8_t*>(batch.continues.data()) + begin,
+                         {end - begin}, at::TensorOptions(at::kByte)) != 0)
+              .to(device)};
 }
 
 }  // namespace strata

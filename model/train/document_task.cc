@@ -14,6 +14,7 @@
 #include "model/train/label_score.h"
 #include "model/train/model_source.h"
 #include "model/train/split.h"
+#include "model/train/train_device.h"
 #include "model/version_dir.h"
 
 namespace strata {
@@ -100,11 +101,13 @@ absl::StatusOr<std::unique_ptr<DocumentTask>> DocumentTask::Create(
   }
   WarnOfSmallData(static_cast<int64_t>(train.size()), run.spec.batch, "texts",
                   observer);
-  return TorchGuard([&] {
+  STRATA_ASSIGN_OR_RETURN(std::unique_ptr<DocumentTask> task, TorchGuard([&] {
     return std::unique_ptr<DocumentTask>(
         new DocumentTask(run, std::move(config), std::move(train),
                          std::move(held_out)));
-  });
+  }));
+  STRATA_RETURN_IF_ERROR(MoveToTrainDevice(run.device, &task->module()));
+  return task;
 }
 
 DocumentTask::DocumentTask(const TrainRun& run, DocumentConfig config,
@@ -140,8 +143,8 @@ torch::Tensor DocumentTask::LossSum(const Examples& from,
     labels.push_back(from[i].label);
   }
   *logits = model_->forward(MakeDocumentBatch(config_, texts)).logits;
-  return at::cross_entropy_loss(*logits, torch::tensor(labels, torch::kInt64),
-                                {}, at::Reduction::Sum);
+  return at::cross_entropy_loss(*logits, torch::tensor(labels, torch::kInt64).to(logits->device()), {},
+                                at::Reduction::Sum);
 }
 
 TaskLoss DocumentTask::Loss(int64_t begin, int64_t end) {
@@ -173,7 +176,7 @@ absl::StatusOr<TrainEval> DocumentTask::Evaluate(
       torch::NoGradGuard no_grad;
       torch::Tensor logits;
       nats += LossSum(held_out_, chosen, &logits).item<double>();
-      const auto guesses = logits.argmax(1).contiguous();
+      const auto guesses = logits.argmax(1).cpu().contiguous();
       for (const int64_t i : chosen) {
         score.Add(held_out_[i].label,
                   guesses.const_data_ptr<int64_t>()[i - begin]);

@@ -5,6 +5,7 @@
 #include <torch/torch.h>
 
 #include <climits>
+#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -32,6 +33,8 @@ std::string CpuModel() {
 }  // namespace
 
 void ConfigureTrainingProcess(int threads) {
+  // Without it products on a GPU differ from run to run; read when CUDA is.
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
   at::set_num_threads(threads);
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
   at::globalContext().setDeterministicFillUninitializedMemory(false);
@@ -44,8 +47,8 @@ void ConfigureTrainingProcess(int threads) {
   mallopt(M_TOP_PAD, 64 << 20);
 }
 
-std::string EnvironmentJson() {
-  const Json json = {{"device", "cpu"},
+std::string EnvironmentJson(const std::string& device) {
+  const Json json = {{"device", device},
                      {"threads", at::get_num_threads()},
                      {"cpu", CpuModel()},
                      {"isa", at::get_cpu_capability()},

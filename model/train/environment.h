@@ -16,8 +16,9 @@ namespace strata {
 // trainer is alone in its process.
 void ConfigureTrainingProcess(int threads);
 
-// One JSON object, keys in a fixed order. After ConfigureTrainingProcess.
-std::string EnvironmentJson();
+// One JSON object, keys in a fixed order. After ConfigureTrainingProcess. `device`: that of
+// the weights, as TrainRun names it.
+std::string EnvironmentJson(const std::string& device);
 
 // "threads: 2 -> 1, cpu: …", or empty where nothing differs.
 std::string EnvironmentDifference(absl::string_view before,

@@ -47,12 +47,12 @@ void AddNgramHeads(HierarchicalTransformer& model, const BatchTensors& rows,
 absl::Status AddBatch(HierarchicalTransformer& model, const Batch& batch,
                       const Tokenizer& tokenizer, SegmentMemory* memory, Sums* sums) {
   return TorchGuard([&] {
-    const BatchTensors rows = RowsAsTensors(batch, 0, batch.rows);
+    const BatchTensors rows = RowsAsTensors(batch, 0, batch.rows, model->device());
     torch::NoGradGuard no_grad;
     const at::Tensor contexts = RowContexts(model, rows, memory);
     AddNgramHeads(model, rows, contexts, sums);
     const at::Tensor losses =
-        HeadLosses(model, contexts, rows.items, 0).to(at::kDouble).contiguous();
+        HeadLosses(model, contexts, rows.items, 0).to(at::kDouble).cpu().contiguous();
     const double* loss = losses.const_data_ptr<double>();
     for (size_t i = 0; i < batch.items.size(); ++i) {
       if (!batch.trained[i]) continue;

@@ -28,13 +28,13 @@ absl::Status AddBatch(HierarchicalTransformer& model, const Batch& batch,
                       SegmentMemory* memory, Reading* reading) {
   return TorchGuard([&] {
     torch::NoGradGuard no_grad;
-    const BatchTensors rows = RowsAsTensors(batch, 0, batch.rows);
+    const BatchTensors rows = RowsAsTensors(batch, 0, batch.rows, model->device());
     std::vector<LevelActivations> levels;
     const at::Tensor contexts = RowContexts(model, rows, memory, &levels);
     const auto learnt = rows.trained.to(at::kDouble);
     const auto sums =
-        (HeadLosses(model, contexts, rows.items, 0).to(at::kDouble) * learnt).sum(1);
-    const auto counts = learnt.sum(1);
+        (HeadLosses(model, contexts, rows.items, 0).to(at::kDouble) * learnt).sum(1).cpu();
+    const auto counts = learnt.sum(1).cpu();
     for (int64_t r = 0; r < batch.rows; ++r) {
       const auto count = counts[r].item<double>();
       if (count > 0) reading->loss.push_back(sums[r].item<double>() / count);

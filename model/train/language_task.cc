@@ -36,7 +36,10 @@ LanguageTask::LanguageTask(const TrainRun& run, const DataSplit& data,
     : run_(run),
       data_(data),
       model_(model) {
-  if (run.spec.block_weight > 0) predictor_ = BlockPredictor(model->config);
+  if (run.spec.block_weight > 0) {
+    predictor_ = BlockPredictor(model->config);
+    predictor_->to(model->model->device());
+  }
   const BatcherOptions options = TrainBatches(run, *model, data.is_text);
   if (!CarriesMemory(model->config)) {
     source_ = std::make_unique<Batcher>(data.train, options);
@@ -60,7 +63,7 @@ TaskLoss LanguageTask::Loss(int64_t begin, int64_t end) {
   SegmentMemory memory;
   if (memory_) memory = memory_->Rows(begin, end);
   const TaskLoss sums =
-      LanguageLossSums(model_->model, RowsAsTensors(batch_, begin, end),
+      LanguageLossSums(model_->model, RowsAsTensors(batch_, begin, end, model_->model->device()),
                        {.ngram_weight = run_.spec.ngram_weight,
                         .block = {run_.spec.block_weight,
                                   predictor_ ? predictor_.get() : nullptr},

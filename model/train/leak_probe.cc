@@ -38,13 +38,14 @@ absl::Status Probe(HierarchicalTransformer& model) {
   torch::NoGradGuard no_grad;
   const int64_t n = std::min(kItems, model->config().max_context);
   const int vocab = model->config().vocab;
+  const auto device = model->device();
   const auto items = Text(vocab, 0, n);
-  const auto base = model->forward(items)[0];
+  const auto base = model->forward(items.to(device))[0];
   for (const int64_t prefix : kPrefixes) {
     if (prefix >= n) break;
     const auto other =
         at::cat({items.narrow(1, 0, prefix), Text(vocab, prefix, n - prefix)}, 1);
-    const auto logits = model->forward(other)[0];
+    const auto logits = model->forward(other.to(device))[0];
     const int64_t moved = FirstMoved(base.narrow(0, 0, prefix + 1),
                                      logits.narrow(0, 0, prefix + 1));
     if (moved < 0) continue;

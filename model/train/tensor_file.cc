@@ -1,7 +1,6 @@
 #include "model/train/tensor_file.h"
 
 #include <cstdint>
-#include <cstring>
 #include <memory>
 
 #include "absl/status/statusor.h"
@@ -12,7 +11,8 @@
 namespace strata {
 namespace {
 
-absl::StatusOr<TensorView> View(const NamedParameter& p) {
+// Without data: those may lie on a device.
+absl::StatusOr<TensorView> Describe(const NamedParameter& p) {
   const at::Tensor& t = p.tensor;
   TensorView view;
   if (t.scalar_type() == at::kFloat) {
@@ -22,12 +22,7 @@ absl::StatusOr<TensorView> View(const NamedParameter& p) {
   } else {
     return absl::InternalError(absl::StrCat(p.name, " has no dtype we write"));
   }
-  if (!t.is_cpu() || !t.is_contiguous()) {
-    return absl::InternalError(absl::StrCat(p.name, " is not in host memory"));
-  }
   view.shape.assign(t.sizes().begin(), t.sizes().end());
-  view.data = absl::MakeConstSpan(
-      static_cast<const uint8_t*>(t.const_data_ptr()), t.nbytes());
   return view;
 }
 
@@ -37,9 +32,14 @@ absl::Status WriteTensors(const std::string& path,
                           const std::vector<NamedParameter>& tensors,
                           const std::map<std::string, std::string>& metadata) {
   std::vector<NamedTensor> views;
+  std::vector<at::Tensor> on_host;  // what the views look into
   views.reserve(tensors.size());
   for (const NamedParameter& p : tensors) {
-    STRATA_ASSIGN_OR_RETURN(TensorView view, View(p));
+    STRATA_ASSIGN_OR_RETURN(TensorView view, Describe(p));
+    on_host.push_back(p.tensor.detach().cpu().contiguous());
+    view.data = absl::MakeConstSpan(
+        static_cast<const uint8_t*>(on_host.back().const_data_ptr()),
+        on_host.back().nbytes());
     views.push_back({p.name, view});
   }
   return WriteSafetensors(path, views, metadata);
@@ -55,15 +55,17 @@ absl::Status ReadTensorsInto(const std::string& path,
                      tensors.size()));
   }
   for (const NamedParameter& p : tensors) {
-    STRATA_ASSIGN_OR_RETURN(const TensorView want, View(p));
+    STRATA_ASSIGN_OR_RETURN(const TensorView want, Describe(p));
     const auto found = file->Find(p.name);
     if (!found.ok() || found->dtype != want.dtype ||
         found->shape != want.shape) {
       return absl::DataLossError(absl::StrCat(
           path, ": ", p.name, " is missing or has another shape or type"));
     }
-    std::memcpy(p.tensor.mutable_data_ptr(), found->data.data(),
-                found->data.size());
+    // from_blob takes a pointer to data that may change; nobody changes it.
+    const auto read = at::from_blob(const_cast<uint8_t*>(found->data.data()),
+                                    p.tensor.sizes(), p.tensor.scalar_type());
+    p.tensor.detach().copy_(read);
   }
   return absl::OkStatus();
 }

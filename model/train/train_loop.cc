@@ -104,7 +104,7 @@ absl::Status TrainLoop::Run() {
 }
 
 absl::Status TrainLoop::Restore(const std::vector<int64_t>& steps) {
-  const std::string here = EnvironmentJson();
+  const std::string here = EnvironmentJson(run_.device);
   for (const int64_t step : steps) {
     STRATA_RETURN_IF_ERROR(Poll());
     const absl::Status restored = RestoreCheckpoint(step);
@@ -156,21 +156,22 @@ absl::StatusOr<TrainLoop::StepResult> TrainLoop::ForwardBackward() {
   result.rows = {begin, state_.cursor};
   const int64_t rows = result.counts.rows;
   const int64_t at_once = run_.rows_at_once();
+  std::vector<torch::Tensor> losses;
   for (int64_t row = 0; row < rows; row += at_once) {
     STRATA_RETURN_IF_ERROR(Poll());
     STRATA_ASSIGN_OR_RETURN(
-        const double loss,
+        losses.emplace_back(),
         MicroBatch(row, std::min(row + at_once, rows)));
-    result.loss += loss;
   }
   result.grad_norm = GlobalGradNorm(weights_);
+  result.loss = at::stack(losses).to(at::kDouble).sum().item<double>();
   if (hooks_.after_backward) {
     hooks_.after_backward(state_, &result.loss);
   }
   return result;
 }
 
-absl::StatusOr<double> TrainLoop::MicroBatch(int64_t begin, int64_t end) {
+absl::StatusOr<torch::Tensor> TrainLoop::MicroBatch(int64_t begin, int64_t end) {
   // Dropout draws from the process's generator: a function of (seed, step,
   // micro-batch) makes a resumed step draw the same.
   const uint64_t position =
@@ -185,7 +186,7 @@ absl::StatusOr<double> TrainLoop::MicroBatch(int64_t begin, int64_t end) {
     const Bf16Products products(run_.spec.bf16);
     const TaskLoss loss = task_->Loss(begin, end);
     loss.minimised.backward();
-    return loss.reported.item<double>();
+    return loss.reported.detach();
   });
 }
 

@@ -51,7 +51,8 @@ class TrainLoop {
   absl::Status Restore(const std::vector<int64_t>& steps);
   absl::Status RestoreCheckpoint(int64_t step);
   absl::StatusOr<StepResult> ForwardBackward();
-  absl::StatusOr<double> MicroBatch(int64_t begin, int64_t end);
+  // Its part of the loss, which the device may still be computing.
+  absl::StatusOr<torch::Tensor> MicroBatch(int64_t begin, int64_t end);
   absl::Status FinishStep(const StepResult& result);
   absl::Status RollBack();
   void ReportProgress(const StepResult& result, double learning_rate);

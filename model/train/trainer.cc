@@ -26,6 +26,7 @@
 #include "model/train/language_task.h"
 #include "model/train/model_source.h"
 #include "model/train/split.h"
+#include "model/train/train_device.h"
 #include "model/train/train_hooks.h"
 #include "model/train/train_loop.h"
 #include "model/version_dir.h"
@@ -82,7 +83,7 @@ void WarnOfSlowProducts(TrainObserver* observer) {
 absl::Status RunTask(const TrainRun& run, TrainObserver* observer,
                      const TrainHooks& hooks, TrainTask* task) {
   STRATA_RETURN_IF_ERROR(PollWhileLoading(observer));
-  if (run.spec.bf16 && !HasBf16Units()) WarnOfSlowProducts(observer);
+  if (run.spec.bf16 && run.device == "cpu" && !HasBf16Units()) WarnOfSlowProducts(observer);
   STRATA_ASSIGN_OR_RETURN(
       CheckpointStore checkpoints,
       CheckpointStore::Open(run.job_dir, run.fence, run.spec.keep_checkpoints,
@@ -101,6 +102,7 @@ absl::Status TrainLanguage(const TrainRun& run, TrainObserver* observer,
   STRATA_ASSIGN_OR_RETURN(auto tokenizer, JobTokenizer(run, data.train, poll));
   STRATA_ASSIGN_OR_RETURN(TrainedModel model,
                           DescribeModel(run, kind, std::move(tokenizer)));
+  STRATA_RETURN_IF_ERROR(MoveToTrainDevice(run.device, model.model.get()));
   WarnOfFewerPieces(model.tokenizer->vocab() - kVocab, run.spec.pieces, observer);
   STRATA_RETURN_IF_ERROR(EncodeSplit(*model.tokenizer, poll, &data));
   if (!CarriesMemory(model.config)) {
@@ -132,7 +134,7 @@ absl::Status Train(const TrainRun& run, TrainObserver* observer,
   STRATA_ASSIGN_OR_RETURN(Dataset dataset, LoadData(run, observer));
   STRATA_RETURN_IF_ERROR(PollWhileLoading(observer));
   if (BuildsDatastore(run.spec)) {
-    return BuildDatastore(run, std::move(dataset), EnvironmentJson(), observer);
+    return BuildDatastore(run, std::move(dataset), EnvironmentJson("cpu"), observer);
   }
   const auto train = dataset.kind == TemplateKind::kLabel ? TrainClassifier
                                                           : TrainLanguage;
