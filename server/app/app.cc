@@ -80,7 +80,8 @@ int64_t Millis(MonotonicDuration duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
 }
 
-JobManagerOptions JobOptionsFor(const Flags& flags, JobObserver* observer) {
+JobManagerOptions JobOptionsFor(const Flags& flags, const Compute& compute,
+                                JobObserver* observer) {
   JobManagerOptions options;
   options.jobs_dir = flags.data + "/jobs";
   options.slots = flags.job_slots;
@@ -90,6 +91,7 @@ JobManagerOptions JobOptionsFor(const Flags& flags, JobObserver* observer) {
   options.max_attempts_without_progress = flags.job_attempts;
   options.datastore_memory = flags.datastore_memory;
   options.trainer_threads = flags.trainer_threads > 0 ? flags.trainer_threads : CpuLimit();
+  options.trainer_devices = compute.trainer_devices;
   options.observer = observer;
   return options;
 }
@@ -131,8 +133,8 @@ class AppImpl final : public App {
         datasets_(flags.data + "/datasets", flags.max_dataset_bytes),
         store_(std::move(store)),
         executor_(ExecutorOptionsFor(flags)),
-        jobs_(JobOptionsFor(flags, &metrics_), store_.get(), &executor_, &datasets_,
-              &registry_) {
+        jobs_(JobOptionsFor(flags, compute, &metrics_), store_.get(), &executor_,
+              &datasets_, &registry_) {
     metrics_.SetStateBudget(StateBudget(engine_.options()));
     // Calls come from RPCs and jobs alone, which end before the engine does.
     registry_.SetListener([this] { engine_.ReleaseUnused(); });

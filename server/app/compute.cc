@@ -26,20 +26,57 @@ constexpr char kTensorCpu[] = "cpu";  // LibTorch's name for it
 // versions must fit.
 constexpr int64_t kReservedPart = 8;
 
-absl::Status BadDevices(const std::string& devices, absl::string_view why) {
+absl::Status BadDevices(absl::string_view flag, const std::string& devices,
+                        absl::string_view why) {
   return absl::InvalidArgumentError(
-      absl::StrCat("--devices: \"", devices, "\": ", why));
+      absl::StrCat(flag, ": \"", devices, "\": ", why));
 }
+
+bool WantsCuda(const std::string& devices) { return absl::StartsWith(devices, "cuda"); }
 
 // Those of the machine, tried out; where the CPU will do, a broken one is a
 // warning.
-absl::StatusOr<std::vector<std::string>> FindCuda(const std::string& devices) {
-  if (devices == "cpu" || devices == "tensor") return std::vector<std::string>();
+absl::StatusOr<std::vector<std::string>> FindCuda(const Flags& flags) {
+  const bool must = WantsCuda(flags.devices) || WantsCuda(flags.trainer_devices);
+  if (!must && flags.devices != "auto") return std::vector<std::string>();
   auto found = CudaDevices();
-  if (found.ok() || devices != "auto") return found;
+  if (found.ok() || must) return found;
   Log(Severity::kWarning, "no CUDA device can be used",
       {{"error", found.status().message()}});
   return std::vector<std::string>();
+}
+
+struct DevicesFlag {
+  absl::string_view name;
+  absl::string_view others;  // what else it may be
+};
+
+// Those that `devices` names: all, or some one by one.
+absl::StatusOr<std::vector<std::string>> ChooseCuda(
+    const DevicesFlag& flag, const std::string& devices,
+    const std::vector<std::string>& cuda) {
+  if (devices == "cuda") {
+    if (cuda.empty()) return BadDevices(flag.name, devices, "there is no CUDA device");
+    return cuda;
+  }
+  std::vector<std::string> chosen = absl::StrSplit(devices, ',');
+  for (const std::string& device : chosen) {
+    if (!absl::StartsWith(device, "cuda:")) {
+      return BadDevices(flag.name, devices,
+                        absl::StrCat("must be ", flag.others,
+                                     ", cuda, or cuda:N,cuda:N,…"));
+    }
+    if (std::find(cuda.begin(), cuda.end(), device) == cuda.end()) {
+      return BadDevices(flag.name, devices,
+                        absl::StrCat(device, " is not here; there is ",
+                                     cuda.empty() ? "none" : "only ",
+                                     absl::StrJoin(cuda, ",")));
+    }
+    if (std::count(chosen.begin(), chosen.end(), device) > 1) {
+      return BadDevices(flag.name, devices, absl::StrCat(device, " is named twice"));
+    }
+  }
+  return chosen;
 }
 
 // Every worker has a device of its own, so the tightest decides. A quarter of
@@ -87,34 +124,25 @@ absl::StatusOr<std::vector<std::string>> ChooseDevices(
   if (devices == "cpu") return std::vector<std::string>();
   if (devices == "auto") return cuda;
   if (devices == "tensor") return std::vector<std::string>{kTensorCpu};
-  if (devices == "cuda") {
-    if (cuda.empty()) return BadDevices(devices, "there is no CUDA device");
-    return cuda;
-  }
-  std::vector<std::string> chosen = absl::StrSplit(devices, ',');
-  for (const std::string& device : chosen) {
-    if (!absl::StartsWith(device, "cuda:")) {
-      return BadDevices(devices,
-                        "must be auto, cpu, tensor, cuda, or cuda:N,cuda:N,…");
-    }
-    if (std::find(cuda.begin(), cuda.end(), device) == cuda.end()) {
-      return BadDevices(devices, absl::StrCat(device, " is not here; there is ",
-                                              cuda.empty() ? "none" : "only ",
-                                              absl::StrJoin(cuda, ",")));
-    }
-    if (std::count(chosen.begin(), chosen.end(), device) > 1) {
-      return BadDevices(devices, absl::StrCat(device, " is named twice"));
-    }
-  }
-  return chosen;
+  return ChooseCuda({"--devices", "auto, cpu, tensor"}, devices, cuda);
+}
+
+absl::StatusOr<std::vector<std::string>> ChooseTrainerDevices(
+    const std::string& devices, const std::vector<std::string>& decode,
+    const std::vector<std::string>& cuda) {
+  if (devices == "auto" && !decode.empty()) return decode;
+  if (devices == "auto" || devices == "cpu") return std::vector<std::string>{"cpu"};
+  return ChooseCuda({"--trainer-devices", "auto, cpu"}, devices, cuda);
 }
 
 absl::StatusOr<Compute> PlanCompute(const Flags& flags) {
-  STRATA_ASSIGN_OR_RETURN(const auto cuda, FindCuda(flags.devices));
+  STRATA_ASSIGN_OR_RETURN(const auto cuda, FindCuda(flags));
   STRATA_ASSIGN_OR_RETURN(const auto devices,
                           ChooseDevices(flags.devices, cuda));
   const bool on_cuda = !devices.empty() && devices[0] != kTensorCpu;
   Compute compute;
+  STRATA_ASSIGN_OR_RETURN(compute.trainer_devices,
+                          ChooseTrainerDevices(flags.trainer_devices, devices, cuda));
   EngineOptions& engine = compute.engine;
   engine.workers = devices.empty() ? flags.workers : devices.size();
   engine.threads_per_worker =

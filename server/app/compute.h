@@ -1,7 +1,7 @@
 #pragma once
 // Compute: what decodes, by --devices: the CPU's own executor, LibTorch on the
-// CPU, or LibTorch on CUDA devices with one worker each. Pure but for looking at
-// the machine.
+// CPU, or LibTorch on CUDA devices with one worker each; and what trains, by
+// --trainer-devices. Pure but for looking at the machine.
 
 #include <string>
 #include <vector>
@@ -22,6 +22,12 @@ namespace strata {
 absl::StatusOr<std::vector<std::string>> ChooseDevices(
     const std::string& devices, const std::vector<std::string>& cuda);
 
+// Likewise of --trainer-devices: the names of what trains, not empty. `decode`: what
+// ChooseDevices gave.
+absl::StatusOr<std::vector<std::string>> ChooseTrainerDevices(
+    const std::string& devices, const std::vector<std::string>& decode,
+    const std::vector<std::string>& cuda);
+
 struct Compute {
   ModelLoader loader;
   // On the CPU, whatever the devices.
@@ -30,6 +36,7 @@ struct Compute {
   NeighboursLoader neighbours_loader;
   // Workers, their threads and the budget of states; nothing else is set.
   EngineOptions engine;
+  std::vector<std::string> trainer_devices;  // as TrainRun names them; not empty
 };
 
 absl::StatusOr<Compute> PlanCompute(const Flags& flags);

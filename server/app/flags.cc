@@ -73,6 +73,10 @@ const std::vector<Flag>& Table() {
        "0: the cores this process may use, divided by the workers."},
       {"trainer-threads", Count{&F::trainer_threads, 0, 1024}, "0", "threads",
        "Of a training job that does not say; 0: the cores this process may use."},
+      {"trainer-devices", Text{&F::trainer_devices}, "auto", "list",
+       "What trains models, of each job slot in turn: cpu; cuda, every CUDA device; "
+       "cuda:0,cuda:1, these; auto: the CUDA devices that decode, else cpu. Classifiers "
+       "and language models train there, datastores are built on the CPU."},
       {"trainer-nice", Count{&F::trainer_nice, 0, 19}, "19", "niceness",
        "Of trainer processes, so that serving comes first: where it wants every core, 19 "
        "leaves them some hundredths of it, 10 a tenth, and streams wait longer for it."},

@@ -30,6 +30,7 @@ struct Flags {
   int64_t workers = 0;
   int64_t threads = 0;          // 0: all cores, shared by the workers
   int64_t trainer_threads = 0;  // 0: all cores
+  std::string trainer_devices;
   int64_t trainer_nice = 0;
   int64_t job_slots = 0;
   MonotonicDuration job_retry_base{};

@@ -29,9 +29,10 @@ MonotonicTime RealNow() { return Clock::System()->Now(); }
 
 }  // namespace
 
-AttemptRunner::AttemptRunner(JobContext* context, JobRecord claimed)
+AttemptRunner::AttemptRunner(JobContext* context, JobRecord claimed, std::string device)
     : context_(context),
       claimed_(std::move(claimed)),
+      device_(std::move(device)),
       events_(context, claimed_),
       heard_(RealNow()),
       renew_at_(RealNow() + milliseconds(kLeaseRenewMs)) {}
@@ -109,6 +110,7 @@ absl::StatusOr<TrainRun> AttemptRunner::MakeRun() const {
   run.spec = claimed_.spec;
   run.fence = claimed_.fence;
   run.micro_batch = claimed_.micro_batch;
+  run.device = device_;
   run.save_within_seconds = EarlySaveSeconds(claimed_);
   run.heartbeat_seconds = kHeartbeatSeconds;
   if (context_->options.stall_timeout_ms > 0) {

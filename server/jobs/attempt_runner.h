@@ -19,7 +19,8 @@ namespace strata {
 
 class AttemptRunner final : private AttemptListener {
  public:
-  AttemptRunner(JobContext* context, JobRecord claimed);
+  // `device`: that its trainer is told, as TrainRun names it.
+  AttemptRunner(JobContext* context, JobRecord claimed, std::string device);
 
   void Run();            // blocks until the end of the attempt is stored
   void RequestCancel();  // the job is CANCELLING in the store
@@ -54,6 +55,7 @@ class AttemptRunner final : private AttemptListener {
 
   JobContext* const context_;
   const JobRecord claimed_;
+  const std::string device_;
   AttemptEvents events_;
 
   mutable Mutex mu_;

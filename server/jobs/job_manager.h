@@ -40,6 +40,8 @@ struct JobManagerOptions {
   std::string jobs_dir;       // DATA/jobs; one folder per job
   int slots = 1;              // jobs that run at the same time
   int trainer_threads = 1;    // default of TrainSpec.threads
+  // As TrainRun names them; those of the slots in turn. Not empty.
+  std::vector<std::string> trainer_devices = {"cpu"};
   // Bytes; no job may build a datastore that takes more.
   int64_t datastore_memory = std::numeric_limits<int64_t>::max();
   // Lost in a row without a new checkpoint, after which a job fails; of servers

@@ -22,8 +22,9 @@ void JobSlots::Start() {
     live_ += context_->options.slots;
     sweep_at_ = Clock::System()->Now() + kSweepInterval;
   }
+  const auto& devices = context_->options.trainer_devices;
   for (int i = 0; i < context_->options.slots; ++i) {
-    threads_.emplace_back([this] { Loop(); });
+    threads_.emplace_back([this, device = devices[i % devices.size()]] { Loop(device); });
   }
   threads_.emplace_back([this] { SweepFolders(); });
 }
@@ -57,7 +58,7 @@ void JobSlots::Stop(MonotonicTime deadline) {
   threads_.clear();
 }
 
-void JobSlots::Loop() {
+void JobSlots::Loop(const std::string& device) {
   while (true) {
     uint64_t seen = 0;
     {
@@ -69,7 +70,7 @@ void JobSlots::Loop() {
     const auto job = context_->store->Claim(context_->owner,
                                             context_->NowMs(), kLeaseMs);
     if (job.ok()) {
-      RunAttempt(*job);
+      RunAttempt(*job, device);
       continue;
     }
     if (!absl::IsNotFound(job.status())) {
@@ -114,8 +115,8 @@ bool JobSlots::WaitForWork(uint64_t seen) {
   return !stopping_;
 }
 
-void JobSlots::RunAttempt(const JobRecord& job) {
-  AttemptRunner runner(context_, job);
+void JobSlots::RunAttempt(const JobRecord& job, const std::string& device) {
+  AttemptRunner runner(context_, job, device);
   {
     MutexLock lock(&mu_);
     running_[job.id] = &runner;

@@ -28,9 +28,9 @@ class JobSlots {
   void Stop(MonotonicTime deadline);
 
  private:
-  void Loop();
+  void Loop(const std::string& device);
   void SweepFolders();
-  void RunAttempt(const JobRecord& job);
+  void RunAttempt(const JobRecord& job, const std::string& device);
   void SweepIfDue();
   bool WaitForWork(uint64_t seen);  // false: stopping
 
