@@ -5,12 +5,12 @@
 #   strata_test(NAME SOURCES a_test.cc … DEPS strata_engine … LABELS unit
 #               [TORCH] [TIMEOUT seconds] [SKIPPABLE Suite.Case …] [WITHOUT Suite*]
 #               [THREADS Suite.Case*|none])
-#   strata_long_run(NAME BINARY strata_decode_test LABELS long [TIMEOUT seconds]
+#   strata_run_again(NAME BINARY strata_decode_test LABELS long [TIMEOUT seconds]
 #               [ONLY Suite*] [ENVIRONMENT NAME=value])
 #
 # One test binary is one ctest entry: a torch-linked process takes 0.3 s to start. What
-# runs it again, longer, is a strata_long_run: cases that the entry goes WITHOUT, or the
-# same ones in another environment. A binary of long tests alone is built where
+# runs it again is a strata_run_again: cases that the entry goes WITHOUT, or the same ones
+# in another environment, mostly for longer. A binary of long tests alone is built where
 # STRATA_LONG_TESTS is on. THREADS: the cases that start threads, where not all may;
 # ThreadSanitizer, which has nothing to see in the others, runs these alone.
 # SKIPPABLE cases, which GTEST_SKIP where the machine lacks what they need, are
@@ -81,7 +81,7 @@ function(strata_test name)
   strata_describe_entries("${entries}" "${ARG_LABELS}" ${ARG_TIMEOUT} "")
 endfunction()
 
-function(strata_long_run name)
+function(strata_run_again name)
   cmake_parse_arguments(ARG "" "BINARY;TIMEOUT;ONLY" "LABELS;ENVIRONMENT" ${ARGN})
   set(only "")
   if(ARG_ONLY)

@@ -1,5 +1,5 @@
-"""What a GPU should make of the hierarchy, beside what it does: ratios of one run on the
-device STRATA_BENCH_DEVICE (cuda:0). See run.sh --only gpu. What is too large for graphs
+"""What a GPU should make of the hierarchy, beside what it does: ratios and shares of one run
+on the device STRATA_BENCH_DEVICE (cuda:0). See run.sh --only gpu. What is too large for graphs
 (model/decode/README.md), as flat with many streams, runs without in rows named graphs."""
 import os
 import pathlib
@@ -28,6 +28,24 @@ DECODE = ([row("block-45m", steps, streams)
           [row("flat-45m", "graphs", streams) for streams in (1, 64, 512)])
 
 
+TRAIN = [("flat-124m", .35), ("flat-20m", .25)]
+
+
+def training(benchmark, binaries, environment, quick):
+    """Share of the bf16 products' peak, measured on the device. Operations: of a whole
+    pass by formula, thrice; what is computed again for the way back is not counted."""
+    figures = benchmark(binaries / "train_bench",
+                        ["--benchmark_filter=bf16",
+                         *(f"train_bf16/{preset}" for preset, _ in TRAIN)],
+                        {"STRATA_BENCH_DEVICE": "cuda:0", **os.environ, **environment}, quick)
+    peak = figures["matrix_multiply_peak_bf16"]
+    print(f"bf16 products on the device: {peak / 1e12:.0f} TFLOP/s")
+    return [(f"{preset}, training: share of the device's bf16 products",
+             3 * targets.facts(binaries, preset, 512)["flops_per_byte"] *
+             figures[f"train_bf16/{preset}"] / peak, target, False)
+            for preset, target in TRAIN]
+
+
 def measure(benchmark, binaries, environment, quick):
     """As targets.measure."""
     figures = {}
@@ -48,4 +66,4 @@ def measure(benchmark, binaries, environment, quick):
         table.append((f"block-45m over flat-45m, context {CONTEXT}, {streams} streams",
                       ratio(row("block-45m", "graphs", streams),
                             row("flat-45m", "graphs", streams)), target, False))
-    return table
+    return table + training(benchmark, binaries, environment, quick)

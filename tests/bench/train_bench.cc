@@ -7,6 +7,8 @@
 //
 // Without rows: train/ of block-10m and flat-10m. train_bf16: matrix products in
 // bfloat16, whose own peak is matrix_multiply_peak_bf16. read: read_rows.h.
+// STRATA_BENCH_DEVICE names another device than the CPU ("cuda:0"): there batches are of 64
+// rows, and the products of the peaks larger.
 
 #include <benchmark/benchmark.h>
 #include <torch/torch.h>
@@ -22,6 +24,7 @@
 #include "model/base/log.h"
 #include "model/base/random.h"
 #include "model/dataset.h"
+#include "model/train/train_device.h"
 #include "model/trainer.h"
 #include "model/version_dir.h"
 #include "tests/bench/read_rows.h"
@@ -29,7 +32,15 @@
 namespace strata {
 namespace {
 
-constexpr int64_t kBatch = 8, kSequence = 512;
+constexpr int64_t kSequence = 512;
+
+std::string DeviceName() {
+  const char* const name = std::getenv("STRATA_BENCH_DEVICE");
+  return name == nullptr ? "cpu" : name;
+}
+
+bool OnCpu() { return DeviceName() == "cpu"; }
+int64_t Batch() { return OnCpu() ? 8 : 64; }
 
 int Threads() {
   const char* threads = std::getenv("STRATA_BENCH_THREADS");
@@ -79,7 +90,8 @@ void BM_Training(benchmark::State& state, const std::string& preset, bool bf16,
     run.spec.model = "bench";
     run.spec.dataset_sha256 = Sha256Hex(text);
     run.spec.steps = kWarmup + steps;
-    run.spec.batch = kBatch;
+    run.spec.batch = Batch();
+    run.device = DeviceName();
     run.spec.sequence = kSequence;
     run.spec.eval_fraction = 0;
     run.spec.bf16 = bf16;
@@ -94,15 +106,24 @@ void BM_Training(benchmark::State& state, const std::string& preset, bool bf16,
     }
     state.SetIterationTime(stopwatch.seconds());
   }
-  state.SetItemsProcessed(state.iterations() * steps * kBatch * kSequence);
+  state.SetItemsProcessed(state.iterations() * steps * Batch() * kSequence);
 }
 
 void BM_MatrixMultiplyPeak(benchmark::State& state, torch::ScalarType type) {
   at::set_num_threads(Threads());
-  const int64_t n = 1024;
-  const auto a = torch::rand({n, n}).to(type), b = torch::rand({n, n}).to(type);
-  auto c = torch::empty({n, n}, type);
-  for (auto _ : state) at::matmul_out(c, a, b);
+  const absl::StatusOr<torch::Device> device = OpenTrainDevice(DeviceName());
+  if (!device.ok()) {
+    state.SkipWithError(std::string(device.status().message()).c_str());
+    return;
+  }
+  const int64_t n = OnCpu() ? 1024 : 8192;
+  const auto a = torch::rand({n, n}).to(type).to(*device);
+  const auto b = torch::rand({n, n}).to(type).to(*device);
+  auto c = torch::empty_like(a);
+  for (auto _ : state) {
+    at::matmul_out(c, a, b);
+    if (!OnCpu()) c.view({-1})[0].item();  // it has only been asked for
+  }
   state.counters["flops"] = benchmark::Counter(
       2.0 * n * n * n * state.iterations(), benchmark::Counter::kIsRate);
 }
@@ -113,7 +134,7 @@ void BM_MatrixMultiplyPeak(benchmark::State& state, torch::ScalarType type) {
 int main(int argc, char** argv) {
   using strata::BM_Training;
   const char* quick = std::getenv("STRATA_BENCH_QUICK");
-  const int64_t steps = quick != nullptr && *quick == '1' ? 3 : 6;
+  const int64_t steps = (quick != nullptr && *quick == '1' ? 3 : 6) * (strata::OnCpu() ? 1 : 5);
   benchmark::RegisterBenchmark("matrix_multiply_peak",
                                strata::BM_MatrixMultiplyPeak, torch::kFloat32)
       ->UseRealTime();

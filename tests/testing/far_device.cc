@@ -56,6 +56,11 @@ struct FarGuard final : c10::impl::NoOpDeviceGuardImpl<kType> {
   c10::Stream getDefaultStream(c10::Device device) const override {
     return getStream(device);
   }
+  c10::Stream getStreamFromGlobalPool(c10::Device device, bool) const override {
+    static std::atomic<c10::StreamId> given{0};
+    return c10::Stream(c10::Stream::UNSAFE, device, 1 + given++ % 32);
+  }
+  void synchronizeStream(const c10::Stream&) const override {}
   c10::Stream exchangeStream(c10::Stream) const noexcept override {
     return getStream(getDevice());
   }

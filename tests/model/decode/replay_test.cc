@@ -12,6 +12,7 @@
 
 #include "gtest/gtest.h"
 #include "tests/model/decode/tensor_fixture.h"
+#include "tests/testing/far_device.h"
 
 namespace strata {
 namespace {
@@ -57,6 +58,23 @@ TEST_P(ReplayTest, NothingRecordedLooksAtWhatTheDeviceComputed) {
                             "aten::equal", "aten::is_nonzero", "aten::repeat_interleave",
                             "aten::masked_select", "aten::unique_dim"}) {
     EXPECT_FALSE(ops.count(looks)) << looks;
+  }
+}
+
+// Of far_device.h alone it is known how often it was asked.
+TEST_P(ReplayTest, AStepLooksOnceAtWhatTheDeviceComputed) {
+  ASSERT_EQ(TestDevice(), torch::Device(testing::kFarDevice));
+  const auto items = RandomItems(40, 29, config.vocab);
+  auto a = New(40), b = New(40);
+  std::vector<float> room(2 * config.vocab);
+  for (int64_t t = 0; t < 40; ++t) {
+    const auto fed = absl::MakeConstSpan(items).subspan(t, 1);
+    const auto logits = [&](int i) {
+      return absl::MakeSpan(room).subspan(i * config.vocab, config.vocab);
+    };
+    const int64_t before = testing::FarDeviceReads();
+    ASSERT_TRUE(generator->Step({{a.get(), fed, logits(0)}, {b.get(), fed, logits(1)}}).ok());
+    EXPECT_EQ(testing::FarDeviceReads() - before, 1) << t;
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -27,6 +28,15 @@ struct Case {
   ModelConfig config;
   bool replayed = false;  // steps of one item are recorded
 };
+
+inline void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+
+// What the suites run on: the CPU, or what STRATA_TEST_DEVICE names, as LibTorch does: on a
+// GPU host "cuda:0".
+inline torch::Device TestDevice() {
+  const char* const name = std::getenv("STRATA_TEST_DEVICE");
+  return torch::Device(name != nullptr ? name : "cpu");
+}
 
 // Every config as it is, and recorded where that is covered; or one of the two.
 inline std::vector<Case> Cases(std::optional<bool> replayed = std::nullopt) {
@@ -52,7 +62,7 @@ class TensorTest : public ::testing::TestWithParam<Case> {
     weights = std::make_unique<TestWeights>(config, 7);
     const DType stored = type == torch::kDouble ? DType::kF64 : DType::kF32;
     auto created = TensorModel::Create(config, weights->Views(stored),
-                                       {torch::Device(torch::kCPU)}, type);
+                                       {TestDevice()}, type);
     ASSERT_TRUE(created.ok()) << created.status();
     generator.reset();
     model = *created;

@@ -247,7 +247,7 @@ TEST_P(PlainTensorTest, BadRowsAreRefusedAndNoRowAdvances) {
   EXPECT_FALSE(generator->NewSequence(config.max_context + 1).ok());
   EXPECT_FALSE(generator->Restore(*good, small.get()).ok());
   EXPECT_FALSE(model->NewGenerator({.threads = 0}).ok());
-  EXPECT_EQ(model->executor(), "tensor-cpu");
+  EXPECT_EQ(model->executor(), absl::StrCat("tensor-", TestDevice().str()));
 }
 
 TEST_P(PlainTensorTest, ADamagedSequenceIsRefusedUntilItIsRestored) {
