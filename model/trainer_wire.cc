@@ -120,6 +120,11 @@ bool ReadEvent(absl::string_view type, Reader* reader, TrainEvent* event) {
     reader->Get("message", &event->message);
   } else if (type == "alive") {
     event->type = Type::kAlive;
+  } else if (type == "ticket") {
+    event->type = Type::kTicket;
+  } else if (type == "slice") {
+    event->type = Type::kSlice;
+    reader->Get("seconds", &event->seconds);
   } else if (type == "ended") {
     event->type = Type::kEnded;
     ReadEnded(reader, event);
@@ -156,6 +161,10 @@ std::string TrainEventToJson(const TrainEvent& e) {
           {{"type", "warning"}, {"code", e.code}, {"message", e.message}});
     case Type::kAlive:
       return Dump({{"type", "alive"}});
+    case Type::kTicket:
+      return Dump({{"type", "ticket"}});
+    case Type::kSlice:
+      return Dump({{"type", "slice"}, {"seconds", e.seconds}});
     case Type::kEnded:
       break;
   }
@@ -187,6 +196,7 @@ std::string TrainRunToJson(const TrainRun& run) {
                {"tokenizer_path", run.tokenizer_path},
                {"fence", run.fence},
                {"micro_batch", run.micro_batch},
+               {"device", run.device},
                {"save_within_seconds", run.save_within_seconds},
                {"heartbeat_seconds", run.heartbeat_seconds},
                {"spec", Json::parse(TrainSpecToJson(run.spec))}});
@@ -204,6 +214,7 @@ absl::StatusOr<TrainRun> ParseTrainRun(absl::string_view text) {
   reader.Get("tokenizer_path", &run.tokenizer_path);
   reader.Get("fence", &run.fence);
   reader.Get("micro_batch", &run.micro_batch);
+  if (reader.Has("device")) reader.Get("device", &run.device);
   reader.Get("save_within_seconds", &run.save_within_seconds);
   reader.Get("heartbeat_seconds", &run.heartbeat_seconds);
   reader.GetText("spec", &spec);
