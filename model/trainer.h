@@ -69,6 +69,15 @@ class TrainObserver {
   // loading: a process whose polls cease hangs.
   enum class Signal { kContinue, kCancel, kCheckpointAndStop };
   virtual Signal Poll() = 0;
+
+  // Who shares a device takes a ticket for each slice of work on it, so that it
+  // never has to wait for more than one: BeginSlice waits for the ticket, unless
+  // it returns a signal; EndSlice gives it back, once the device has done the work,
+  // which took so long. Between slices the device is left alone but for loads and
+  // saves. An observer that takes none is polled.
+  virtual bool takes_tickets() const { return false; }
+  virtual Signal BeginSlice() { return Poll(); }
+  virtual void EndSlice(double /*seconds*/) {}
 };
 
 struct TrainRun {

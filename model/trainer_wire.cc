@@ -120,6 +120,11 @@ bool ReadEvent(absl::string_view type, Reader* reader, TrainEvent* event) {
     reader->Get("message", &event->message);
   } else if (type == "alive") {
     event->type = Type::kAlive;
+  } else if (type == "ticket") {
+    event->type = Type::kTicket;
+  } else if (type == "slice") {
+    event->type = Type::kSlice;
+    reader->Get("seconds", &event->seconds);
   } else if (type == "ended") {
     event->type = Type::kEnded;
     ReadEnded(reader, event);
@@ -156,6 +161,10 @@ std::string TrainEventToJson(const TrainEvent& e) {
           {{"type", "warning"}, {"code", e.code}, {"message", e.message}});
     case Type::kAlive:
       return Dump({{"type", "alive"}});
+    case Type::kTicket:
+      return Dump({{"type", "ticket"}});
+    case Type::kSlice:
+      return Dump({{"type", "slice"}, {"seconds", e.seconds}});
     case Type::kEnded:
       break;
   }

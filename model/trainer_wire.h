@@ -3,11 +3,18 @@
 //
 //   in   --run FILE: one JSON TrainRun; then lines on standard input: "cancel"
 //        (end at once, also within a step or a save), "stop" (checkpoint and
-//        stop). End of input = the supervisor is gone.
+//        stop), "go" (the ticket). End of input = the supervisor is gone.
 //   out  one JSON event a line. "type" is started, progress, eval, checkpoint,
-//        warning, alive or ended; the other members are named as the fields of
-//        TrainProgress and TrainEval, or as below. `alive` says nothing but that
-//        training goes on, and may come before `started`; `ended` is the last.
+//        warning, alive, ticket, slice or ended; the other members are named as
+//        the fields of TrainProgress and TrainEval, or as below. `alive` says
+//        nothing but that training goes on, and may come before `started`;
+//        `ended` is the last.
+//
+// A trainer that was told to take tickets sends `ticket` before each slice of work
+// on its device, and begins at "go"; `slice` says that the slice is over and how
+// many `seconds` it took on the device: the ticket comes back. A trainer that is
+// stopped while it waits sends `slice`, of 0 seconds, too: it asks no more. The
+// ticket of one that dies comes back with its process.
 //
 // Strict on both sides: unknown types, missing members and wrong types are
 // INVALID_ARGUMENT; unknown members of an event are skipped, so that a newer
@@ -26,7 +33,8 @@ namespace strata {
 
 struct TrainEvent {
   enum class Type {
-    kStarted, kProgress, kEval, kCheckpoint, kWarning, kAlive, kEnded,
+    kStarted, kProgress, kEval, kCheckpoint, kWarning, kAlive, kTicket, kSlice,
+    kEnded,
   };
   Type type = Type::kProgress;
 
@@ -43,6 +51,8 @@ struct TrainEvent {
   // warning
   std::string code;
   std::string message;
+  // slice
+  double seconds = 0;
   // ended: members "code" (the number of the absl::StatusCode) and "message"
   absl::Status status;
 };

@@ -16,6 +16,7 @@
 #include "model/train/lane_batcher.h"
 #include "model/train/language_loss.h"
 #include "model/train/leak_probe.h"
+#include "model/train/slice.h"
 
 namespace strata {
 namespace {
@@ -140,8 +141,9 @@ EvalOptions LanguageTask::HeldOut() const {
 // What is published may leave early; what was trained and evaluated did not.
 absl::Status LanguageTask::OpenExits(TrainObserver* observer) {
   if (model_->config.levels[0].exits == 0) return absl::OkStatus();
+  Slices slices(observer, model_->model->device());
   const auto poll = [&]() -> absl::Status {
-    return observer->Poll() == TrainObserver::Signal::kContinue
+    return slices.Begin() == TrainObserver::Signal::kContinue
                ? absl::OkStatus()
                : absl::AbortedError("stopped while calibrating exits");
   };

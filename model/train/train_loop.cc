@@ -25,6 +25,18 @@ constexpr auto kSaveRetry = std::chrono::seconds(10);
 // Signal::kCheckpointAndStop on its way to Run, which saves first.
 constexpr char kStop[] = "stopped by request";
 
+absl::Status FromSignal(TrainObserver::Signal signal) {
+  switch (signal) {
+    case TrainObserver::Signal::kContinue:
+      return absl::OkStatus();
+    case TrainObserver::Signal::kCancel:
+      return absl::CancelledError("cancelled by request");
+    case TrainObserver::Signal::kCheckpointAndStop:
+      break;
+  }
+  return absl::AbortedError(kStop);
+}
+
 std::vector<NamedParameter> Joined(std::vector<NamedParameter> a,
                                    const std::vector<NamedParameter>& b) {
   a.insert(a.end(), b.begin(), b.end());
@@ -45,24 +57,17 @@ TrainLoop::TrainLoop(const TrainRun& run, TrainObserver* observer,
       optimizer_(weights_, {.beta1 = run.spec.beta1,
                             .beta2 = run.spec.beta2,
                             .epsilon = run.spec.epsilon,
-                            .weight_decay = run.spec.weight_decay}) {}
+                            .weight_decay = run.spec.weight_decay}),
+      slices_(observer, weights_.at(0).tensor.device()) {}
 
 std::vector<NamedParameter> TrainLoop::TrainingTensors() const {
   return Joined(Joined(optimizer_.State(), task_->TrainingWeights()),
                 task_->CarriedTensors());
 }
 
-absl::Status TrainLoop::Poll() {
-  switch (observer_->Poll()) {
-    case TrainObserver::Signal::kContinue:
-      return absl::OkStatus();
-    case TrainObserver::Signal::kCancel:
-      return absl::CancelledError("cancelled by request");
-    case TrainObserver::Signal::kCheckpointAndStop:
-      break;
-  }
-  return absl::AbortedError(kStop);
-}
+absl::Status TrainLoop::Poll() { return FromSignal(observer_->Poll()); }
+
+absl::Status TrainLoop::BeginSlice() { return FromSignal(slices_.Begin()); }
 
 // A stop drops what the step in progress did so far: nothing of it is in the
 // weights or in the state, and a resumed run repeats it exactly.
@@ -158,11 +163,13 @@ absl::StatusOr<TrainLoop::StepResult> TrainLoop::ForwardBackward() {
   const int64_t at_once = run_.rows_at_once();
   std::vector<torch::Tensor> losses;
   for (int64_t row = 0; row < rows; row += at_once) {
-    STRATA_RETURN_IF_ERROR(Poll());
+    STRATA_RETURN_IF_ERROR(BeginSlice());
     STRATA_ASSIGN_OR_RETURN(
         losses.emplace_back(),
         MicroBatch(row, std::min(row + at_once, rows)));
   }
+  // That of the update, which FinishStep ends: from here on no signal ends the step.
+  STRATA_RETURN_IF_ERROR(BeginSlice());
   result.grad_norm = GlobalGradNorm(weights_);
   result.loss = at::stack(losses).to(at::kDouble).sum().item<double>();
   if (hooks_.after_backward) {
@@ -209,6 +216,7 @@ absl::Status TrainLoop::FinishStep(const StepResult& result) {
         absl::StrFormat("step %d: loss %g, gradient norm %g; not applied",
                         state_.step + 1, result.loss, result.grad_norm));
   }
+  slices_.End();
   ++state_.step;
   state_.items_total += result.counts.items;
   state_.slots_total += result.counts.slots;
@@ -269,7 +277,9 @@ absl::Status TrainLoop::EvaluateIfDue() {
       !(last || due)) {
     return absl::OkStatus();
   }
-  STRATA_ASSIGN_OR_RETURN(eval_, task_->Evaluate([this] { return Poll(); }));
+  absl::StatusOr<TrainEval> eval = task_->Evaluate([this] { return BeginSlice(); });
+  slices_.End();
+  STRATA_ASSIGN_OR_RETURN(eval_, std::move(eval));
   eval_.step = state_.step;
   evaluated_step_ = state_.step;
   observer_->OnEval(eval_);

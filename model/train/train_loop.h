@@ -7,6 +7,9 @@
 //            per micro-batch: seed dropout with (seed, k, micro-batch), backward
 //            judge loss and norm; clip; AdamW(learning rate(k))
 //
+// A micro-batch, what follows the last one of a step, and a forward pass of an
+// evaluation are a slice of work on the device each (model/train/slice.h).
+//
 // Single thread. Not reusable.
 
 #include <cstdint>
@@ -18,6 +21,7 @@
 #include "model/base/clock.h"
 #include "model/train/adamw.h"
 #include "model/train/checkpoint.h"
+#include "model/train/slice.h"
 #include "model/train/train_hooks.h"
 #include "model/train/train_rate.h"
 #include "model/train/train_state.h"
@@ -47,6 +51,7 @@ class TrainLoop {
   };
 
   absl::Status Poll();
+  absl::Status BeginSlice();
   // The first valid checkpoint of `steps`, or the base.
   absl::Status Restore(const std::vector<int64_t>& steps);
   absl::Status RestoreCheckpoint(int64_t step);
@@ -72,6 +77,7 @@ class TrainLoop {
 
   std::vector<NamedParameter> weights_;
   AdamW optimizer_;
+  Slices slices_;
   TrainState state_;
   NonFinitePolicy policy_;
   TrainRate rate_;

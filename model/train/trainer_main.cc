@@ -5,7 +5,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <chrono>
 #include <iostream>
 #include <optional>
@@ -33,6 +32,7 @@ struct Flags {
   std::string run_file;
   int events_fd = 1;
   int nice = 19;  // serving keeps its latency; idle cores are used in full
+  bool tickets = false;
 };
 
 absl::StatusOr<Flags> ParseFlags(int argc, char** argv) {
@@ -40,6 +40,10 @@ absl::StatusOr<Flags> ParseFlags(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     std::string name = argv[i];
     if (i == 1 && name == "trainer") continue;  // the subcommand itself
+    if (name == "--tickets") {
+      flags.tickets = true;
+      continue;
+    }
     std::string value;
     const size_t equals = name.find('=');
     if (equals != std::string::npos) {
@@ -109,22 +113,60 @@ class EventWriter {
   const int fd_;
 };
 
+// What standard input said, but for a cancel. Thread-safe.
+class Orders {
+ public:
+  Signal signal() {
+    MutexLock lock(&mu_);
+    return signal_;
+  }
+  void Stop() {
+    MutexLock lock(&mu_);
+    signal_ = Signal::kCheckpointAndStop;
+    cond_.SignalAll();
+  }
+  void Go() {
+    MutexLock lock(&mu_);
+    go_ = true;
+    cond_.SignalAll();
+  }
+  // Waits for a "go", which it takes, for a stop, or until `deadline`.
+  bool TakeGo(MonotonicTime deadline) {
+    MutexLock lock(&mu_);
+    while (!go_ && signal_ == Signal::kContinue) {
+      if (deadline == MonotonicTime::max()) {
+        cond_.Wait(&mu_);
+      } else if (!cond_.WaitUntil(&mu_, deadline)) {
+        break;
+      }
+    }
+    return std::exchange(go_, false);
+  }
+
+ private:
+  Mutex mu_;
+  CondVar cond_;
+  Signal signal_ STRATA_GUARDED_BY(mu_) = Signal::kContinue;
+  bool go_ STRATA_GUARDED_BY(mu_) = false;
+};
+
 // Follows standard input for the life of the process. A cancel is answered here,
 // whatever the training thread does: a step, a save or a load may take long, and
 // nothing of it is wanted any more.
-void WatchInput(std::atomic<Signal>* signal, EventWriter* writer) {
+void WatchInput(Orders* orders, EventWriter* writer) {
   std::string line;
   while (std::getline(std::cin, line)) {
     if (line == "cancel") writer->End(absl::CancelledError("cancelled by request"));
-    if (line == "stop") signal->store(Signal::kCheckpointAndStop);
+    if (line == "stop") orders->Stop();
+    if (line == "go") orders->Go();
   }
   _exit(kTrainerExitTemporary);
 }
 
 class WireObserver : public TrainObserver {
  public:
-  WireObserver(EventWriter* writer, const std::atomic<Signal>* signal)
-      : writer_(writer), signal_(signal) {}
+  WireObserver(EventWriter* writer, Orders* orders, bool tickets)
+      : writer_(writer), orders_(orders), tickets_(tickets) {}
 
   void SetHeartbeat(double seconds) {
     heartbeat_ = std::chrono::duration<double>(seconds);
@@ -185,7 +227,31 @@ class WireObserver : public TrainObserver {
       e.type = TrainEvent::Type::kAlive;
       Send(e);
     }
-    return signal_->load();
+    return orders_->signal();
+  }
+
+  bool takes_tickets() const override { return tickets_; }
+
+  // Goes on saying that it is alive: who waits for long is starved and does not hang.
+  Signal BeginSlice() override {
+    const Signal before = Poll();
+    if (!tickets_ || before != Signal::kContinue) return before;
+    TrainEvent e;
+    e.type = TrainEvent::Type::kTicket;
+    writer_->Write(e);
+    while (true) {
+      const bool go = orders_->TakeGo(NextBeat());
+      const Signal signal = Poll();
+      if (signal != Signal::kContinue) EndSlice(0);  // nor is it asked for any more
+      if (go || signal != Signal::kContinue) return signal;
+    }
+  }
+
+  void EndSlice(double seconds) override {
+    TrainEvent e;
+    e.type = TrainEvent::Type::kSlice;
+    e.seconds = seconds;
+    writer_->Write(e);
   }
 
   [[noreturn]] void End(const absl::Status& status) {
@@ -208,8 +274,14 @@ class WireObserver : public TrainObserver {
     told_ = Clock::System()->Now();
   }
 
+  MonotonicTime NextBeat() const {
+    if (heartbeat_.count() <= 0) return MonotonicTime::max();
+    return std::chrono::time_point_cast<MonotonicDuration>(told_ + heartbeat_);
+  }
+
   EventWriter* const writer_;
-  const std::atomic<Signal>* const signal_;
+  Orders* const orders_;
+  const bool tickets_;
   std::optional<TrainEvent> held_;
   MonotonicTime next_progress_{};
   std::chrono::duration<double> heartbeat_{0};  // 0: none
@@ -232,11 +304,11 @@ int TrainerMain(int argc, char** argv, const TrainHooks& hooks) {
   signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write()
   setpriority(PRIO_PROCESS, 0, flags->nice);
   // Both outlive the watching thread, which ends with the process.
-  static std::atomic<Signal> signal_now{Signal::kContinue};
+  static Orders orders;
   static EventWriter writer(flags->events_fd);
-  std::thread(WatchInput, &signal_now, &writer).detach();
+  std::thread(WatchInput, &orders, &writer).detach();
 
-  WireObserver observer(&writer, &signal_now);
+  WireObserver observer(&writer, &orders, flags->tickets);
   const absl::StatusOr<TrainRun> run = ReadRun(flags->run_file);
   if (run.ok()) observer.SetHeartbeat(run->heartbeat_seconds);
   const absl::Status status =

@@ -15,8 +15,10 @@
 #include "server/app/host_limits.h"
 #include "server/app/signals.h"
 #include "server/engine/engine.h"
+#include "server/engine/observer_list.h"
 #include "server/http/http_server.h"
 #include "server/jobs/dataset_store.h"
+#include "server/jobs/device_tickets.h"
 #include "server/jobs/job_manager.h"
 #include "server/jobs/job_store.h"
 #include "server/jobs/local_executor.h"
@@ -96,12 +98,14 @@ JobManagerOptions JobOptionsFor(const Flags& flags, const Compute& compute,
   return options;
 }
 
-LocalExecutorOptions ExecutorOptionsFor(const Flags& flags) {
+LocalExecutorOptions ExecutorOptionsFor(const Flags& flags, DeviceTickets* tickets) {
   LocalExecutorOptions options;
   std::error_code ignored;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", ignored);
   options.command = {self.string(), "trainer"};
   options.nice = flags.trainer_nice;
+  options.tickets = flags.trainer_tickets == "off" ? nullptr : tickets;
+  options.tickets_on_cpu = flags.trainer_tickets == "on";
   return options;
 }
 
@@ -126,13 +130,14 @@ class AppImpl final : public App {
       : flags_(flags),
         lock_(std::move(lock)),
         metrics_({STRATA_VERSION, __VERSION__}),
+        tickets_({.share = flags.trainer_share, .observer = &metrics_}),
         registry_(flags.models, compute.loader, compute.classifier_loader,
                   compute.neighbours_loader),
         inspectors_(&registry_, compute.inspector_loader, flags.inspect_memory),
-        engine_(EngineOptionsFor(flags, compute.engine, &metrics_)),
+        engine_(EngineOptionsFor(flags, compute.engine, &engine_observers_)),
         datasets_(flags.data + "/datasets", flags.max_dataset_bytes),
         store_(std::move(store)),
-        executor_(ExecutorOptionsFor(flags)),
+        executor_(ExecutorOptionsFor(flags, &tickets_)),
         jobs_(JobOptionsFor(flags, compute, &metrics_), store_.get(), &executor_,
               &datasets_, &registry_) {
     metrics_.SetStateBudget(StateBudget(engine_.options()));
@@ -229,6 +234,8 @@ class AppImpl final : public App {
   ServerState state_;
   Metrics metrics_;
   RpcMetrics calls_{&metrics_};
+  DeviceTickets tickets_;
+  EngineObserverList engine_observers_{{&metrics_, &tickets_}};
   ModelRegistry registry_;
   InspectorCache inspectors_;
   Engine engine_;

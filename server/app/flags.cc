@@ -20,12 +20,13 @@ struct Text { std::string Flags::*field; };
 struct Address { std::string Flags::*field; };
 struct Choice { std::string Flags::*field; const char* values; };  // "a, b"
 struct Count { int64_t Flags::*field; int64_t low; int64_t high; };
+struct Share { double Flags::*field; };  // of a whole, not none of it
 struct Bytes { int64_t Flags::*field; int64_t low; };
 struct Duration { MonotonicDuration Flags::*field; };
 
 struct Flag {
   const char* name;
-  std::variant<Text, Address, Choice, Count, Bytes, Duration> kind;
+  std::variant<Text, Address, Choice, Count, Share, Bytes, Duration> kind;
   const char* value;  // the default, in the syntax of the command line
   const char* unit;
   const char* help;
@@ -80,6 +81,15 @@ const std::vector<Flag>& Table() {
       {"trainer-nice", Count{&F::trainer_nice, 0, 19}, "19", "niceness",
        "Of trainer processes, so that serving comes first: where it wants every core, 19 "
        "leaves them some hundredths of it, 10 a tenth, and streams wait longer for it."},
+      {"trainer-tickets", Choice{&F::trainer_tickets, "auto, on, off"}, "auto",
+       "auto, on or off",
+       "Whether a trainer takes a ticket before each slice of its work on a device (a "
+       "forward and backward pass, an update of the weights): one slice at a time, so "
+       "that streams wait for no more than one, and of the share below. auto: on devices "
+       "other than the CPU, where the kernel shares by niceness; on: everywhere."},
+      {"trainer-share", Share{&F::trainer_share}, "0.1", "share of the time",
+       "Of a device that trainers with tickets take at most, all together, while requests "
+       "run or are queued, and keep; when there were none for 100ms they take all of it."},
       {"job-slots", Count{&F::job_slots, 1, 64}, "1", "count",
        "Training jobs that run at the same time."},
       {"job-retry-base", Duration{&F::job_retry_base}, "10s", "duration",
@@ -213,6 +223,15 @@ struct Assign {
     if (!absl::SimpleAtoi(text, &value) || value < kind.low || value > kind.high) {
       return absl::InvalidArgumentError(absl::StrCat(
           "\"", text, "\" must be a whole number in [", kind.low, ", ", kind.high, "]"));
+    }
+    flags->*kind.field = value;
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const Share& kind) const {
+    double value = 0;
+    if (!absl::SimpleAtod(text, &value) || !(value > 0 && value <= 1)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("\"", text, "\" must be a number above 0, at most 1"));
     }
     flags->*kind.field = value;
     return absl::OkStatus();

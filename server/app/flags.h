@@ -32,6 +32,8 @@ struct Flags {
   int64_t trainer_threads = 0;  // 0: all cores
   std::string trainer_devices;
   int64_t trainer_nice = 0;
+  std::string trainer_tickets;
+  double trainer_share = 0;
   int64_t job_slots = 0;
   MonotonicDuration job_retry_base{};
   int64_t job_attempts = 0;

@@ -46,6 +46,9 @@ void Deliver(const TrainEvent& event, AttemptListener* listener) {
       return listener->OnWarning(event.code, event.message);
     case Type::kAlive:
       return listener->OnAlive();
+    case Type::kTicket:
+    case Type::kSlice:
+      return;  // between the trainer and the tickets
     case Type::kEnded:
       return;  // told once the process is gone
   }
@@ -65,8 +68,12 @@ absl::Status StatusOfDeath(int wait_status) {
 
 class LocalAttempt final : public Attempt {
  public:
-  LocalAttempt(const TrainRun& run, AttemptListener* listener)
-      : job_dir_(run.job_dir), listener_(listener) {}
+  // `tickets`: null where the trainer takes none.
+  LocalAttempt(const TrainRun& run, DeviceTickets* tickets, AttemptListener* listener)
+      : job_dir_(run.job_dir),
+        device_(run.device),
+        tickets_(tickets),
+        listener_(listener) {}
 
   ~LocalAttempt() override {
     Kill();
@@ -84,10 +91,7 @@ class LocalAttempt final : public Attempt {
 
   void Signal(TrainObserver::Signal signal) override {
     if (signal == TrainObserver::Signal::kContinue) return;
-    MutexLock lock(&mu_);
-    if (child_ == nullptr) return;
-    child_->SendLine(signal == TrainObserver::Signal::kCancel ? "cancel"
-                                                              : "stop");
+    Tell(signal == TrainObserver::Signal::kCancel ? "cancel" : "stop");
   }
 
   void Kill() override {
@@ -96,6 +100,11 @@ class LocalAttempt final : public Attempt {
   }
 
  private:
+  void Tell(absl::string_view line) {
+    MutexLock lock(&mu_);
+    if (child_ != nullptr) child_->SendLine(line);
+  }
+
   void Run(const std::vector<std::string>& argv, int nice) {
     absl::StatusOr<std::unique_ptr<ChildProcess>> child = Launch(argv, nice);
     {
@@ -105,12 +114,16 @@ class LocalAttempt final : public Attempt {
       cond_.SignalAll();
     }
     if (!child.ok()) return;
+    if (tickets_ != nullptr) {
+      seat_ = tickets_->Enter(device_, [this] { Tell("go"); });
+    }
     const int wait_status = Follow(child->get());
     {
       MutexLock lock(&mu_);
       child_ = nullptr;
     }
     child->reset();
+    seat_.reset();
     RemoveChildRecord(job_dir_);
     listener_->OnEnded(ended_.value_or(StatusOfDeath(wait_status)));
   }
@@ -176,14 +189,21 @@ class LocalAttempt final : public Attempt {
     }
     if (ended_.has_value()) return;  // nothing comes after the last
     if (event->type == TrainEvent::Type::kEnded) ended_ = event->status;
+    if (seat_ != nullptr && event->type == TrainEvent::Type::kTicket) seat_->Ask();
+    if (seat_ != nullptr && event->type == TrainEvent::Type::kSlice) {
+      seat_->Return(event->seconds);
+    }
     Deliver(*event, listener_);
   }
 
   const std::string job_dir_;
+  const std::string device_;
+  DeviceTickets* const tickets_;
   AttemptListener* const listener_;
   // Of the attempt's thread.
   std::string line_;
   std::optional<absl::Status> ended_;
+  std::unique_ptr<DeviceTickets::Seat> seat_;
 
   Mutex mu_;
   CondVar cond_;
@@ -205,9 +225,15 @@ absl::StatusOr<std::unique_ptr<Attempt>> LocalExecutor::Start(
         absl::StrCat(options_.nice)}) {
     argv.push_back(arg);
   }
-  auto attempt = std::make_unique<LocalAttempt>(run, listener);
+  DeviceTickets* const tickets = TicketsFor(run);
+  if (tickets != nullptr) argv.push_back("--tickets");
+  auto attempt = std::make_unique<LocalAttempt>(run, tickets, listener);
   STRATA_RETURN_IF_ERROR(attempt->Start(argv, options_.nice));
   return std::unique_ptr<Attempt>(std::move(attempt));
+}
+
+DeviceTickets* LocalExecutor::TicketsFor(const TrainRun& run) const {
+  return run.device != "cpu" || options_.tickets_on_cpu ? options_.tickets : nullptr;
 }
 
 absl::Status LocalExecutor::WaitUntilGone(const std::string& job_dir,

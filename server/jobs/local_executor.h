@@ -1,16 +1,18 @@
 #pragma once
 // LocalExecutor: an attempt is a child process of this one,
 //
-//   COMMAND… --run JOB_DIR/run.json --events-fd 3 --nice N
+//   COMMAND… --run JOB_DIR/run.json --events-fd 3 --nice N [--tickets]
 //
 // which speaks model/trainer_wire.h. Each attempt has one thread that starts the
 // child, reads its events and reaps it; the listener is called on that thread.
-// `JOB_DIR/child.json` names the child while it lives.
+// `JOB_DIR/child.json` names the child while it lives. A ticket that it holds comes
+// back when it is gone.
 
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "server/jobs/device_tickets.h"
 #include "server/jobs/executor.h"
 
 namespace strata {
@@ -20,6 +22,10 @@ struct LocalExecutorOptions {
   // Of a core that serving wants whole, a trainer at 19 keeps some hundredths, at 10 a
   // tenth, for which streams wait longer: the kernel lets it run out its slice.
   int nice = 19;
+  // Of runs on a device other than the CPU, or of all. Null: trainers take none.
+  // Outlives the executor.
+  DeviceTickets* tickets = nullptr;
+  bool tickets_on_cpu = false;
 };
 
 class LocalExecutor final : public Executor {
@@ -35,6 +41,8 @@ class LocalExecutor final : public Executor {
                              MonotonicTime kill_at) override;
 
  private:
+  DeviceTickets* TicketsFor(const TrainRun& run) const;  // null: it takes none
+
   const LocalExecutorOptions options_;
 };
 

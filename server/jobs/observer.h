@@ -18,6 +18,10 @@ class JobObserver {
                                const TrainProgress& progress) {}
   virtual void OnCheckpoint(int64_t bytes) {}
   virtual void OnAttemptEnded(absl::string_view cause) {}
+  // A trainer got the ticket of its device, so long after it had asked; a slice of
+  // its work there is over, and took so long.
+  virtual void OnTicket(double wait_seconds) {}
+  virtual void OnSlice(double seconds) {}
 };
 
 }  // namespace strata

@@ -174,6 +174,13 @@ struct Metrics::Impl {
                                "Speed of the last reported step of any job.");
   Family<Counter>& attempts = CounterFamily(
       "strata_training_attempts_total", "Attempts of jobs that ended, by cause.");
+  Histogram& ticket_wait = OneHistogram(
+      "strata_trainer_ticket_wait_seconds",
+      "From a trainer's question for the ticket of its device to the ticket.",
+      LatencyBuckets());
+  Counter& slice_seconds = OneCounter(
+      "strata_trainer_slice_seconds_total",
+      "Time that trainers with tickets took on their devices.");
 
   // RPC and process
   Family<Counter>& calls = CounterFamily("strata_rpc_calls_total",
@@ -295,6 +302,8 @@ void Metrics::OnCheckpoint(int64_t bytes) {
 void Metrics::OnAttemptEnded(absl::string_view cause) {
   impl_->attempts.Add({{"cause", std::string(cause)}}).Increment();
 }
+void Metrics::OnTicket(double wait_seconds) { impl_->ticket_wait.Observe(wait_seconds); }
+void Metrics::OnSlice(double seconds) { impl_->slice_seconds.Increment(seconds); }
 
 void Metrics::OnCall(absl::string_view method, absl::string_view code,
                      double seconds) {

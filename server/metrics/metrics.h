@@ -50,6 +50,8 @@ class Metrics final : public EngineObserver, public JobObserver {
                        const TrainProgress& progress) override;
   void OnCheckpoint(int64_t bytes) override;
   void OnAttemptEnded(absl::string_view cause) override;
+  void OnTicket(double wait_seconds) override;
+  void OnSlice(double seconds) override;
 
   // From the RPC layer: `method` is one of ours, `code` a status code's name.
   void OnCall(absl::string_view method, absl::string_view code, double seconds);

@@ -119,7 +119,7 @@ std::string ResultHash(const TrainRun& run) {
   return hash.ok() ? *hash : "";
 }
 
-TrainerProcess::TrainerProcess(const TrainRun& run, int64_t file_limit)
+TrainerProcess::TrainerProcess(const TrainRun& run, int64_t file_limit, bool tickets)
     : run_file_(run.job_dir + "/run.json") {
   std::ofstream(run_file_, std::ios::binary) << TrainRunToJson(run);
   const char* const command =
@@ -139,6 +139,7 @@ TrainerProcess::TrainerProcess(const TrainRun& run, int64_t file_limit)
     }
     execl("/proc/self/exe", "strata_train_test", command, "--run",
           run_file_.c_str(), "--events-fd", "3", "--nice", "0",
+          static_cast<const char*>(tickets ? "--tickets" : nullptr),
           static_cast<char*>(nullptr));
     _exit(127);
   }

@@ -93,7 +93,9 @@ std::string ResultHash(const TrainRun& run);
 class TrainerProcess {
  public:
   // `file_limit` > 0: no file of the child may grow beyond it (RLIMIT_FSIZE).
-  explicit TrainerProcess(const TrainRun& run, int64_t file_limit = 0);
+  // `tickets`: it asks for one before each slice.
+  explicit TrainerProcess(const TrainRun& run, int64_t file_limit = 0,
+                          bool tickets = false);
   ~TrainerProcess();  // kills what still runs
 
   // Blocks for the next event; std::nullopt at the end of the stream.

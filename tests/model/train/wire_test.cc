@@ -63,6 +63,12 @@ TEST(TrainerWire, EventsSurvive) {
   EXPECT_EQ(RoundTrip(e).message, e.message);
   e.type = Type::kAlive;
   EXPECT_EQ(RoundTrip(e).type, Type::kAlive);
+  e.type = Type::kTicket;
+  EXPECT_EQ(RoundTrip(e).type, Type::kTicket);
+  e.type = Type::kSlice;
+  e.seconds = 0.1 + 0.2;
+  EXPECT_EQ(RoundTrip(e).type, Type::kSlice);
+  EXPECT_EQ(RoundTrip(e).seconds, 0.1 + 0.2);
   e.type = Type::kEnded;
   e.status = absl::ResourceExhaustedError("disk");
   EXPECT_EQ(RoundTrip(e).status, e.status);
@@ -81,6 +87,7 @@ TEST(TrainerWire, EventsAreStrict) {
        {"", "3", "{}", R"({"type": 3})", R"({"type": "surprise"})",
         R"({"type": "warning", "code": "X"})",
         R"({"type": "warning", "code": 1, "message": "m"})",
+        R"({"type": "slice"})", R"({"type": "slice", "seconds": "1"})",
         R"({"type": "checkpoint", "step": 1.5, "path": "", "bytes": 1})",
         R"({"type": "started", "resumed_from_step": 0, "threads": 1,
             "environment": "x"})",
@@ -107,6 +114,7 @@ TEST(TrainerWire, RunsSurvive) {
   run.save_within_seconds = 30.5;
   run.heartbeat_seconds = 2.5;
   run.micro_batch = 3;
+  run.device = "cuda:1";
   run.spec.base = "block";
   run.spec.model = "m";
   run.spec.dataset_sha256 = std::string(64, 'a');
@@ -121,8 +129,19 @@ TEST(TrainerWire, RunsSurvive) {
   EXPECT_EQ(back->save_within_seconds, 30.5);
   EXPECT_EQ(back->heartbeat_seconds, 2.5);
   EXPECT_EQ(back->micro_batch, 3);
+  EXPECT_EQ(back->device, "cuda:1");
   EXPECT_EQ(TrainSpecToJson(back->spec), TrainSpecToJson(run.spec));
   EXPECT_FALSE(ParseTrainRun("{}").ok());
+}
+
+TEST(TrainerWire, ARunThatNamesNoDeviceIsOnTheCpu) {
+  std::string json = TrainRunToJson(TrainRun());
+  const std::string member = R"("device":"cpu",)";
+  ASSERT_NE(json.find(member), std::string::npos) << json;
+  json.erase(json.find(member), member.size());
+  const auto run = ParseTrainRun(json);
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_EQ(run->device, "cpu");
 }
 
 TEST(TrainerWire, ExitCodesSayWhetherToTryAgain) {

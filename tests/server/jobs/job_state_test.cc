@@ -8,15 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "server/jobs/job.h"
+#include "tests/server/jobs/all_job_states.h"
 
 namespace strata {
 namespace {
-
-constexpr JobState kAll[] = {
-    JobState::kValidating, JobState::kQueued,     JobState::kStarting,
-    JobState::kRunning,    JobState::kFinalizing, JobState::kSucceeded,
-    JobState::kPausing,    JobState::kPaused,     JobState::kCancelling,
-    JobState::kCancelled,  JobState::kFailed};
 
 TEST(JobStateTest, LegalTransitionsAreThoseOfTheTable) {
   const std::set<std::string> legal = {
@@ -28,8 +23,8 @@ TEST(JobStateTest, LegalTransitionsAreThoseOfTheTable) {
       "PAUSING>RUNNING",       "PAUSING>CANCELLING",   "PAUSING>FAILED",
       "PAUSED>QUEUED",         "PAUSED>CANCELLED",     "CANCELLING>CANCELLED",
       "FINALIZING>SUCCEEDED",  "FINALIZING>QUEUED",    "FINALIZING>FAILED"};
-  for (const JobState from : kAll) {
-    for (const JobState to : kAll) {
+  for (const JobState from : kAllJobStates) {
+    for (const JobState to : kAllJobStates) {
       const std::string edge =
           absl::StrCat(JobStateName(from), ">", JobStateName(to));
       EXPECT_EQ(IsLegalTransition(from, to), legal.count(edge) > 0) << edge;
@@ -38,21 +33,23 @@ TEST(JobStateTest, LegalTransitionsAreThoseOfTheTable) {
 }
 
 TEST(JobStateTest, NothingLeavesATerminalState) {
-  for (const JobState from : kAll) {
+  for (const JobState from : kAllJobStates) {
     bool leaves = false;
-    for (const JobState to : kAll) leaves = leaves || IsLegalTransition(from, to);
+    for (const JobState to : kAllJobStates) {
+      leaves = leaves || IsLegalTransition(from, to);
+    }
     EXPECT_EQ(leaves, !IsTerminal(from)) << JobStateName(from);
   }
 }
 
 TEST(JobStateTest, EveryStateCanEnd) {
   // From each state some terminal one is reachable.
-  for (const JobState start : kAll) {
+  for (const JobState start : kAllJobStates) {
     std::set<JobState> seen = {start};
     for (bool grew = true; grew;) {
       grew = false;
-      for (const JobState from : kAll) {
-        for (const JobState to : kAll) {
+      for (const JobState from : kAllJobStates) {
+        for (const JobState to : kAllJobStates) {
           if (seen.count(from) && IsLegalTransition(from, to)) {
             grew = seen.insert(to).second || grew;
           }
@@ -67,11 +64,11 @@ TEST(JobStateTest, EveryStateCanEnd) {
 
 TEST(JobStateTest, NamesAreReadBack) {
   std::set<std::string> names;
-  for (const JobState state : kAll) {
+  for (const JobState state : kAllJobStates) {
     names.insert(std::string(JobStateName(state)));
     EXPECT_EQ(ParseJobState(JobStateName(state)), state);
   }
-  EXPECT_EQ(names.size(), std::size(kAll));
+  EXPECT_EQ(names.size(), std::size(kAllJobStates));
   EXPECT_EQ(ParseJobState("no such state"), std::nullopt);
 }
 

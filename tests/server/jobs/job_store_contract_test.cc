@@ -5,18 +5,13 @@
 
 #include "gmock/gmock.h"
 #include "server/jobs/job_row.h"
+#include "tests/server/jobs/all_job_states.h"
 #include "tests/server/jobs/job_store_contract.h"
 
 namespace strata {
 namespace {
 
 using ::testing::Values;
-
-constexpr JobState kAll[] = {
-    JobState::kValidating, JobState::kQueued,     JobState::kStarting,
-    JobState::kRunning,    JobState::kFinalizing, JobState::kSucceeded,
-    JobState::kPausing,    JobState::kPaused,     JobState::kCancelling,
-    JobState::kCancelled,  JobState::kFailed};
 
 TEST_P(JobStoreContract, AJobIsReadBackAsItWasWritten) {
   JobRecord job = NewJob("a", "key");
@@ -124,8 +119,8 @@ TEST_P(JobStoreContract, TransitionsAreThoseOfTheTable) {
     return {};
   };
   int n = 0;
-  for (const JobState from : kAll) {
-    for (const JobState to : kAll) {
+  for (const JobState from : kAllJobStates) {
+    for (const JobState to : kAllJobStates) {
       if (from == to) continue;
       const std::string id = absl::StrCat("job", n++);
       JobRecord job = NewJob(id);

@@ -27,11 +27,40 @@ void SendEnd(int fd, const absl::Status& status) {
   Send(fd, strata::TrainEventToJson(event));
 }
 
+// Asks for a ticket and waits for it; false: it is cancelled.
+bool GetTicket(int fd) {
+  strata::TrainEvent event;
+  event.type = strata::TrainEvent::Type::kTicket;
+  Send(fd, strata::TrainEventToJson(event));
+  std::string line;
+  while (std::getline(std::cin, line)) {
+    if (line == "go") return true;
+    if (line == "cancel") return false;
+  }
+  _exit(75);  // the supervisor is gone
+}
+
+// Steps of a slice each; how it ends.
+absl::Status TakeSlices(int fd, int count) {
+  strata::TrainEvent event;
+  for (int step = 1; step <= count; ++step) {
+    if (!GetTicket(fd)) return absl::CancelledError("asked");
+    event.type = strata::TrainEvent::Type::kSlice;
+    event.seconds = 1e-5;
+    Send(fd, strata::TrainEventToJson(event));
+    event.type = strata::TrainEvent::Type::kProgress;
+    event.progress.step = step;
+    Send(fd, strata::TrainEventToJson(event));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   std::string run_file;
   int fd = -1, nice = -1;
+  const bool tickets = std::strcmp(argv[argc - 1], "--tickets") == 0;
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::strcmp(argv[i], "--run") == 0) run_file = argv[i + 1];
     if (std::strcmp(argv[i], "--events-fd") == 0) fd = std::atoi(argv[i + 1]);
@@ -67,6 +96,18 @@ int main(int argc, char** argv) {
       event.progress.step = step;
       Send(fd, strata::TrainEventToJson(event));
     }
+  }
+  if (mode == "slices") {
+    const absl::Status ended =
+        tickets ? TakeSlices(fd, 100) : absl::FailedPreconditionError("no tickets");
+    SendEnd(fd, ended);
+    return strata::TrainerExitCode(ended);
+  }
+  if (mode == "hold" && GetTicket(fd)) {
+    event.type = strata::TrainEvent::Type::kProgress;
+    event.progress.step = 1;
+    Send(fd, strata::TrainEventToJson(event));
+    while (true) pause();
   }
   event.type = strata::TrainEvent::Type::kAlive;
   if (mode == "beat") Send(fd, strata::TrainEventToJson(event));

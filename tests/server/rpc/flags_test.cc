@@ -27,6 +27,8 @@ TEST(FlagsTest, DefaultsAreValid) {
   EXPECT_EQ(flags->inspect_memory, 1 << 30);
   EXPECT_EQ(flags->drain_timeout, std::chrono::seconds(45));
   EXPECT_EQ(flags->stream_interval, std::chrono::milliseconds(10));
+  EXPECT_EQ(flags->trainer_tickets, "auto");
+  EXPECT_EQ(flags->trainer_share, 0.1);
 }
 
 TEST(FlagsTest, BothSyntaxesAndTheEnvironmentWork) {
@@ -55,12 +57,20 @@ TEST(FlagsTest, HelpNamesEveryVariableItsUnitAndItsDefault) {
   const std::string help = FlagsHelp();
   for (const char* name :
        {"models", "data", "listen", "http", "port-file", "workers", "threads",
-        "trainer-threads", "max-batch", "max-queued-requests", "max-queued-bytes",
+        "trainer-threads", "trainer-tickets", "trainer-share", "max-batch", "max-queued-requests", "max-queued-bytes",
         "state-memory", "stream-interval", "drain-delay", "drain-timeout"}) {
     EXPECT_NE(help.find(std::string("  --") + name + "  ("), std::string::npos) << name;
   }
   EXPECT_NE(help.find("(duration, default \"45s\", STRATA_DRAIN_TIMEOUT)"),
             std::string::npos);
+}
+
+TEST(FlagsTest, Shares) {
+  EXPECT_EQ(Parse({"--trainer-share=1"})->trainer_share, 1);
+  EXPECT_EQ(Parse({"--trainer-share=1e-3"})->trainer_share, 1e-3);
+  for (const char* bad : {"", "0", "-0.1", "1.1", "nan", "inf", "10%", "half"}) {
+    EXPECT_FALSE(Parse({"--trainer-share", bad}).ok()) << bad;
+  }
 }
 
 TEST(FlagsTest, Durations) {
