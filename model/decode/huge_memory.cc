@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <map>
 #include <new>
+#include <vector>
 
 #include "model/base/mutex.h"
 #include "model/decode/free_ranges.h"
@@ -50,11 +51,15 @@ class SlabPool {
  public:
   void* Allocate(int64_t bytes) STRATA_EXCLUDES(mu_) {
     MutexLock lock(&mu_);
-    for (auto& [base, free] : slabs_) {
-      if (const auto at = free.Take(bytes)) return base + *at;
+    kept_ = std::max<int64_t>(0, kept_ - bytes);
+    // Of the oldest that has room: what was freed there is taken again before memory that
+    // nobody had yet, which the system clears when it is touched.
+    for (char* const base : by_age_) {
+      if (const auto at = slabs_[base].Take(bytes)) return base + *at;
     }
-    char* base = Map(kSlab);
+    char* const base = Map(kSlab);
     if (base == nullptr) return nullptr;
+    by_age_.push_back(base);
     FreeRanges& free = slabs_[base];
     free.Give(0, kSlab);
     return base + *free.Take(bytes);
@@ -82,9 +87,10 @@ class SlabPool {
   }
 
   Mutex mu_;
-  // Freed since the last time: no less than what is free and still ours.
+  // Freed since the last time and not taken again: about what is free and still ours.
   int64_t kept_ STRATA_GUARDED_BY(mu_) = 0;
   std::map<char*, FreeRanges> slabs_ STRATA_GUARDED_BY(mu_);
+  std::vector<char*> by_age_ STRATA_GUARDED_BY(mu_);  // of the same
 };
 
 SlabPool& Slabs() {
