@@ -163,7 +163,8 @@ const std::vector<Flag>& Table() {
        "A reader that takes nothing for so long is cut off."},
       {"stream-interval", Duration{&F::stream_interval}, "10ms", "duration",
        "What a stream generates in so long is sent as one message; its first bytes "
-       "and its end are sent at once; 0: whatever each step generates."},
+       "and its end are sent at once; longer, by 40ms at most, where writing would take "
+       "more than 1.5% of each core; 0: whatever each step generates."},
       {"heartbeat", Duration{&F::heartbeat}, "10s", "duration",
        "Between messages of a stream that waits or reads its prompt."},
       {"max-connection-age", Duration{&F::max_connection_age}, "0s", "duration",

@@ -1,5 +1,7 @@
 #include "server/rpc/live_streams.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -8,8 +10,21 @@
 
 namespace strata {
 
-LiveStreams::LiveStreams(MonotonicDuration period)
-    : thread_([this, period] {
+namespace {
+
+double ThreadCpuSeconds() {
+  timespec used;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return static_cast<double>(used.tv_sec) + 1e-9 * static_cast<double>(used.tv_nsec);
+}
+
+}  // namespace
+
+LiveStreams::LiveStreams(MonotonicDuration period, WriteShare share)
+    : share_(std::min(
+          1.0, share.of_each_core * std::max(1u, std::thread::hardware_concurrency()))),
+      longest_rest_(share.longest_rest),
+      thread_([this, period] {
         NameThisThread("streams");
         Loop(period);
       }) {}
@@ -35,9 +50,11 @@ void LiveStreams::Add(std::weak_ptr<LiveStream> stream) {
 }
 
 void LiveStreams::FlushAt(std::weak_ptr<LiveStream> stream, MonotonicTime due) {
-  const bool at_once = due <= Clock::System()->Now();
+  const bool urgent = due == MonotonicTime::min();
+  const MonotonicTime now = urgent ? due : Clock::System()->Now();
   MutexLock lock(&mu_);
-  if (at_once) {
+  if (!urgent) due = std::max(due, rests_until_);
+  if (due <= now) {
     due_.push_back(std::move(stream));
     if (due_.size() == 1) wake_.Signal();
     return;
@@ -76,6 +93,15 @@ void LiveStreams::TickNow() {
   for (const auto& stream : Snapshot()) stream->Tick(now);
 }
 
+void LiveStreams::Rest(double seconds) {
+  const auto rest = std::chrono::duration_cast<MonotonicDuration>(
+      std::chrono::duration<double>(seconds * (1 / share_ - 1)));
+  const MonotonicTime now = Clock::System()->Now();
+  MutexLock lock(&mu_);
+  rests_until_ = std::min(std::max(rests_until_, now) + rest, now + longest_rest_);
+  if (!held_.empty()) held_until_ = std::max(held_until_, rests_until_);
+}
+
 bool LiveStreams::NextBatch(MonotonicTime tick, Batch* batch) {
   MutexLock lock(&mu_);
   MonotonicTime now = Clock::System()->Now();
@@ -97,8 +123,12 @@ void LiveStreams::Loop(MonotonicDuration period) {
   Batch batch;
   MonotonicTime tick = Clock::System()->Now() + period;
   while (NextBatch(tick, &batch)) {
-    for (const auto& weak : batch) {
-      if (const auto stream = weak.lock()) stream->Flush();
+    if (!batch.empty()) {
+      const double before = ThreadCpuSeconds();
+      for (const auto& weak : batch) {
+        if (const auto stream = weak.lock()) stream->Flush();
+      }
+      Rest(ThreadCpuSeconds() - before);
     }
     if (Clock::System()->Now() < tick) continue;
     TickNow();

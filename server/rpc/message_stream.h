@@ -8,8 +8,9 @@
 //
 // A stream with an interval is paced: Push and Close only leave work for the
 // thread of LiveStreams, and messages that CanWait go out about once an interval
-// (streams that wait at the same time go together, when the first of them is due),
-// the first of them at once.
+// (streams that wait at the same time go together, when the first of them is due, or
+// later, where there is so much to write that the thread rests), the first of them at
+// once.
 //
 // Owned by shared_ptr (Start keeps one until gRPC calls OnDone). Thread-safe.
 
@@ -64,8 +65,7 @@ class MessageStream : public grpc::ServerWriteReactor<M>,
       MutexLock lock(&mu_);
       if (finished_ || gone_ || closing_.has_value()) return true;
       if (pending_.empty() || !join(&pending_.back())) return false;
-      const bool can_wait = CanWait(pending_.back());
-      next = Pushed(can_wait ? may_write_at_ : MonotonicTime::min(), false, &overflow);
+      next = Pushed(TimeOf(pending_.back()), false, &overflow);
     }
     Do(next);
     if (overflow) OnGone();
@@ -204,12 +204,17 @@ class MessageStream : public grpc::ServerWriteReactor<M>,
     {
       MutexLock lock(&mu_);
       if (finished_ || gone_ || (closing_.has_value() && !first)) return;
-      const MonotonicTime when = CanWait(message) ? may_write_at_ : MonotonicTime::min();
+      const MonotonicTime when = TimeOf(message);
       Enqueue(std::move(message), first);
       next = Pushed(when, first, &overflow);
     }
     Do(next);
     if (overflow) OnGone();
+  }
+
+  // When it may be written; min: at once.
+  MonotonicTime TimeOf(const M& message) const STRATA_REQUIRES(mu_) {
+    return CanWait(message) ? may_write_at_ : MonotonicTime::min();
   }
 
   // Something more waits, and may be written at `when`.
@@ -273,7 +278,8 @@ class MessageStream : public grpc::ServerWriteReactor<M>,
       due_ = due_ && !pending_.empty();
       writing_ = true;
       write_started_ = Clock::System()->Now();
-      if (interval_.has_value() && CanWait(current_)) {
+      // An interval of 0 holds nothing.
+      if (interval_ > MonotonicDuration::zero() && CanWait(current_)) {
         may_write_at_ = write_started_ + *interval_;
       }
       return {Next::kWrite, {}};

@@ -141,6 +141,38 @@ TEST_F(LiveStreamsTest, FlushesOnceAtTheTimeThatWasAskedFor) {
   EXPECT_EQ(now->flushes + now->ticks, 1);
 }
 
+// Takes its time to write.
+class SlowStream final : public LiveStream {
+ public:
+  void Tick(MonotonicTime) override {}
+  void Flush() override {
+    const MonotonicTime until = Clock::System()->Now() + milliseconds(20);
+    while (Clock::System()->Now() < until) {
+    }
+    ++flushes;
+  }
+  void Abort(const absl::Status&) override {}
+  std::atomic<int> flushes{0};
+};
+
+TEST_F(LiveStreamsTest, WhatCanWaitLetsTheThreadRestAndNothingElseDoes) {
+  constexpr auto kRest = milliseconds(400);
+  LiveStreams streams(hours(1), {.of_each_core = 1e-5, .longest_rest = kRest});
+  const auto slow = std::make_shared<SlowStream>();
+  const auto held = std::make_shared<CountingStream>();
+  const auto urgent = std::make_shared<CountingStream>();
+  streams.FlushAt(slow, Clock::System()->Now());
+  ASSERT_TRUE(Eventually([&] { return slow->flushes == 1; }));
+  const MonotonicTime written = Clock::System()->Now();
+  std::this_thread::sleep_for(milliseconds(20));  // the rest has begun
+  streams.FlushAt(held, Clock::System()->Now());
+  streams.FlushAt(urgent, MonotonicTime::min());
+  ASSERT_TRUE(Eventually([&] { return urgent->flushes == 1; }));
+  EXPECT_EQ(held->flushes, 0);
+  ASSERT_TRUE(Eventually([&] { return held->flushes == 1; }));
+  EXPECT_GE(Clock::System()->Now() - written, kRest - milliseconds(20));
+}
+
 TEST_F(LiveStreamsTest, FlushesDoNotKeepTicksAway) {
   LiveStreams streams(milliseconds(5));
   const auto busy = std::make_shared<CountingStream>();
