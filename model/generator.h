@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -100,6 +101,12 @@ class Generator {
   virtual absl::Status Rewind(Sequence* /*sequence*/, int64_t items) {
     return items == 0 ? absl::OkStatus()
                       : absl::FailedPreconditionError("nothing was fed as a draft");
+  }
+
+  // body(i) for every i in [0, n), on the executor's own threads, which have nothing to do
+  // between steps: in any order, some at the same time. Returns when all have run.
+  virtual void ParallelFor(int64_t n, absl::FunctionRef<void(int64_t)> body) {
+    for (int64_t i = 0; i < n; ++i) body(i);
   }
 };
 

@@ -31,6 +31,9 @@ class CpuGenerator final : public Generator {
   absl::Status Step(absl::Span<const StepRow> rows) override;
   absl::Status Draft(absl::Span<DraftRow> rows) override;
   absl::Status Rewind(Sequence* sequence, int64_t items) override;
+  void ParallelFor(int64_t n, absl::FunctionRef<void(int64_t)> body) override {
+    pool_.ParallelFor(n, [&](int, int64_t i) { body(i); });
+  }
 
   // Step with logits of the executor's own scalar: what tests compare.
   struct ExactRow {

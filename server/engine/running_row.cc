@@ -187,10 +187,21 @@ std::optional<Ending> RunningRow::Generate(MonotonicTime now) {
   return std::nullopt;
 }
 
+absl::StatusOr<Item> RunningRow::DrawItem(absl::Span<const float> logits) const {
+  const std::vector<Item>& items = live_->request.items;
+  const SamplingParams& sampling = live_->request.sampling;
+  const size_t window = std::min<size_t>(items.size(), sampling.repetition_window);
+  return SampleItem(logits, sampling, static_cast<int64_t>(items.size()),
+                    absl::MakeConstSpan(items).last(window));
+}
+
+void RunningRow::DrawAhead() {
+  if (asks_neighbours() || !guesses_.empty()) return;
+  drawn_ = DrawItem(logits_);
+}
+
 absl::Status RunningRow::ChooseItems(MonotonicTime now,
                                      std::optional<FinishReason>* reason) {
-  std::vector<Item>& items = live_->request.items;
-  const SamplingParams& sampling = live_->request.sampling;
   const size_t guesses = guesses_.size();
   const size_t vocab = logits_.size() / (guesses + 1);
   const size_t dim = hidden_.size() / (guesses + 1);
@@ -203,13 +214,10 @@ absl::Status RunningRow::ChooseItems(MonotonicTime now,
       STRATA_RETURN_IF_ERROR(
           ConsultAt(absl::MakeConstSpan(hidden_).subspan(accepted * dim, dim), logits));
     }
-    const size_t window =
-        std::min<size_t>(items.size(), sampling.repetition_window);
-    STRATA_ASSIGN_OR_RETURN(
-        const Item item,
-        SampleItem(logits, sampling, static_cast<int64_t>(items.size()),
-                   absl::MakeConstSpan(items).last(window)));
-    items.push_back(item);
+    const absl::StatusOr<Item> drawn = drawn_.has_value() ? *drawn_ : DrawItem(logits);
+    drawn_.reset();
+    STRATA_ASSIGN_OR_RETURN(const Item item, drawn);
+    live_->request.items.push_back(item);
     ++generated_;
     *reason = Emit(item, now);
     if (reason->has_value() || accepted == guesses || item != guesses_[accepted]) {

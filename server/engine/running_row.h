@@ -69,6 +69,10 @@ class RunningRow {
   // logits of scored places and of the prompt's end. REQUIRES: its prompt is being read;
   // of a row that decodes it is known later which places count: ChooseItems.
   absl::Status ConsultNeighbours();
+  // After a step that succeeded, before Advance, which it spares some time: draws the item
+  // that follows, by itself, where nothing else has a say in it. On any thread; of several
+  // rows at the same time.
+  void DrawAhead();
   // After a step that succeeded: reports progress or a new item to the sink.
   // REQUIRES: nothing is to be split off.
   std::optional<Ending> Advance(MonotonicTime now);
@@ -90,6 +94,7 @@ class RunningRow {
   // Chooses items by the logits of the step until one is no guess that was fed, or the
   // text ends; takes back the guesses behind it.
   absl::Status ChooseItems(MonotonicTime now, std::optional<FinishReason>* reason);
+  absl::StatusOr<Item> DrawItem(absl::Span<const float> logits) const;
   std::optional<FinishReason> Emit(Item item, MonotonicTime now);
   // Releases what is held back, sends it, and says how it went.
   Ending Finish(FinishReason reason, MonotonicTime now);
@@ -109,6 +114,7 @@ class RunningRow {
   const int64_t phase_period_;
   std::vector<Item> guesses_;  // at what follows the newest item
   std::vector<Item> fed_;      // that item and they
+  std::optional<absl::StatusOr<Item>> drawn_;  // ahead
   bool joined_ = false;  // it has decoded an item behind its prompt's first one
   std::vector<float> logits_;
   std::vector<float> hidden_;  // of the same items, where neighbours are asked

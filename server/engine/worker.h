@@ -31,6 +31,8 @@ class Worker {
   bool MayDraft(const Generator* generator, size_t decode_rows);
   // For the decoding rows of one version.
   void Draft(Generator* generator, const std::vector<size_t>& rows);
+  // Of decoding rows, after their step.
+  void DrawAhead(Generator* generator, const std::vector<size_t>& rows);
   // Decoding rows that wait for their phase sit out.
   void HoldForPhase(std::vector<int64_t>* plan);
   // One Step call for the rows of one version.

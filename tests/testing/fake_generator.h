@@ -11,6 +11,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -159,6 +160,7 @@ class FakeModel final : public LoadedModel {
   mutable std::atomic<int64_t> live_generators{0};
   mutable std::atomic<int64_t> generators_made{0};
   mutable std::atomic<int64_t> max_rows{0};
+  mutable std::atomic<int64_t> parallel_loops{0};
 
  private:
   const FakeModelOptions options_;
@@ -239,6 +241,15 @@ class FakeGenerator final : public Generator {
       }
     }
     return absl::OkStatus();
+  }
+  // On a second thread, too: bodies that are not as apart as they must be are found.
+  void ParallelFor(int64_t n, absl::FunctionRef<void(int64_t)> body) override {
+    ++model_->parallel_loops;
+    std::thread odd([&] {
+      for (int64_t i = 1; i < n; i += 2) body(i);
+    });
+    for (int64_t i = 0; i < n; i += 2) body(i);
+    odd.join();
   }
   absl::Status Rewind(Sequence* sequence, int64_t items) override {
     auto* own = static_cast<FakeSequence*>(sequence);
