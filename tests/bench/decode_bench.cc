@@ -7,7 +7,7 @@
 //
 //   decode_bench [FLAGS]
 //                [decode/PRESET/CONTEXT/STREAMS | prefill/PRESET/CONTEXT |
-//                 engine/PRESET/STREAMS | read/BYTES | kernel_peak]…
+//                 engine/PRESET/STREAMS[/BYTES] | read/BYTES | kernel_peak]…
 //
 // Without rows to measure: those of block-10m and flat-10m, and the engine's.
 
@@ -213,15 +213,38 @@ std::vector<Item> Prompt(uint64_t number) {
   return RenderText(text);
 }
 
-// `streams` requests of 32 bytes in and 256 bytes out, through the engine. `own`: what
-// one worker's engine takes beside the model's steps, as a part of these.
+constexpr int64_t kStreamBytes = 256;
+
+// `streams` requests of 32 bytes in and `bytes` out, from the first to the last byte. The
+// prompts are those from number `asked` on.
+void RunWave(Engine* engine, const std::shared_ptr<const ServedVersion>& version,
+             int streams, int64_t bytes, uint64_t asked) {
+  auto sink = std::make_shared<CountingSink>(streams);
+  for (int i = 0; i < streams; ++i) {
+    EngineRequest request;
+    request.id = std::to_string(i);
+    request.version = version;
+    request.items = Prompt(asked + i);
+    request.sampling.seed = i;
+    request.sampling.ignore_eos = true;
+    request.max_items = bytes;
+    request.arrival = Clock::System()->Now();
+    request.sink = sink;
+    STRATA_CHECK(engine->Submit(std::move(request)).ok());
+  }
+  sink->Wait();
+}
+
+// Waves through an engine that has run for a while: its memory has been cleared, and the
+// cache of prefixes is full. `own`: what one worker's engine takes beside the model's
+// steps, as a part of these.
 void BM_Engine(benchmark::State& state, const std::string& preset, int streams,
-               int workers, int threads) {
-  constexpr int kItems = 256;
+               int workers, int threads, int64_t bytes) {
   StepSeconds steps;
   EngineOptions options;
   options.workers = workers;
   options.threads_per_worker = threads;
+  options.prefix_cache_bytes = 16 << 20;
   options.observer = &steps;
   Engine engine(options);
   auto version = std::make_shared<ServedVersion>();
@@ -229,34 +252,27 @@ void BM_Engine(benchmark::State& state, const std::string& preset, int streams,
   version->version = "1";
   version->weights = Model(preset);
   uint64_t asked = 0;
+  for (int i = 0; i < 4; ++i, asked += streams) {
+    RunWave(&engine, version, streams, kStreamBytes, asked);
+  }
+  const double stepped = steps.sum();
   const std::clock_t before = std::clock();  // of all threads
   const MonotonicTime start = Clock::System()->Now();
   for (auto _ : state) {
-    auto sink = std::make_shared<CountingSink>(streams);
-    for (int i = 0; i < streams; ++i) {
-      EngineRequest request;
-      request.id = std::to_string(i);
-      request.version = version;
-      request.items = Prompt(asked++);
-      request.sampling.seed = i;
-      request.sampling.ignore_eos = true;
-      request.max_items = kItems;
-      request.arrival = Clock::System()->Now();
-      request.sink = sink;
-      STRATA_CHECK(engine.Submit(std::move(request)).ok());
-    }
-    sink->Wait();
+    RunWave(&engine, version, streams, bytes, asked);
+    asked += streams;
   }
   const double wall = Seconds(Clock::System()->Now() - start);
-  const int64_t items = state.iterations() * streams * kItems;
+  const int64_t items = state.iterations() * streams * bytes;
   state.SetItemsProcessed(items);
   state.counters["cpu_us"] = 1e6 / CLOCKS_PER_SEC * (std::clock() - before) / items;
-  if (workers == 1) state.counters["own"] = wall / steps.sum() - 1;
+  if (workers == 1) state.counters["own"] = wall / (steps.sum() - stepped) - 1;
 }
 
 void RegisterEngine(const std::string& name, const std::string& preset, int streams,
-                    int workers, int threads) {
-  benchmark::RegisterBenchmark(name.c_str(), BM_Engine, preset, streams, workers, threads)
+                    int workers, int threads, int64_t bytes = kStreamBytes) {
+  benchmark::RegisterBenchmark(name.c_str(), BM_Engine, preset, streams, workers, threads,
+                               bytes)
       ->UseRealTime();
 }
 
@@ -284,8 +300,12 @@ bool RegisterRow(const std::string& row) {
   const std::vector<std::string> parts = absl::StrSplit(row, '/');
   int64_t context = 0, streams = 0;
   if (parts.size() < 3 || !absl::SimpleAtoi(parts[2], &context)) return false;
-  if (parts[0] == "engine" && parts.size() == 3) {
-    RegisterEngine(row, parts[1], static_cast<int>(context), 1, Threads());
+  if (parts[0] == "engine") {
+    int64_t bytes = kStreamBytes;
+    if (parts.size() > 4 || (parts.size() == 4 && !absl::SimpleAtoi(parts[3], &bytes))) {
+      return false;
+    }
+    RegisterEngine(row, parts[1], static_cast<int>(context), 1, Threads(), bytes);
     return true;
   }
   if (parts[0] == "prefill" && parts.size() == 3) {

@@ -18,8 +18,9 @@ STREAMS = 64
 
 
 def added_by_the_engine(benchmark, binaries, environment, quick):
-    rows = [f"engine/{served.MODEL}/{streams}" for streams in (1, STREAMS)]
-    rows += [f"engine/block-1m/{streams}" for streams in (1, STREAMS)]
+    """Of streams of 1024 bytes: it is of steps that this asks, not of requests."""
+    rows = [f"engine/{preset}/{streams}/1024" for preset in (served.MODEL, "block-1m")
+            for streams in (1, STREAMS)]
     figures = benchmark(binaries / "decode_bench", rows, environment, quick)
     return [(f"{row}: engine beside the model's steps", figures[row + "/own"], .05, True)
             for row in rows]
@@ -34,16 +35,17 @@ def two_workers(benchmark, binaries, environment, quick):
 
 
 def through_the_wire(benchmark, binaries, models, environment, threads, quick):
-    """Bytes/s of 64 streams through gRPC over the same engine in process, in turns."""
+    """Bytes/s of 64 streams through gRPC over the same engine in process, in turns; of as
+    many bytes each as take some seconds."""
     table = []
-    for preset, target in (("block-45m", .95), ("block-1m", .90)):
+    for preset, size, target in (("block-45m", 256, .95), ("block-1m", 2048, .90)):
         server = Server(binaries, models, threads)
-        row, ratios = f"engine/{preset}/{STREAMS}", []
+        row, ratios = f"engine/{preset}/{STREAMS}/{size}", []
         for i in range(1 if quick else 5):
             alone = benchmark(binaries / "decode_bench", [row],
                               environment, True)[row]
             report = server.bench(f"bench-{preset}", concurrency=STREAMS, seed=i,
-                                  requests=2 * STREAMS, prompt_bytes=32, max_tokens=256)
+                                  requests=2 * STREAMS, prompt_bytes=32, max_tokens=size)
             ratios.append(report["tokens_per_second"] / alone)
         server.close()
         table.append((f"{preset}, {STREAMS} streams through gRPC over in process",
