@@ -4,10 +4,11 @@ on the device STRATA_BENCH_DEVICE (cuda:0). See run.sh --only gpu. What is too l
 import os
 import pathlib
 
+import served
 import targets
 
 CONTEXT = 8192
-PRESETS = ["block-45m", "flat-45m"]
+PRESETS = ["block-45m", "flat-45m", served.MODEL]
 
 
 def missing():
@@ -46,8 +47,18 @@ def training(benchmark, binaries, environment, quick):
             for preset, target in TRAIN]
 
 
-def measure(benchmark, binaries, environment, quick):
-    """As targets.measure."""
+def beside_training(binaries, models, threads, quick):
+    """What a job that takes tickets costs a lone stream on the same device."""
+    device = os.environ.get("STRATA_BENCH_DEVICE", "cuda:0")
+    beside, kept = served.beside_training(
+        binaries, models, threads, 2 if quick else 7, base="flat-20m",
+        flags=["--devices", device, "--trainer-devices", device])
+    return [(f"{served.MODEL}, p99 between bytes beside training over alone", beside, 1.25,
+             True), ("the training's own speed meanwhile", kept, .10, False)]
+
+
+def measure(benchmark, binaries, models, environment, threads, quick):
+    """As inside.measure."""
     figures = {}
     for one in DECODE:  # a process each: a device has memory for one at a time
         figures.update(benchmark(binaries / "device_bench", targets.rows([one]),
@@ -66,4 +77,5 @@ def measure(benchmark, binaries, environment, quick):
         table.append((f"block-45m over flat-45m, context {CONTEXT}, {streams} streams",
                       ratio(row("block-45m", "graphs", streams),
                             row("flat-45m", "graphs", streams)), target, False))
-    return table + training(benchmark, binaries, environment, quick)
+    table += training(benchmark, binaries, environment, quick)
+    return table + beside_training(binaries, models, threads, quick)

@@ -229,8 +229,8 @@ def main():
                 targets.show(measured(part, options, models, environment, roofs))
             return
         if options.only == "gpu":
-            targets.show(gpu.measure(google_benchmark, options.bin, environment,
-                                     options.quick))
+            targets.show(gpu.measure(google_benchmark, options.bin, models, environment,
+                                     threads, options.quick))
             return
         figures = {}
         if options.only is None:

@@ -7,7 +7,7 @@
 #   --only turns the time to the first byte of a second turn of a chat, alone
 #   --only phases  streams that wait for a common phase and those that do not, alone
 #   --only targets what a decoder should reach, beside what it does, alone: minutes, and
-#                  some 12 GB of memory; or one part of it: decoder, inside (the engine,
+#                  some 20 GB of memory, 12 where there are less; or one part of it: decoder, inside (the engine,
 #                  the wire, starts), served (as clients see it), streams (messages)
 #   --only gpu   what a GPU should make of the hierarchy, alone; needs one
 #   --bin DIR    the programs, built already: nothing is built

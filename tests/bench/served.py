@@ -54,11 +54,11 @@ def used_server(binaries, models, threads, rounds):
 class Training:
     """A job that trains beside what is measured; its items a second."""
 
-    def __init__(self, binaries, server, text):
+    def __init__(self, binaries, server, text, base):
         self.command = [str(binaries / "strata"), "--server", server.address]
         self.rates = []
         self.process = subprocess.Popen(
-            [*self.command, "train", "--base", "block-1m", "--data", text, "--name",
+            [*self.command, "train", "--base", base, "--data", text, "--name",
              "beside", "--steps", "100000", "--eval-every", "100000", "--watch", "--json"],
             stdout=subprocess.PIPE, text=True)
         self.learning = threading.Event()
@@ -81,10 +81,10 @@ class Training:
         self.process.wait()
 
 
-def beside_training(binaries, models, threads, rounds):
+def beside_training(binaries, models, threads, rounds, base="block-1m", flags=()):
     """Inter-token p99 of a lone stream while a job trains over alone, and the job's
     speed meanwhile over its own alone."""
-    server = Server(binaries, models, threads, ["--trainer-threads", str(threads)])
+    server = Server(binaries, models, threads, ["--trainer-threads", str(threads), *flags])
     with tempfile.TemporaryDirectory() as folder:
         text = pathlib.Path(folder) / "text"
         text.write_text("a text to train on, whatever it says. " * 20000)
@@ -96,7 +96,7 @@ def beside_training(binaries, models, threads, rounds):
                 for _ in range(rounds))
 
         alone = p99()
-        job = Training(binaries, server, text)
+        job = Training(binaries, server, text, base)
         threading.Event().wait(8)
         undisturbed, seen = job.rate_since(0), len(job.rates)
         beside = p99()
