@@ -21,10 +21,7 @@ double ThreadCpuSeconds() {
 }  // namespace
 
 LiveStreams::LiveStreams(MonotonicDuration period, WriteShare share)
-    : share_(std::min(
-          1.0, share.of_each_core * std::max(1u, std::thread::hardware_concurrency()))),
-      longest_rest_(share.longest_rest),
-      thread_([this, period] {
+    : share_(share), thread_([this, period] {
         NameThisThread("streams");
         Loop(period);
       }) {}
@@ -56,6 +53,7 @@ void LiveStreams::FlushAt(std::weak_ptr<LiveStream> stream, MonotonicTime due) {
   if (!urgent) due = std::max(due, rests_until_);
   if (due <= now) {
     due_.push_back(std::move(stream));
+    due_could_wait_ = due_could_wait_ || !urgent;
     if (due_.size() == 1) wake_.Signal();
     return;
   }
@@ -95,14 +93,16 @@ void LiveStreams::TickNow() {
 
 void LiveStreams::Rest(double seconds) {
   const auto rest = std::chrono::duration_cast<MonotonicDuration>(
-      std::chrono::duration<double>(seconds * (1 / share_ - 1)));
+      std::chrono::duration<double>(seconds * (1 / share_.of_a_core - 1)));
   const MonotonicTime now = Clock::System()->Now();
   MutexLock lock(&mu_);
-  rests_until_ = std::min(std::max(rests_until_, now) + rest, now + longest_rest_);
+  // What is held waits for that, too; it goes with the next batch that does not only hold
+  // what cannot wait, so no later than a rest after its time.
+  rests_until_ = now + std::min(rest, share_.longest_rest);
   if (!held_.empty()) held_until_ = std::max(held_until_, rests_until_);
 }
 
-bool LiveStreams::NextBatch(MonotonicTime tick, Batch* batch) {
+bool LiveStreams::NextBatch(MonotonicTime tick, Batch* batch, bool* rests) {
   MutexLock lock(&mu_);
   MonotonicTime now = Clock::System()->Now();
   while (!stopping_ && due_.empty() && now < std::min(tick, held_until_)) {
@@ -111,6 +111,7 @@ bool LiveStreams::NextBatch(MonotonicTime tick, Batch* batch) {
   }
   batch->clear();
   batch->swap(due_);
+  *rests = std::exchange(due_could_wait_, false) || now >= held_until_;
   if (now >= held_until_) {
     std::move(held_.begin(), held_.end(), std::back_inserter(*batch));
     held_.clear();
@@ -122,14 +123,13 @@ bool LiveStreams::NextBatch(MonotonicTime tick, Batch* batch) {
 void LiveStreams::Loop(MonotonicDuration period) {
   Batch batch;
   MonotonicTime tick = Clock::System()->Now() + period;
-  while (NextBatch(tick, &batch)) {
-    if (!batch.empty()) {
-      const double before = ThreadCpuSeconds();
-      for (const auto& weak : batch) {
-        if (const auto stream = weak.lock()) stream->Flush();
-      }
-      Rest(ThreadCpuSeconds() - before);
+  bool rests = false;
+  while (NextBatch(tick, &batch, &rests)) {
+    const double before = rests ? ThreadCpuSeconds() : 0;
+    for (const auto& weak : batch) {
+      if (const auto stream = weak.lock()) stream->Flush();
     }
+    if (rests) Rest(ThreadCpuSeconds() - before);
     if (Clock::System()->Now() < tick) continue;
     TickNow();
     tick = Clock::System()->Now() + period;

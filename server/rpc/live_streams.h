@@ -10,6 +10,8 @@
 // holds. So the thread rests after it has written, longer the more it wrote: what may be
 // held gathers meanwhile, and fewer messages hold more.
 
+#include <algorithm>
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <thread>
@@ -33,12 +35,16 @@ class LiveStream {
   virtual void Abort(const absl::Status& status) = 0;
 };
 
-// How much of its time the thread writes what may be held.
+// How much of a core's time the thread may take to write what may be held: 1.5 % of each
+// of those that the server has. gRPC and the client take thrice that again.
 struct WriteShare {
-  // Of the processor time of each core; gRPC and the client take thrice that again.
-  double of_each_core = 0.015;
+  double of_a_core = 0.03;
+  // No stream is held longer than that beyond its time.
   MonotonicDuration longest_rest = std::chrono::milliseconds(40);
 };
+inline WriteShare WriteShareOf(int64_t cores) {
+  return {.of_a_core = std::min(1.0, 0.015 * static_cast<double>(cores))};
+}
 
 class LiveStreams {
  public:
@@ -62,20 +68,22 @@ class LiveStreams {
 
   std::vector<std::shared_ptr<LiveStream>> Snapshot();
   void Loop(MonotonicDuration period);
-  // Waits for something to flush, at most until `tick`; false: stop.
-  bool NextBatch(MonotonicTime tick, Batch* batch);
+  // Waits for something to flush, at most until `tick`; false: stop. `rests`: it is not
+  // only what could not have waited.
+  bool NextBatch(MonotonicTime tick, Batch* batch, bool* rests);
   // After so many seconds of writing.
   void Rest(double seconds);
 
-  const double share_;  // of a core
-  const MonotonicDuration longest_rest_;
+  const WriteShare share_;
 
   Mutex mu_;
   CondVar wake_;
   std::list<std::weak_ptr<LiveStream>> streams_ STRATA_GUARDED_BY(mu_);
   absl::Status end_ STRATA_GUARDED_BY(mu_);  // of every stream, once not OK
   Batch due_ STRATA_GUARDED_BY(mu_);
+  bool due_could_wait_ STRATA_GUARDED_BY(mu_) = false;  // some of it
   Batch held_ STRATA_GUARDED_BY(mu_);
+  // The next time for what may be held, if it is not due later.
   MonotonicTime rests_until_ STRATA_GUARDED_BY(mu_) = MonotonicTime::min();
   // The earliest that one of held_ is due: then all of them go.
   MonotonicTime held_until_ STRATA_GUARDED_BY(mu_) = MonotonicTime::max();

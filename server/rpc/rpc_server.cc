@@ -68,7 +68,7 @@ void RouteGrpcLog() {
 class RpcServerImpl final : public RpcServer {
  public:
   RpcServerImpl(const RpcOptions& options, const RpcBackends& backends)
-      : streams_(options.tick),
+      : streams_(options.tick, WriteShareOf(options.cores)),
         compute_pool_(options.max_queued_calls, options.max_queued_bytes),
         core_{backends.engine, backends.registry, backends.jobs, backends.datasets,
               backends.state, backends.observer, &streams_, &calls_, &store_pool_,

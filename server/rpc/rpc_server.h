@@ -25,6 +25,7 @@ struct RpcOptions {
   StreamLimits limits;
   StreamTiming timing;
   MonotonicDuration tick = std::chrono::milliseconds(250);
+  int64_t cores = 2;  // that the server may use: see WriteShareOf
 };
 
 // What the handlers call. Borrowed; they outlive the server.

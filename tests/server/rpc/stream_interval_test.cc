@@ -157,7 +157,7 @@ class SlowStream final : public LiveStream {
 
 TEST_F(LiveStreamsTest, WhatCanWaitLetsTheThreadRestAndNothingElseDoes) {
   constexpr auto kRest = milliseconds(400);
-  LiveStreams streams(hours(1), {.of_each_core = 1e-5, .longest_rest = kRest});
+  LiveStreams streams(hours(1), {.of_a_core = 1e-5, .longest_rest = kRest});
   const auto slow = std::make_shared<SlowStream>();
   const auto held = std::make_shared<CountingStream>();
   const auto urgent = std::make_shared<CountingStream>();
@@ -171,6 +171,21 @@ TEST_F(LiveStreamsTest, WhatCanWaitLetsTheThreadRestAndNothingElseDoes) {
   EXPECT_EQ(held->flushes, 0);
   ASSERT_TRUE(Eventually([&] { return held->flushes == 1; }));
   EXPECT_GE(Clock::System()->Now() - written, kRest - milliseconds(20));
+}
+
+// Writing of which all is urgent never ends: what is held has its turn.
+TEST_F(LiveStreamsTest, WhatCannotWaitDoesNotKeepBackWhatCan) {
+  LiveStreams streams(hours(1), {.of_a_core = 1e-5, .longest_rest = milliseconds(50)});
+  const auto urgent = std::make_shared<CountingStream>();
+  const auto held = std::make_shared<CountingStream>();
+  const MonotonicTime start = Clock::System()->Now();
+  streams.FlushAt(held, start + milliseconds(20));
+  while (held->flushes == 0 && Clock::System()->Now() - start < std::chrono::seconds(20)) {
+    streams.FlushAt(urgent, MonotonicTime::min());
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
+  EXPECT_EQ(held->flushes, 1);
+  EXPECT_GT(urgent->flushes, 1);
 }
 
 TEST_F(LiveStreamsTest, FlushesDoNotKeepTicksAway) {
