@@ -148,7 +148,7 @@ void Worker::HoldForPhase(std::vector<int64_t>* plan) {
 
 void Worker::StepVersion(Generator* generator, const std::vector<size_t>& rows,
                          const std::vector<int64_t>& plan) {
-  const MonotonicTime before = core_->queue().Beat(index_);
+  const MonotonicTime begin = core_->queue().Beat(index_);
   std::vector<size_t> decoding;
   decoding.reserve(rows.size());
   int64_t prefill_items = 0;
@@ -166,6 +166,7 @@ void Worker::StepVersion(Generator* generator, const std::vector<size_t>& rows,
   std::vector<StepRow> batch;
   batch.reserve(rows.size());
   for (const size_t i : rows) batch.push_back(rows_[i]->Prepare(plan[i]));
+  const MonotonicTime before = core_->Now();  // what follows is the model's
   const absl::Status status = generator->Step(batch);
   const MonotonicTime now = core_->Now();
   core_->observer().OnStep(Seconds(now - before), decoding.size(), prefill_items);
@@ -194,7 +195,7 @@ void Worker::StepVersion(Generator* generator, const std::vector<size_t>& rows,
   // Of each stream, so that more of them do not look like more speed.
   generators_.Drafting(generator)->Note(
       -static_cast<double>(generated) / static_cast<double>(decoding.size()),
-      Seconds(core_->Now() - before));
+      Seconds(core_->Now() - begin));
 }
 
 // No guesses while a stream waits for its phase, which those that run would leap past,
