@@ -11,7 +11,8 @@
 //   result/              the version folder to publish, once finished
 // A run resumes from the newest checkpoint whose manifest verifies (falling back
 // to the one before, with an event) and ends in the same weights, bit for bit,
-// as an uninterrupted run of the same thread count.
+// as an uninterrupted run of the same thread count: on the CPU; not all of a GPU's kernels
+// give the same twice.
 
 #include <cstdint>
 #include <optional>
@@ -99,6 +100,9 @@ struct TrainRun {
   // goes on.
   double heartbeat_seconds = 0;
   std::string device = "cpu";  // that computes; as torch::Device reads it
+  // Streams are decoded on it, too: its memory is theirs but for a part, and it is asked
+  // for in slices.
+  bool shares_device = false;
 };
 
 // OK: `job_dir/result` is durable. CANCELLED after kCancel; ABORTED after

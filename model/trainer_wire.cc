@@ -197,6 +197,7 @@ std::string TrainRunToJson(const TrainRun& run) {
                {"fence", run.fence},
                {"micro_batch", run.micro_batch},
                {"device", run.device},
+               {"shares_device", run.shares_device},
                {"save_within_seconds", run.save_within_seconds},
                {"heartbeat_seconds", run.heartbeat_seconds},
                {"spec", Json::parse(TrainSpecToJson(run.spec))}});
@@ -215,6 +216,7 @@ absl::StatusOr<TrainRun> ParseTrainRun(absl::string_view text) {
   reader.Get("fence", &run.fence);
   reader.Get("micro_batch", &run.micro_batch);
   if (reader.Has("device")) reader.Get("device", &run.device);
+  if (reader.Has("shares_device")) reader.Get("shares_device", &run.shares_device);
   reader.Get("save_within_seconds", &run.save_within_seconds);
   reader.Get("heartbeat_seconds", &run.heartbeat_seconds);
   reader.GetText("spec", &spec);

@@ -58,15 +58,23 @@ absl::Status CheckDevice(const torch::Device& device) {
       device.str(), " computes other numbers than the CPU (off by ", off, ")"));
 }
 
+// Loads LibTorch's CUDA half; how many devices it sees, 0 without a driver.
+absl::StatusOr<int64_t> CountDevices() {
+  if (!DriverIsPresent()) return 0;
+  static const auto* const loaded = new absl::Status(LoadCudaHalf());
+  STRATA_RETURN_IF_ERROR(*loaded);
+  return TorchGuard([] { return at::hasCUDA() ? int64_t{at::getNumGPUs()} : 0; });
+}
+
 absl::StatusOr<std::vector<std::string>> ListDevices() {
+  STRATA_ASSIGN_OR_RETURN(const int64_t count, CountDevices());
   std::vector<std::string> devices;
-  const int64_t count = at::hasCUDA() ? at::getNumGPUs() : 0;
   for (int64_t i = 0; i < count; ++i) {
     const torch::Device device(torch::kCUDA, static_cast<c10::DeviceIndex>(i));
-    STRATA_RETURN_IF_ERROR(CheckDevice(device));
+    STRATA_RETURN_IF_ERROR(TorchGuard([&] { return CheckDevice(device); }));
     devices.push_back(device.str());
   }
-  if (!devices.empty()) return devices;
+  if (!devices.empty() || !DriverIsPresent()) return devices;
   return absl::UnavailableError(
       "the driver is there, but LibTorch sees no CUDA device");
 }
@@ -74,12 +82,21 @@ absl::StatusOr<std::vector<std::string>> ListDevices() {
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> CudaDevices() {
-  if (!DriverIsPresent()) return std::vector<std::string>();
-  static const auto* const loaded = new absl::Status(LoadCudaHalf());
-  STRATA_RETURN_IF_ERROR(*loaded);
-  const auto devices = TorchGuard([] { return ListDevices(); });
-  if (devices.ok() || absl::IsUnavailable(devices.status())) return devices;
+  const auto devices = ListDevices();
+  if (devices.ok()) return devices;
   return absl::UnavailableError(devices.status().message());
+}
+
+absl::Status OpenCudaDevice(const std::string& device) {
+  const auto count = CountDevices();
+  if (!count.ok()) return absl::UnavailableError(count.status().message());
+  for (int64_t i = 0; i < *count; ++i) {
+    const torch::Device found(torch::kCUDA, static_cast<c10::DeviceIndex>(i));
+    if (found.str() != device) continue;
+    const absl::Status checked = TorchGuard([&] { return CheckDevice(found); });
+    return checked.ok() ? checked : absl::UnavailableError(checked.message());
+  }
+  return absl::UnavailableError(absl::StrCat("the device ", device, " is not here"));
 }
 
 absl::StatusOr<int64_t> FreeDeviceBytes(const std::string& device) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace strata {
@@ -17,6 +18,9 @@ namespace strata {
 // the reason, where there is one that cannot be used: LibTorch's CUDA half cannot
 // be loaded, or a device does not compute what the CPU does.
 absl::StatusOr<std::vector<std::string>> CudaDevices();
+
+// One of them, and nothing is asked of the others. UNAVAILABLE also where it is not there.
+absl::Status OpenCudaDevice(const std::string& device);
 
 // Memory of a CUDA device that nobody uses at present. REQUIRES: a device that
 // CudaDevices named.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "model/nn/upload.h"
+
 namespace strata {
 namespace {
 
@@ -50,8 +52,8 @@ void ChooseKept(const ScopeSpec& spec, const std::vector<Starts>& rows,
     plan->kept_items.insert(plan->kept_items.end(), kept.begin(), kept.end());
   }
   plan->kept_index = torch::tensor(plan->kept_items, torch::kLong)
-                         .view({plan->batch, plan->kept})
-                         .to(device);
+                         .view({plan->batch, plan->kept});
+  plan->kept_index = ToDevice(plan->kept_index, device);
 }
 
 // One row of the batch.
@@ -154,7 +156,7 @@ torch::Tensor MakeKeyMask(const ScopeSpec& spec, const torch::Tensor& segments,
       out += plan->chunk * plan->keys();
     }
   }
-  visible = visible.to(device);
+  visible = ToDevice(visible, device);
   return segments.defined() && !counted
              ? visible & SameDocument(*plan, segments)
              : visible;

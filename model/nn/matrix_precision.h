@@ -1,8 +1,8 @@
 #pragma once
 // In which type the products of Linear are computed on this thread: fp32, or bfloat16
 // with fp32 sums, as in mixed-precision training (Micikevicius et al., 1710.03740;
-// Kalamkar et al., 1905.12322 for bfloat16). Weights, gradients, norms, losses and, but
-// on a GPU, attention stay fp32; what goes into a product, forward and backward, is rounded to
+// Kalamkar et al., 1905.12322 for bfloat16). Weights, gradients, norms, losses and
+// attention, but for softmax attention on a GPU, stay fp32; what goes into a product, forward and backward, is rounded to
 // eight bits of mantissa, and so is what comes out. A processor with units for it
 // multiplies about twice as fast; one without several times slower.
 // Thread-local; deterministic.
@@ -31,8 +31,8 @@ class Bf16Products {
   const bool before_;
 };
 
-// In which type attention is computed: fp32 queries of a GPU, within such a life, in
-// bfloat16, for which alone its fastest kernels are; the CPU's are in theirs.
+// In which type softmax attention is computed: fp32 queries of a GPU, within such a life,
+// in bfloat16, which its kernels read in half of the time; the CPU's are in theirs.
 torch::ScalarType AttentionType(const torch::Tensor& q);
 
 // Whether this processor multiplies bfloat16 itself.

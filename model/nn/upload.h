@@ -18,6 +18,14 @@ inline torch::Tensor HostTensor(at::IntArrayRef sizes, torch::ScalarType type,
                               device.is_cuda()));
 }
 
+// The tensor itself where that is the CPU.
+inline torch::Tensor ToDevice(const torch::Tensor& host, const torch::Device& device) {
+  if (device.is_cpu()) return host;
+  return HostTensor(host.sizes(), host.scalar_type(), device)
+      .copy_(host)
+      .to(device, /*non_blocking=*/true);
+}
+
 // [values] of int64 in such memory.
 inline torch::Tensor Staged(const std::vector<int64_t>& values,
                             const torch::Device& device) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "model/nn/upload.h"
 #include "model/train/row_source.h"
 
 namespace strata {
@@ -24,17 +25,16 @@ inline BatchTensors RowsAsTensors(const Batch& batch, int64_t begin, int64_t end
     const char* start =
         static_cast<const char*>(data) + begin * batch.sequence * bytes;
     // from_blob takes a pointer to data that may change; nobody changes it.
-    return at::from_blob(const_cast<char*>(start),
-                         {end - begin, batch.sequence},
-                         at::TensorOptions(type))
-        .to(device);
+    return ToDevice(at::from_blob(const_cast<char*>(start),
+                                  {end - begin, batch.sequence}, at::TensorOptions(type)),
+                    device);
   };
+  const auto continues = at::from_blob(const_cast<uint8_t*>(batch.continues.data()) + begin,
+                                       {end - begin}, at::TensorOptions(at::kByte));
   return {view(batch.items.data(), sizeof(int64_t), at::kLong),
           view(batch.segments.data(), sizeof(int64_t), at::kLong),
           view(batch.trained.data(), sizeof(uint8_t), at::kByte),
-          (at::from_blob(const_cast<uint8_t*>(batch.continues.data()) + begin,
-                         {end - begin}, at::TensorOptions(at::kByte)) != 0)
-              .to(device)};
+          ToDevice(continues != 0, device)};
 }
 
 }  // namespace strata

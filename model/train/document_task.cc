@@ -9,6 +9,7 @@
 #include "model/document/document_weights.h"
 #include "model/nn/bucket_rule.h"
 #include "model/nn/torch_guard.h"
+#include "model/nn/upload.h"
 #include "model/train/data_warnings.h"
 #include "model/train/job_files.h"
 #include "model/train/label_score.h"
@@ -143,7 +144,7 @@ torch::Tensor DocumentTask::LossSum(const Examples& from,
     labels.push_back(from[i].label);
   }
   *logits = model_->forward(MakeDocumentBatch(config_, texts)).logits;
-  return at::cross_entropy_loss(*logits, torch::tensor(labels, torch::kInt64).to(logits->device()), {},
+  return at::cross_entropy_loss(*logits, Upload(labels, logits->device()), {},
                                 at::Reduction::Sum);
 }
 

@@ -6,10 +6,13 @@
 
 #include <climits>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -18,23 +21,49 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string CpuModel() {
-  std::ifstream file("/proc/cpuinfo");
+// A server keeps a quarter of a device's memory for states, and needs two and a half times
+// that while their pool grows.
+constexpr char kMemoryBesideStreams[] = "per_process_memory_fraction:0.3";
+
+// Of the first line "NAME : value" of a file; empty where there is none.
+std::string ValueOf(const std::string& path, absl::string_view name) {
+  std::ifstream file(path);
   std::string line;
   while (std::getline(file, line)) {
-    if (line.rfind("model name", 0) != 0) continue;
+    if (!absl::StartsWith(line, name)) continue;
     const size_t colon = line.find(':');
-    if (colon == std::string::npos || colon + 2 > line.size()) break;
-    return line.substr(colon + 2);
+    if (colon == std::string::npos) break;
+    return std::string(absl::StripAsciiWhitespace(line.substr(colon + 1)));
   }
-  return "unknown";
+  return "";
+}
+
+std::string CpuModel() {
+  const std::string model = ValueOf("/proc/cpuinfo", "model name");
+  return model.empty() ? "unknown" : model;
+}
+
+// Of the first GPU: a host has one kind, mostly. Empty where the driver does not say.
+std::string GpuModel() {
+  std::error_code ignored;
+  for (const auto& gpu :
+       std::filesystem::directory_iterator("/proc/driver/nvidia/gpus", ignored)) {
+    const std::string model = ValueOf(gpu.path() / "information", "Model");
+    if (!model.empty()) return model;
+  }
+  return "";
 }
 
 }  // namespace
 
-void ConfigureTrainingProcess(int threads) {
-  // Without it products on a GPU differ from run to run; read when CUDA is.
+void ConfigureTrainingProcess(const TrainRun& run) {
+  // Both are read when CUDA is. Without the first not even products on a GPU are the same
+  // from run to run.
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
+  if (run.shares_device) {
+    setenv("PYTORCH_CUDA_ALLOC_CONF", kMemoryBesideStreams, /*overwrite=*/0);
+  }
+  const int threads = run.spec.threads;
   at::set_num_threads(threads);
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
   at::globalContext().setDeterministicFillUninitializedMemory(false);
@@ -48,13 +77,15 @@ void ConfigureTrainingProcess(int threads) {
 }
 
 std::string EnvironmentJson(const std::string& device) {
-  const Json json = {{"device", device},
-                     {"threads", at::get_num_threads()},
-                     {"cpu", CpuModel()},
-                     {"isa", at::get_cpu_capability()},
-                     {"dtype", "float32"},
-                     {"torch", TORCH_VERSION},
-                     {"deterministic", true}};
+  const bool on_cpu = device == "cpu";
+  Json json = {{"device", device.substr(0, device.find(':'))},
+               {"threads", at::get_num_threads()},
+               {"cpu", CpuModel()},
+               {"isa", at::get_cpu_capability()},
+               {"dtype", "float32"},
+               {"torch", TORCH_VERSION},
+               {"deterministic", on_cpu}};
+  if (!on_cpu) json["gpu"] = GpuModel();
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

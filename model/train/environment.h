@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "model/trainer.h"
 
 namespace strata {
 
@@ -13,11 +14,13 @@ namespace strata {
 // deterministic kernels, and an allocator that keeps its memory (glibc would
 // return every large buffer to the kernel and fault it in again at the next
 // step: up to half of the time of a step on some machines). Process-wide; the
-// trainer is alone in its process.
-void ConfigureTrainingProcess(int threads);
+// trainer is alone in its process. Before LibTorch's CUDA half is loaded, which reads
+// there what it may take of a GPU that streams use, too.
+void ConfigureTrainingProcess(const TrainRun& run);
 
 // One JSON object, keys in a fixed order. After ConfigureTrainingProcess. `device`: that of
-// the weights, as TrainRun names it.
+// the weights, as TrainRun names it; of a GPU the kind counts, not the number, and kernels
+// are not all deterministic.
 std::string EnvironmentJson(const std::string& device);
 
 // "threads: 2 -> 1, cpu: …", or empty where nothing differs.

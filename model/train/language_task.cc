@@ -126,6 +126,10 @@ absl::Status LanguageTask::CheckResult(const TrainEval& eval,
                         "text in the training part too, or does it repeat itself?",
                         eval.bits_per_byte, floor));
   }
+  Slices slices(observer, model_->model->device());
+  if (slices.Begin() != TrainObserver::Signal::kContinue) {
+    return absl::AbortedError("stopped while looking for leaks");
+  }
   return ProbeForLeaks(model_->model);
 }
 

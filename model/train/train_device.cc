@@ -1,8 +1,5 @@
 #include "model/train/train_device.h"
 
-#include <algorithm>
-#include <vector>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
@@ -13,12 +10,7 @@ namespace strata {
 
 absl::StatusOr<torch::Device> OpenTrainDevice(const std::string& name) {
   // Asked before LibTorch is, which keeps its first answer.
-  if (absl::StartsWith(name, "cuda")) {
-    STRATA_ASSIGN_OR_RETURN(const std::vector<std::string> cuda, CudaDevices());
-    if (std::find(cuda.begin(), cuda.end(), name) == cuda.end()) {
-      return absl::UnavailableError(absl::StrCat("the device ", name, " is not here"));
-    }
-  }
+  if (absl::StartsWith(name, "cuda")) STRATA_RETURN_IF_ERROR(OpenCudaDevice(name));
   const auto device = TorchGuard([&] { return torch::Device(name); });
   if (device.ok()) return device;
   return absl::InvalidArgumentError(

@@ -157,13 +157,13 @@ absl::StatusOr<TrainLoop::StepResult> TrainLoop::ForwardBackward() {
   StepResult result;
   result.counts = task_->Next(run_.spec.batch, policy_.state().skip,
                               &state_.cursor);
-  optimizer_.ZeroGrad();
   result.rows = {begin, state_.cursor};
   const int64_t rows = result.counts.rows;
   const int64_t at_once = run_.rows_at_once();
   std::vector<torch::Tensor> losses;
   for (int64_t row = 0; row < rows; row += at_once) {
     STRATA_RETURN_IF_ERROR(BeginSlice());
+    if (row == 0) optimizer_.ZeroGrad();
     STRATA_ASSIGN_OR_RETURN(
         losses.emplace_back(),
         MicroBatch(row, std::min(row + at_once, rows)));

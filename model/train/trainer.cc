@@ -129,7 +129,7 @@ absl::Status Train(const TrainRun& run, TrainObserver* observer,
   if (ReadManifest(ResultPath(run), /*verify=*/true).ok()) {
     return absl::OkStatus();  // a run before this one finished, unheard
   }
-  ConfigureTrainingProcess(run.spec.threads);
+  ConfigureTrainingProcess(run);
   STRATA_RETURN_IF_ERROR(PollWhileLoading(observer));
   STRATA_ASSIGN_OR_RETURN(Dataset dataset, LoadData(run, observer));
   STRATA_RETURN_IF_ERROR(PollWhileLoading(observer));

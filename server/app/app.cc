@@ -94,6 +94,7 @@ JobManagerOptions JobOptionsFor(const Flags& flags, const Compute& compute,
   options.datastore_memory = flags.datastore_memory;
   options.trainer_threads = flags.trainer_threads > 0 ? flags.trainer_threads : CpuLimit();
   options.trainer_devices = compute.trainer_devices;
+  options.decode_devices = compute.decode_devices;
   options.observer = observer;
   return options;
 }
@@ -105,7 +106,7 @@ LocalExecutorOptions ExecutorOptionsFor(const Flags& flags, DeviceTickets* ticke
   options.command = {self.string(), "trainer"};
   options.nice = flags.trainer_nice;
   options.tickets = flags.trainer_tickets == "off" ? nullptr : tickets;
-  options.tickets_on_cpu = flags.trainer_tickets == "on";
+  options.tickets_for_all = flags.trainer_tickets == "on";
   return options;
 }
 
@@ -120,6 +121,7 @@ RpcOptions RpcOptionsFor(const Flags& flags) {
   options.limits = {flags.max_stream_bytes, flags.write_stall_timeout};
   options.timing.heartbeat = flags.heartbeat;
   options.timing.delta_interval = flags.stream_interval;
+  options.cores = CpuLimit();
   return options;
 }
 

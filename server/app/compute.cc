@@ -12,10 +12,10 @@
 #include "model/base/status_macros.h"
 #include "model/datastore/datastore.h"
 #include "model/decode/load_model.h"
-#include "model/nn/devices.h"
 #include "model/decode/tensor/load_tensor_model.h"
 #include "model/document/load_document.h"
 #include "model/inspect/load_inspector.h"
+#include "model/nn/devices.h"
 #include "server/app/host_limits.h"
 
 namespace strata {
@@ -143,6 +143,7 @@ absl::StatusOr<Compute> PlanCompute(const Flags& flags) {
   Compute compute;
   STRATA_ASSIGN_OR_RETURN(compute.trainer_devices,
                           ChooseTrainerDevices(flags.trainer_devices, devices, cuda));
+  if (on_cuda) compute.decode_devices = devices;
   EngineOptions& engine = compute.engine;
   engine.workers = devices.empty() ? flags.workers : devices.size();
   engine.threads_per_worker =

@@ -37,6 +37,7 @@ struct Compute {
   // Workers, their threads and the budget of states; nothing else is set.
   EngineOptions engine;
   std::vector<std::string> trainer_devices;  // as TrainRun names them; not empty
+  std::vector<std::string> decode_devices;   // likewise; none of them is the CPU
 };
 
 absl::StatusOr<Compute> PlanCompute(const Flags& flags);

@@ -84,9 +84,10 @@ const std::vector<Flag>& Table() {
       {"trainer-tickets", Choice{&F::trainer_tickets, "auto, on, off"}, "auto",
        "auto, on or off",
        "Whether a trainer takes a ticket before each slice of its work on a device (a "
-       "forward and backward pass, an update of the weights): one slice at a time, so "
-       "that streams wait for no more than one, and of the share below. auto: on devices "
-       "other than the CPU, where the kernel shares by niceness; on: everywhere."},
+       "forward and backward pass of micro_batch rows, an update of the weights): one "
+       "slice at a time, so that streams wait for no more than one, and of the share "
+       "below. auto: on CUDA devices that decode, too; the CPU is shared by niceness; on: "
+       "everywhere."},
       {"trainer-share", Share{&F::trainer_share}, "0.1", "share of the time",
        "Of a device that trainers with tickets take at most, all together, while requests "
        "run or are queued, and keep; when there were none for 100ms they take all of it."},

@@ -111,6 +111,9 @@ absl::StatusOr<TrainRun> AttemptRunner::MakeRun() const {
   run.fence = claimed_.fence;
   run.micro_batch = claimed_.micro_batch;
   run.device = device_;
+  const auto& decoding = context_->options.decode_devices;
+  run.shares_device =
+      std::find(decoding.begin(), decoding.end(), device_) != decoding.end();
   run.save_within_seconds = EarlySaveSeconds(claimed_);
   run.heartbeat_seconds = kHeartbeatSeconds;
   if (context_->options.stall_timeout_ms > 0) {

@@ -47,7 +47,7 @@ void DeviceTickets::OnLevels(int64_t queued_requests, int64_t, int64_t running, 
   live_ = live;
   if (live) return;  // gives nobody anything
   idle_at_ = options_.clock->Now() + kIdleAfter;
-  SettleAndWake();
+  cond_.Signal();  // the thread sees to it: a worker of the engine must not wait
 }
 
 void DeviceTickets::Ask(Seat* seat) {

@@ -1,10 +1,10 @@
 #pragma once
 // DeviceTickets: whose turn it is on a device that decodes for streams and trains.
 //
-// A device does what it is told in the order in which it is told: a stream's step
-// waits for what a trainer has queued. So a trainer takes a ticket for each slice of
-// work (model/trainer_wire.h), and a device has one ticket, given in the order in
-// which trainers ask:
+// A stream's step waits for what a trainer has asked of the device: behind it, or, a
+// trainer being a process of its own, in turns of a few ms that the driver gives both. So
+// a trainer takes a ticket for each slice of work (model/trainer_wire.h), and a device has
+// one ticket, given in the order in which trainers ask:
 //
 //   at once      while the server is idle: for 100 ms no request ran or was queued
 //   by share     otherwise: after a slice of L seconds not sooner than

@@ -42,6 +42,7 @@ struct JobManagerOptions {
   int trainer_threads = 1;    // default of TrainSpec.threads
   // As TrainRun names them; those of the slots in turn. Not empty.
   std::vector<std::string> trainer_devices = {"cpu"};
+  std::vector<std::string> decode_devices;  // of the same names, where streams are
   // Bytes; no job may build a datastore that takes more.
   int64_t datastore_memory = std::numeric_limits<int64_t>::max();
   // Lost in a row without a new checkpoint, after which a job fails; of servers

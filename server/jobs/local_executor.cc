@@ -233,7 +233,7 @@ absl::StatusOr<std::unique_ptr<Attempt>> LocalExecutor::Start(
 }
 
 DeviceTickets* LocalExecutor::TicketsFor(const TrainRun& run) const {
-  return run.device != "cpu" || options_.tickets_on_cpu ? options_.tickets : nullptr;
+  return run.shares_device || options_.tickets_for_all ? options_.tickets : nullptr;
 }
 
 absl::Status LocalExecutor::WaitUntilGone(const std::string& job_dir,

@@ -25,7 +25,7 @@ struct LocalExecutorOptions {
   // Of runs on a device other than the CPU, or of all. Null: trainers take none.
   // Outlives the executor.
   DeviceTickets* tickets = nullptr;
-  bool tickets_on_cpu = false;
+  bool tickets_for_all = false;
 };
 
 class LocalExecutor final : public Executor {

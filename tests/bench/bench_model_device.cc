@@ -4,8 +4,8 @@
 #include <cstdlib>
 
 #include "model/base/status_macros.h"
-#include "model/nn/devices.h"
 #include "model/decode/tensor/load_tensor_model.h"
+#include "model/nn/devices.h"
 #include "tests/bench/bench_model.h"
 
 namespace strata {

@@ -12,11 +12,17 @@
 #include <ATen/ops/view_native.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/library.h>
+#include <sys/mman.h>
 #include <torch/torch.h>
+#include <unistd.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
+#include <map>
+
+#include "model/base/log.h"
+#include "model/base/mutex.h"
+#include "model/decode/free_ranges.h"
 
 namespace strata::testing {
 namespace {
@@ -30,15 +36,70 @@ struct Computing {
   ~Computing() { --computing; }
 };
 
+// The same memory twice: at the addresses that tensors have nobody may read or write.
+class Memory {
+ public:
+  Memory() {
+    const int file = memfd_create("far_device", 0);
+    STRATA_CHECK(file >= 0 && ftruncate(file, kBytes) == 0);
+    far_ = Map(file, PROT_NONE);
+    host_ = Map(file, PROT_READ | PROT_WRITE);
+    close(file);
+    free_.Give(0, kBytes / kUnit);
+  }
+
+  void* Take(int64_t bytes) {
+    MutexLock lock(&mu_);
+    const auto unit = free_.Take(UnitsOf(bytes));
+    TORCH_CHECK(unit.has_value(), "not enough memory");
+    taken_[*unit] = UnitsOf(bytes);
+    return far_ + *unit * kUnit;
+  }
+  void Give(void* p) {
+    MutexLock lock(&mu_);
+    const auto taken = taken_.find((static_cast<char*>(p) - far_) / kUnit);
+    free_.Give(taken->first, taken->second);
+    taken_.erase(taken);
+  }
+  char* OnHost(const void* p) const {
+    return host_ + (static_cast<const char*>(p) - far_);
+  }
+
+ private:
+  static constexpr int64_t kBytes = int64_t{8} << 30;  // none of it there before it is used
+  static constexpr int64_t kUnit = 64;
+  static int64_t UnitsOf(int64_t bytes) { return (bytes + kUnit - 1) / kUnit; }
+  static char* Map(int file, int access) {
+    void* const p = mmap(nullptr, kBytes, access, MAP_SHARED | MAP_NORESERVE, file, 0);
+    STRATA_CHECK(p != MAP_FAILED);
+    return static_cast<char*>(p);
+  }
+
+  char* far_;
+  char* host_;
+  Mutex mu_;
+  FreeRanges free_ STRATA_GUARDED_BY(mu_);
+  std::map<int64_t, int64_t> taken_ STRATA_GUARDED_BY(mu_);
+};
+
+Memory& TheMemory() {
+  static auto* const memory = new Memory;
+  return *memory;
+}
+
+void GiveBack(void* p) {
+  if (p != nullptr) TheMemory().Give(p);
+}
+
 class FarAllocator final : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t bytes) override {
-    void* memory = bytes > 0 ? std::malloc(bytes) : nullptr;
-    return {memory, memory, &std::free, c10::Device(kType, 0)};
+    void* const memory = bytes > 0 ? TheMemory().Take(static_cast<int64_t>(bytes)) : nullptr;
+    return {memory, memory, &GiveBack, c10::Device(kType, 0)};
   }
-  c10::DeleterFnPtr raw_deleter() const override { return &std::free; }
+  c10::DeleterFnPtr raw_deleter() const override { return &GiveBack; }
   void copy_data(void* to, const void* from, size_t bytes) const override {
-    std::memcpy(to, from, bytes);
+    std::memcpy(TheMemory().OnHost(to), TheMemory().OnHost(from), bytes);
   }
 };
 
@@ -110,7 +171,8 @@ at::Tensor EmptyStrided(at::IntArrayRef sizes, at::IntArrayRef strides,
 // The same memory as a tensor of the host.
 at::Tensor OnHost(const at::Tensor& t) {
   if (!t.is_hpu()) return t;
-  return at::from_blob(t.data_ptr(), t.sizes(), t.strides(),
+  if (t.numel() == 0) return at::empty(t.sizes(), at::TensorOptions(t.scalar_type()));
+  return at::from_blob(TheMemory().OnHost(t.data_ptr()), t.sizes(), t.strides(),
                        at::TensorOptions(t.scalar_type()));
 }
 
@@ -141,7 +203,7 @@ const at::Tensor& Resize(const at::Tensor& t, at::IntArrayRef sizes,
   if (bytes > static_cast<int64_t>(t.storage().nbytes())) {
     auto memory = allocator.allocate(bytes);
     if (t.storage().nbytes() > 0) {
-      std::memcpy(memory.get(), t.storage().data(), t.storage().nbytes());
+      allocator.copy_data(memory.get(), t.storage().data(), t.storage().nbytes());
     }
     t.storage().set_data_ptr_noswap(std::move(memory));
     t.storage().set_nbytes(bytes);

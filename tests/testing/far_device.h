@@ -1,9 +1,11 @@
 #pragma once
-// A device without hardware: its tensors lie in the host's memory, and every operator on
-// them is the CPU's, but they mix with those of the CPU as little as a GPU's do. An operator
-// that gets tensors of both fails, numbers aside, and whoever looks at what the device
-// computed is counted. So code for GPUs runs, and what it must not do is seen, where there is
-// none. To LibTorch it is of a kind that it knows of and has no kernels for.
+// A device without hardware: every operator on its tensors is the CPU's, but they mix with
+// those of the CPU as little as a GPU's do. An operator that gets tensors of both fails,
+// numbers aside; who follows a pointer into the device's memory ends with a signal; and
+// whoever looks at what the device computed is counted. So code for GPUs runs, and most of
+// what it must not do is seen, where there is none: not what it costs, nor what CUDA's own
+// kernels refuse, nor who waits for an upload. To LibTorch it is of a kind that it knows of
+// and has no kernels for.
 //
 // To link it is enough: LibTorch then knows the device kFarDevice. Process-wide.
 

@@ -7,7 +7,7 @@
 
 #include "model/decode/tensor/past_keys.h"
 #include "model/decode/tensor/query_mask.h"
-#include "model/decode/tensor/upload.h"
+#include "model/nn/upload.h"
 #include "model/nn/scored_attention.h"
 
 namespace strata {

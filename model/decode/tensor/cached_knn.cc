@@ -3,7 +3,7 @@
 #include <map>
 
 #include "model/decode/tensor/past_keys.h"
-#include "model/decode/tensor/upload.h"
+#include "model/nn/upload.h"
 #include "model/knn_rule.h"
 #include "model/nn/scored_attention.h"
 

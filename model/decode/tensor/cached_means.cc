@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "model/decode/tensor/upload.h"
+#include "model/nn/upload.h"
 
 namespace strata {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "model/decode/tensor/upload.h"
+#include "model/nn/upload.h"
 #include "model/nn/linear_attention.h"
 #include "model/nn/rope.h"
 

@@ -5,7 +5,7 @@
 
 #include "model/decode/tensor/replay_step.h"
 #include "model/decode/tensor/tensor_step.h"
-#include "model/decode/tensor/upload.h"
+#include "model/nn/upload.h"
 #include "model/decoder_places.h"
 #include "model/knn_rule.h"
 #include "model/nn/torch_guard.h"

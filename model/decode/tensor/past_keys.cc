@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "model/decode/tensor/cached_row.h"
-#include "model/decode/tensor/upload.h"
+#include "model/nn/upload.h"
 
 namespace strata {
 

@@ -1,6 +1,6 @@
 #include "model/decode/tensor/query_mask.h"
 
-#include "model/decode/tensor/upload.h"
+#include "model/nn/upload.h"
 
 namespace strata {
 namespace {

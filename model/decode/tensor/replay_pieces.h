@@ -24,7 +24,7 @@
 #include "model/decode/tensor/cached_attention.h"
 #include "model/decode/tensor/device_model.h"
 #include "model/decode/tensor/replay_plan.h"
-#include "model/decode/tensor/upload.h"
+#include "model/nn/upload.h"
 
 namespace strata {
 

@@ -8,7 +8,7 @@
 
 #include "model/base/status_macros.h"
 #include "model/decode/step_check.h"
-#include "model/decode/tensor/upload.h"
+#include "model/nn/upload.h"
 #include "model/nn/torch_guard.h"
 
 namespace strata {

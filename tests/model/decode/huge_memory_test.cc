@@ -30,7 +30,7 @@ TEST(HugeMemory, WhatIsTakenAgainIsNotClearedAgain) {
 // The system maps downwards, so what is new lies below what has been used.
 TEST(HugeMemory, WhatWasUsedIsTakenBeforeWhatIsNew) {
   std::vector<void*> live;
-  while (static_cast<int64_t>(live.size()) * kBytes < kMostKept / 2) {
+  while (static_cast<int64_t>(live.size()) * kBytes <= kMostKept / 2) {
     live.push_back(AllocateHuge(kBytes));
     std::memset(live.back(), 2, kBytes);
   }

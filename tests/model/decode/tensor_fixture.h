@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -18,8 +17,11 @@
 #include "model/decode/tensor/tensor_generator.h"
 #include "model/decode/tensor/tensor_model.h"
 #include "tests/model/decode/test_model.h"
+#include "tests/testing/test_device.h"
 
 namespace strata {
+
+using testing::TestDevice;
 
 inline constexpr double kExact = 1e-12;
 
@@ -30,13 +32,6 @@ struct Case {
 };
 
 inline void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
-
-// What the suites run on: the CPU, or what STRATA_TEST_DEVICE names, as LibTorch does: on a
-// GPU host "cuda:0".
-inline torch::Device TestDevice() {
-  const char* const name = std::getenv("STRATA_TEST_DEVICE");
-  return torch::Device(name != nullptr ? name : "cpu");
-}
 
 // Every config as it is, and recorded where that is covered; or one of the two.
 inline std::vector<Case> Cases(std::optional<bool> replayed = std::nullopt) {

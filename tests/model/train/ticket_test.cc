@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "model/base/mutex.h"
 #include "model/train/train_hooks.h"
 #include "server/jobs/local_executor.h"
 #include "tests/model/train/train_fixture.h"
+#include "tests/testing/attempt_end.h"
 
 namespace strata {
 namespace {
@@ -192,32 +192,6 @@ TEST(TrainerTickets, ACancelEndsTheWait) {
   EXPECT_TRUE(absl::IsCancelled(trainer.Finish()));
 }
 
-class Ending final : public AttemptListener {
- public:
-  void OnStarted(int64_t, int, const std::string&) override {}
-  void OnProgress(const TrainProgress&) override {}
-  void OnEval(const TrainEval&) override {}
-  void OnCheckpoint(int64_t, const std::string&, int64_t) override {}
-  void OnWarning(const std::string&, const std::string&) override {}
-  void OnEnded(const absl::Status& status) override {
-    MutexLock lock(&mu_);
-    ended_ = true;
-    status_ = status;
-    cond_.SignalAll();
-  }
-  absl::Status Wait() {
-    MutexLock lock(&mu_);
-    while (!ended_) cond_.Wait(&mu_);
-    return status_;
-  }
-
- private:
-  Mutex mu_;
-  CondVar cond_;
-  bool ended_ = false;
-  absl::Status status_;
-};
-
 // Counts under the lock of the tickets.
 class Ledger final : public JobObserver {
  public:
@@ -236,7 +210,7 @@ TEST(TrainerTickets, RealTrainersShareADeviceWithRequests) {
   constexpr double kShare = 0.5;
   Ledger ledger;
   TempDir first_dir, second_dir;
-  Ending first, second;
+  AttemptEnd first, second;
   const MonotonicTime begin = Clock::System()->Now();
   {
     DeviceTickets tickets({.share = kShare, .observer = &ledger});
@@ -244,14 +218,14 @@ TEST(TrainerTickets, RealTrainersShareADeviceWithRequests) {
     LocalExecutor executor({.command = {"/proc/self/exe", "trainer"},
                             .nice = 0,
                             .tickets = &tickets,
-                            .tickets_on_cpu = true});
+                            .tickets_for_all = true});
     const auto one =
         executor.Start(TinyRun(first_dir.path(), SampleText(20000)), &first);
     const auto two =
         executor.Start(TinyRun(second_dir.path(), SampleText(20000)), &second);
     ASSERT_TRUE(one.ok() && two.ok());
-    EXPECT_EQ(first.Wait(), absl::OkStatus());
-    EXPECT_EQ(second.Wait(), absl::OkStatus());
+    EXPECT_EQ(first.WaitForEnd(), absl::OkStatus());
+    EXPECT_EQ(second.WaitForEnd(), absl::OkStatus());
   }
   EXPECT_EQ(ledger.tickets, ledger.slices);
   EXPECT_GT(ledger.slices, 2 * 24 * kSlicesOfAStep);

@@ -52,7 +52,7 @@ TrainRun PresetRun(const std::string& dir, const std::string& preset,
 
 TrainedModel TrainOnDocuments(const TrainRun& run,
                               std::vector<Document> documents, bool is_text) {
-  ConfigureTrainingProcess(run.spec.threads);
+  ConfigureTrainingProcess(run);
   auto model = DescribeModel(run, TemplateKind::kText);
   auto checkpoints = CheckpointStore::Open(run.job_dir, 1, 1, 1);
   EXPECT_TRUE(model.ok()) << model.status();

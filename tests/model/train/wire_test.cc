@@ -115,6 +115,7 @@ TEST(TrainerWire, RunsSurvive) {
   run.heartbeat_seconds = 2.5;
   run.micro_batch = 3;
   run.device = "cuda:1";
+  run.shares_device = true;
   run.spec.base = "block";
   run.spec.model = "m";
   run.spec.dataset_sha256 = std::string(64, 'a');
@@ -130,6 +131,7 @@ TEST(TrainerWire, RunsSurvive) {
   EXPECT_EQ(back->heartbeat_seconds, 2.5);
   EXPECT_EQ(back->micro_batch, 3);
   EXPECT_EQ(back->device, "cuda:1");
+  EXPECT_TRUE(back->shares_device);
   EXPECT_EQ(TrainSpecToJson(back->spec), TrainSpecToJson(run.spec));
   EXPECT_FALSE(ParseTrainRun("{}").ok());
 }

@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <set>
+#include <string>
 #include <thread>
 
 #include "gmock/gmock.h"
@@ -150,6 +152,36 @@ TEST_F(JobAttemptsTest, ASilentAttemptIsKilled) {
   ASSERT_TRUE(manager->Start().ok());
   const JobRecord done = WaitForEnd(Submit().id);
   EXPECT_EQ(done.error.code, "WORKER_LOST");
+}
+
+TEST_F(JobAttemptsTest, JobsOfTwoSlotsTrainOnDevicesOfTheirOwn) {
+  std::atomic<int> running{0};
+  executor.Play([&](FakeAttempt* attempt) -> absl::Status {
+    attempt->Started();
+    ++running;
+    while (running < 2 && !attempt->killed()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return attempt->WriteResult();
+  });
+  JobManagerOptions options = Options();
+  options.slots = 2;
+  options.trainer_devices = {"cuda:0", "cuda:1", "cuda:2"};
+  options.decode_devices = {"cuda:1"};
+  manager = std::make_unique<JobManager>(options, store.get(), &executor,
+                                         &datasets, registry.get());
+  ASSERT_TRUE(manager->Start().ok());
+  TrainSpec other = Spec();
+  other.model = "other";
+  const std::string first = Submit().id;
+  WaitForEnd(Submit(other).id);
+  WaitForEnd(first);
+  std::set<std::string> devices;
+  for (const TrainRun& run : executor.runs()) {
+    devices.insert(run.device);
+    EXPECT_EQ(run.shares_device, run.device == "cuda:1");
+  }
+  EXPECT_EQ(devices, (std::set<std::string>{"cuda:0", "cuda:1"}));
 }
 
 // It goes on until a silent one beside it has been killed twice.

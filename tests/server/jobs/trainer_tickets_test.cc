@@ -7,52 +7,12 @@
 #include <memory>
 #include <string>
 
-#include "model/base/mutex.h"
 #include "server/jobs/local_executor.h"
+#include "tests/testing/attempt_end.h"
 #include "tests/testing/temp_dir.h"
 
 namespace strata {
 namespace {
-
-class Listener final : public AttemptListener {
- public:
-  void OnStarted(int64_t, int, const std::string&) override {}
-  // A step: of trainer_child, once it has a ticket.
-  void OnProgress(const TrainProgress& progress) override {
-    MutexLock lock(&mu_);
-    steps_ = progress.step;
-    cond_.SignalAll();
-  }
-  void OnEval(const TrainEval&) override {}
-  void OnCheckpoint(int64_t, const std::string&, int64_t) override {}
-  void OnWarning(const std::string&, const std::string&) override {}
-  void OnEnded(const absl::Status& status) override {
-    MutexLock lock(&mu_);
-    ended_ = true;
-    status_ = status;
-    cond_.SignalAll();
-  }
-  void WaitForStep() {
-    MutexLock lock(&mu_);
-    while (steps_ == 0) cond_.Wait(&mu_);
-  }
-  absl::Status WaitForEnd() {
-    MutexLock lock(&mu_);
-    while (!ended_) cond_.Wait(&mu_);
-    return status_;
-  }
-  int64_t steps() {
-    MutexLock lock(&mu_);
-    return steps_;
-  }
-
- private:
-  Mutex mu_;
-  CondVar cond_;
-  int64_t steps_ = 0;
-  bool ended_ = false;
-  absl::Status status_;
-};
 
 class TrainerTicketsTest : public ::testing::Test {
  protected:
@@ -61,10 +21,10 @@ class TrainerTicketsTest : public ::testing::Test {
     options.command = {STRATA_TRAINER_CHILD};
     options.nice = 1;
     options.tickets = &tickets;
-    options.tickets_on_cpu = on_cpu;
+    options.tickets_for_all = on_cpu;
     return options;
   }
-  std::unique_ptr<Attempt> Start(const std::string& mode, Listener* listener,
+  std::unique_ptr<Attempt> Start(const std::string& mode, AttemptEnd* listener,
                                  const std::string& device = "cuda:0",
                                  bool on_cpu = false) {
     LocalExecutor executor(Options(on_cpu));
@@ -73,6 +33,7 @@ class TrainerTicketsTest : public ::testing::Test {
     std::filesystem::create_directories(run.job_dir);
     run.spec.model = mode;
     run.device = device;
+    run.shares_device = device != "cpu";
     auto attempt = executor.Start(run, listener);
     EXPECT_TRUE(attempt.ok()) << attempt.status();
     return attempt.ok() ? *std::move(attempt) : nullptr;
@@ -86,7 +47,7 @@ class TrainerTicketsTest : public ::testing::Test {
 };
 
 TEST_F(TrainerTicketsTest, ATrainerGetsWhatItAsksFor) {
-  Listener one, two;
+  AttemptEnd one, two;
   const auto first = Start("slices", &one);
   const auto second = Start("slices", &two);
   EXPECT_EQ(one.WaitForEnd(), absl::OkStatus());
@@ -97,7 +58,7 @@ TEST_F(TrainerTicketsTest, ATrainerGetsWhatItAsksFor) {
 
 // `trainer_child` fails where it is not told to ask.
 TEST_F(TrainerTicketsTest, OnTheCpuATrainerAsksWhereItIsToldTo) {
-  Listener not_told, told;
+  AttemptEnd not_told, told;
   const auto first = Start("slices", &not_told, "cpu");
   EXPECT_TRUE(absl::IsFailedPrecondition(not_told.WaitForEnd()));
   const auto second = Start("slices", &told, "cpu", /*on_cpu=*/true);
@@ -105,7 +66,7 @@ TEST_F(TrainerTicketsTest, OnTheCpuATrainerAsksWhereItIsToldTo) {
 }
 
 TEST_F(TrainerTicketsTest, TheTicketOfAKilledTrainerComesBack) {
-  Listener holder, waiter;
+  AttemptEnd holder, waiter;
   const auto first = Start("hold", &holder);
   holder.WaitForStep();
   const auto second = Start("slices", &waiter);
@@ -115,7 +76,7 @@ TEST_F(TrainerTicketsTest, TheTicketOfAKilledTrainerComesBack) {
 }
 
 TEST_F(TrainerTicketsTest, ACancelReachesATrainerThatWaits) {
-  Listener holder, waiter;
+  AttemptEnd holder, waiter;
   const auto first = Start("hold", &holder);
   holder.WaitForStep();
   const auto second = Start("slices", &waiter);

@@ -1,4 +1,4 @@
-// --devices: what it stands for on machines with and without GPUs.
+// --devices and --trainer-devices: what they stand for on machines with and without GPUs.
 
 #include "server/app/compute.h"
 
@@ -26,6 +26,20 @@ TEST(ComputeTest, OneWorkerADevice) {
   EXPECT_THAT(*ChooseDevices("cuda:1,cuda:0", kTwo),
               ElementsAre("cuda:1", "cuda:0"));
   EXPECT_THAT(*ChooseDevices("tensor", kTwo), ElementsAre("cpu"));
+}
+
+TEST(ComputeTest, JobsTrainOnWhatDecodesUnlessTheyAreTold) {
+  const auto trains = [](const std::string& devices, const std::string& decode) {
+    return *ChooseTrainerDevices(devices, *ChooseDevices(decode, kTwo), kTwo);
+  };
+  EXPECT_THAT(trains("auto", "cpu"), ElementsAre("cpu"));
+  EXPECT_THAT(trains("auto", "tensor"), ElementsAre("cpu"));
+  EXPECT_THAT(trains("auto", "cuda:1"), ElementsAre("cuda:1"));
+  EXPECT_THAT(trains("cpu", "cuda"), ElementsAre("cpu"));
+  EXPECT_THAT(trains("cuda", "cpu"), ElementsAre("cuda:0", "cuda:1"));
+  EXPECT_THAT(trains("cuda:1", "cuda:0"), ElementsAre("cuda:1"));
+  const auto bad = ChooseTrainerDevices("tensor", {}, kTwo).status();
+  EXPECT_THAT(std::string(bad.message()), HasSubstr("--trainer-devices"));
 }
 
 TEST(ComputeTest, WhatIsNotThereIsNamed) {

@@ -57,8 +57,9 @@ TEST(FlagsTest, HelpNamesEveryVariableItsUnitAndItsDefault) {
   const std::string help = FlagsHelp();
   for (const char* name :
        {"models", "data", "listen", "http", "port-file", "workers", "threads",
-        "trainer-threads", "trainer-tickets", "trainer-share", "max-batch", "max-queued-requests", "max-queued-bytes",
-        "state-memory", "stream-interval", "drain-delay", "drain-timeout"}) {
+        "trainer-threads", "trainer-devices", "trainer-tickets", "trainer-share",
+        "max-batch", "max-queued-requests", "max-queued-bytes", "state-memory",
+        "stream-interval", "drain-delay", "drain-timeout"}) {
     EXPECT_NE(help.find(std::string("  --") + name + "  ("), std::string::npos) << name;
   }
   EXPECT_NE(help.find("(duration, default \"45s\", STRATA_DRAIN_TIMEOUT)"),
