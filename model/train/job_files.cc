@@ -28,16 +28,20 @@ void AddEval(const TrainEval& eval,
 
 }  // namespace
 
-absl::Status PollWhileLoading(TrainObserver* observer) {
-  switch (observer->Poll()) {
+absl::Status StatusOfSignal(TrainObserver::Signal signal, absl::string_view how) {
+  switch (signal) {
     case TrainObserver::Signal::kContinue:
       return absl::OkStatus();
     case TrainObserver::Signal::kCancel:
-      return absl::CancelledError("cancelled while loading");
+      return absl::CancelledError(absl::StrCat("cancelled ", how));
     case TrainObserver::Signal::kCheckpointAndStop:
       break;
   }
-  return absl::AbortedError("stopped while loading");
+  return absl::AbortedError(absl::StrCat("stopped ", how));
+}
+
+absl::Status PollWhileLoading(TrainObserver* observer) {
+  return StatusOfSignal(observer->Poll(), "while loading");
 }
 
 absl::StatusOr<Dataset> LoadData(const TrainRun& run,

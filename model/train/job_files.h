@@ -12,6 +12,9 @@
 
 namespace strata {
 
+// What a signal ends with: CANCELLED "cancelled HOW", ABORTED "stopped HOW"; or OK.
+absl::Status StatusOfSignal(TrainObserver::Signal signal, absl::string_view how);
+
 // CANCELLED, or ABORTED where there is nothing new to save.
 absl::Status PollWhileLoading(TrainObserver* observer);
 

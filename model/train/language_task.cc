@@ -13,6 +13,7 @@
 #include "model/train/batcher.h"
 #include "model/train/evaluate.h"
 #include "model/train/exit_threshold.h"
+#include "model/train/job_files.h"
 #include "model/train/lane_batcher.h"
 #include "model/train/language_loss.h"
 #include "model/train/leak_probe.h"
@@ -144,10 +145,8 @@ EvalOptions LanguageTask::HeldOut() const {
 absl::Status LanguageTask::OpenExits(TrainObserver* observer) {
   if (model_->config.levels[0].exits == 0) return absl::OkStatus();
   Slices slices(observer, model_->model->device());
-  const auto poll = [&]() -> absl::Status {
-    return slices.Begin() == TrainObserver::Signal::kContinue
-               ? absl::OkStatus()
-               : absl::AbortedError("stopped while calibrating exits");
+  const auto poll = [&] {
+    return StatusOfSignal(slices.Begin(), "while calibrating exits");
   };
   STRATA_ASSIGN_OR_RETURN(
       const ExitThreshold found,

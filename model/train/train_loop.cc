@@ -12,6 +12,7 @@
 #include "model/nn/torch_guard.h"
 #include "model/train/environment.h"
 #include "model/train/grad_norm.h"
+#include "model/train/job_files.h"
 #include "model/train/lr_schedule.h"
 #include "model/train/model_source.h"
 #include "model/version_dir.h"
@@ -22,20 +23,7 @@ namespace {
 constexpr uint64_t kDropoutStream = uint64_t{3} << 62;
 constexpr uint64_t kMaxMicroBatches = uint64_t{1} << 24;
 constexpr auto kSaveRetry = std::chrono::seconds(10);
-// Signal::kCheckpointAndStop on its way to Run, which saves first.
-constexpr char kStop[] = "stopped by request";
-
-absl::Status FromSignal(TrainObserver::Signal signal) {
-  switch (signal) {
-    case TrainObserver::Signal::kContinue:
-      return absl::OkStatus();
-    case TrainObserver::Signal::kCancel:
-      return absl::CancelledError("cancelled by request");
-    case TrainObserver::Signal::kCheckpointAndStop:
-      break;
-  }
-  return absl::AbortedError(kStop);
-}
+constexpr char kByRequest[] = "by request";
 
 std::vector<NamedParameter> Joined(std::vector<NamedParameter> a,
                                    const std::vector<NamedParameter>& b) {
@@ -65,9 +53,13 @@ std::vector<NamedParameter> TrainLoop::TrainingTensors() const {
                 task_->CarriedTensors());
 }
 
-absl::Status TrainLoop::Poll() { return FromSignal(observer_->Poll()); }
+absl::Status TrainLoop::Poll() {
+  return StatusOfSignal(observer_->Poll(), kByRequest);
+}
 
-absl::Status TrainLoop::BeginSlice() { return FromSignal(slices_.Begin()); }
+absl::Status TrainLoop::BeginSlice() {
+  return StatusOfSignal(slices_.Begin(), kByRequest);
+}
 
 // A stop drops what the step in progress did so far: nothing of it is in the
 // weights or in the state, and a resumed run repeats it exactly.
@@ -77,11 +69,11 @@ absl::Status TrainLoop::StopWith(absl::Status signal) {
     const absl::Status saved = Save();
     if (!saved.ok()) {
       return absl::AbortedError(absl::StrCat(
-          kStop, " without a new checkpoint: ", saved.message()));
+          signal.message(), " without a new checkpoint: ", saved.message()));
     }
   }
   return absl::AbortedError(
-      absl::StrCat(kStop, "; checkpoint at step ", state_.step));
+      absl::StrCat(signal.message(), "; checkpoint at step ", state_.step));
 }
 
 absl::Status TrainLoop::Run() {
