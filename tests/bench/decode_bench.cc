@@ -7,7 +7,8 @@
 //
 //   decode_bench [FLAGS]
 //                [decode/PRESET/CONTEXT/STREAMS | prefill/PRESET/CONTEXT |
-//                 engine/PRESET/STREAMS[/BYTES] | read/BYTES | kernel_peak]…
+//                 copy/PRESET/CONTEXT | engine/PRESET/STREAMS[/BYTES] | read/BYTES |
+//                 kernel_peak]…
 //
 // Without rows to measure: those of block-10m and flat-10m, and the engine's.
 
@@ -141,6 +142,16 @@ void BM_Prefill(benchmark::State& state, const std::string& preset,
     }
   }
   state.SetItemsProcessed(state.iterations() * context);
+}
+
+// Makes a sequence what a prefilled one is: what a prefix that is found again costs, or one
+// more sample of a prompt.
+void BM_StateCopy(benchmark::State& state, const std::string& preset, int64_t context) {
+  auto generator = *Model(preset)->NewGenerator({Threads()});
+  const Sequence& prefilled = Prefilled(preset, generator.get(), context);
+  const auto copy = *generator->Fork(prefilled);
+  for (auto _ : state) STRATA_CHECK(generator->Restore(prefilled, copy.get()).ok());
+  state.SetBytesProcessed(state.iterations() * Model(preset)->StateBytes(context));
 }
 
 // Operations/s of the executor's own matrix kernel, from the caches: a roof for what is
@@ -290,6 +301,11 @@ void RegisterPrefill(const std::string& preset, int64_t context) {
       ->UseRealTime();
 }
 
+void RegisterCopy(const std::string& preset, int64_t context) {
+  const std::string name = "copy/" + preset + "/context" + std::to_string(context);
+  benchmark::RegisterBenchmark(name.c_str(), BM_StateCopy, preset, context)->UseRealTime();
+}
+
 // False where `row` names none.
 bool RegisterRow(const std::string& row) {
   if (RegisterReadRow(row, Threads())) return true;
@@ -308,6 +324,10 @@ bool RegisterRow(const std::string& row) {
     RegisterEngine(row, parts[1], static_cast<int>(context), 1, Threads(), bytes);
     return true;
   }
+  if (parts[0] == "copy" && parts.size() == 3) {
+    RegisterCopy(parts[1], context);
+    return true;
+  }
   if (parts[0] == "prefill" && parts.size() == 3) {
     RegisterPrefill(parts[1], context);
     return true;
@@ -323,6 +343,7 @@ void RegisterAll() {
     for (const int64_t context : {512, 4096}) {
       for (const int64_t streams : {1, 8, 64}) RegisterDecode(preset, context, streams);
       RegisterPrefill(preset, context);
+      RegisterCopy(preset, context);
     }
   }
   for (const int workers : {1, 2}) {

@@ -168,10 +168,11 @@ def rows_of(figures):
                      "ratio": value / base if base else None,
                      "target": None, "met": None})
 
-    for kind in ("decode", "prefill", "train"):
+    for kind in ("decode", "prefill", "copy", "train"):
         for name in sorted(n for n in figures if n.startswith(kind)):
             flat = name.replace("block-10m", "flat-10m")
-            add(name, "bytes/s", flat if flat != name else None)
+            unit = "B of state/s" if kind == "copy" else "bytes/s"
+            add(name, unit, flat if flat != name else None)
     add("engine/block-10m/workers1", "bytes/s")
     add("engine/block-10m/workers2", "bytes/s", "engine/block-10m/workers1")
     add("in_process/block-10m", "bytes/s")
