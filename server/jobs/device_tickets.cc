@@ -55,6 +55,7 @@ void DeviceTickets::Ask(Seat* seat) {
   Release(seat, kAllOfIt);  // one at a time, whoever asks twice
   seat->asked_ = options_.clock->Now();
   seat->line_->waiting.push_back(seat);
+  TellWaiting();
   SettleAndWake();
 }
 
@@ -66,7 +67,7 @@ void DeviceTickets::Return(Seat* seat, double seconds) {
 
 void DeviceTickets::Release(Seat* seat, double seconds) {
   Line& line = *seat->line_;
-  std::erase(line.waiting, seat);
+  if (std::erase(line.waiting, seat) > 0) TellWaiting();
   if (line.holder != seat) return;
   line.holder = nullptr;
   const MonotonicTime now = options_.clock->Now();
@@ -104,7 +105,17 @@ void DeviceTickets::Give(Line* line, MonotonicTime now) {
   if (options_.observer != nullptr) {
     options_.observer->OnTicket(Seconds(now - line->holder->asked_));
   }
+  TellWaiting();
   line->holder->go_();
+}
+
+void DeviceTickets::TellWaiting() {
+  if (options_.observer == nullptr) return;
+  int64_t trainers = 0;
+  for (const auto& [name, line] : lines_) {
+    trainers += static_cast<int64_t>(line.waiting.size());
+  }
+  options_.observer->OnTicketsWaiting(trainers);
 }
 
 // Only what falls due by time: whatever else gives a ticket does it on its own thread.

@@ -71,6 +71,7 @@ class DeviceTickets final : public EngineObserver {
   MonotonicTime Settle() STRATA_REQUIRES(mu_);
   void SettleAndWake() STRATA_REQUIRES(mu_);
   MonotonicTime DueOf(const Line& line) const STRATA_REQUIRES(mu_);
+  void TellWaiting() STRATA_REQUIRES(mu_);
   void Give(Line* line, MonotonicTime now) STRATA_REQUIRES(mu_);
   void Run();
 

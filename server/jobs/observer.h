@@ -22,6 +22,8 @@ class JobObserver {
   // its work there is over, and took so long.
   virtual void OnTicket(double wait_seconds) {}
   virtual void OnSlice(double seconds) {}
+  // So many trainers wait for a ticket; after every change.
+  virtual void OnTicketsWaiting(int64_t trainers) {}
 };
 
 }  // namespace strata

@@ -178,9 +178,11 @@ struct Metrics::Impl {
       "strata_trainer_ticket_wait_seconds",
       "From a trainer's question for the ticket of its device to the ticket.",
       LatencyBuckets());
+  Gauge& tickets_waiting = OneGauge("strata_trainers_waiting",
+                                    "Trainers that wait for the ticket of their device.");
   Counter& slice_seconds = OneCounter(
       "strata_trainer_slice_seconds_total",
-      "Time that trainers with tickets took on their devices.");
+      "Time that trainers with tickets took on their devices, of all of them.");
 
   // RPC and process
   Family<Counter>& calls = CounterFamily("strata_rpc_calls_total",
@@ -304,6 +306,9 @@ void Metrics::OnAttemptEnded(absl::string_view cause) {
 }
 void Metrics::OnTicket(double wait_seconds) { impl_->ticket_wait.Observe(wait_seconds); }
 void Metrics::OnSlice(double seconds) { impl_->slice_seconds.Increment(seconds); }
+void Metrics::OnTicketsWaiting(int64_t trainers) {
+  impl_->tickets_waiting.Set(static_cast<double>(trainers));
+}
 
 void Metrics::OnCall(absl::string_view method, absl::string_view code,
                      double seconds) {

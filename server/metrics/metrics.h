@@ -52,6 +52,7 @@ class Metrics final : public EngineObserver, public JobObserver {
   void OnAttemptEnded(absl::string_view cause) override;
   void OnTicket(double wait_seconds) override;
   void OnSlice(double seconds) override;
+  void OnTicketsWaiting(int64_t trainers) override;
 
   // From the RPC layer: `method` is one of ours, `code` a status code's name.
   void OnCall(absl::string_view method, absl::string_view code, double seconds);

@@ -24,9 +24,11 @@ class Counts final : public JobObserver {
     waited = waited + wait_seconds;
   }
   void OnSlice(double seconds) override { worked = worked + seconds; }
+  void OnTicketsWaiting(int64_t trainers) override { waiting = trainers; }
 
   std::atomic<int> tickets{0};
   std::atomic<double> waited{0}, worked{0};
+  std::atomic<int64_t> waiting{0};
 };
 
 // A trainer that knows how often it was told to go.
@@ -75,6 +77,18 @@ TEST_F(DeviceTicketsTest, ASliceBesideRequestsIsFollowedByARest) {
   Pass(milliseconds(2));
   EXPECT_EQ(a.goes, 2);
   EXPECT_NEAR(counts.waited, 0.451, 1e-9);
+}
+
+TEST_F(DeviceTicketsTest, WhoWaitsIsCounted) {
+  a.seat->Ask();
+  EXPECT_EQ(counts.waiting, 0);  // it has it
+  b.seat->Ask();
+  c.seat->Ask();
+  EXPECT_EQ(counts.waiting, 2);
+  c.seat->Return(0);  // does not want it any more
+  EXPECT_EQ(counts.waiting, 1);
+  a.seat->Return(0.01);
+  EXPECT_EQ(counts.waiting, 0);
 }
 
 // A request that is queued counts as one that runs.

@@ -72,6 +72,7 @@ TEST(MetricsTest, CountsWhatTheObserversSay) {
   metrics.OnTicket(0.3);
   metrics.OnSlice(0.25);
   metrics.OnSlice(0.5);
+  metrics.OnTicketsWaiting(2);
   metrics.OnCall("Generate", "OK", 0.1);
   const std::string text = metrics.Text();
   EXPECT_EQ(Sample(text, "strata_requests_rejected_total{reason=\"QUEUE_FULL\"}"), 1);
@@ -96,6 +97,7 @@ TEST(MetricsTest, CountsWhatTheObserversSay) {
   EXPECT_EQ(Sample(text, "strata_training_steps_total"), 5);
   EXPECT_EQ(Sample(text, "strata_trainer_ticket_wait_seconds_sum"), 0.3);
   EXPECT_EQ(Sample(text, "strata_trainer_slice_seconds_total"), 0.75);
+  EXPECT_EQ(Sample(text, "strata_trainers_waiting"), 2);
   EXPECT_EQ(Sample(text, "strata_rpc_calls_total{code=\"OK\",method=\"Generate\"}"), 1);
   EXPECT_EQ(Sample(text, "strata_build_info{compiler=\"gcc\",version=\"1.2.3\"}"), 1);
   EXPECT_GT(Sample(text, "process_resident_memory_bytes"), 1e6);
