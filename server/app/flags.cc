@@ -22,7 +22,10 @@ struct Choice { std::string Flags::*field; const char* values; };  // "a, b"
 struct Count { int64_t Flags::*field; int64_t low; int64_t high; };
 struct Share { double Flags::*field; };  // of a whole, not none of it
 struct Bytes { int64_t Flags::*field; int64_t low; };
-struct Duration { MonotonicDuration Flags::*field; };
+struct Duration {
+  MonotonicDuration Flags::*field;
+  MonotonicDuration most = MonotonicDuration::max();
+};
 
 struct Flag {
   const char* name;
@@ -85,12 +88,13 @@ const std::vector<Flag>& Table() {
        "auto, on or off",
        "Whether a trainer takes a ticket before each slice of its work on a device (a "
        "forward and backward pass of micro_batch rows, an update of the weights): one "
-       "slice at a time, so that streams wait for no more than one, and of the share "
-       "below. auto: on CUDA devices that decode, too; the CPU is shared by niceness; on: "
-       "everywhere."},
+       "slice at a time, and no more of them than --trainer-share. auto: on CUDA devices "
+       "on which streams decode; the CPU is shared by niceness. on: everywhere, on the CPU "
+       "beside niceness, which leaves a job little. off: nowhere."},
       {"trainer-share", Share{&F::trainer_share}, "0.1", "share of the time",
-       "Of a device that trainers with tickets take at most, all together, while requests "
-       "run or are queued, and keep; when there were none for 100ms they take all of it."},
+       "The most of a device's time that trainers with tickets take, all together, while "
+       "requests run or are queued: they get that much, however busy it is. When there "
+       "were no requests for 100ms they take all of it."},
       {"job-slots", Count{&F::job_slots, 1, 64}, "1", "count",
        "Training jobs that run at the same time."},
       {"job-retry-base", Duration{&F::job_retry_base}, "10s", "duration",
@@ -162,10 +166,11 @@ const std::vector<Flag>& Table() {
        "Of output that waits for a slow reader before its stream is cut off."},
       {"write-stall-timeout", Duration{&F::write_stall_timeout}, "30s", "duration",
        "A reader that takes nothing for so long is cut off."},
-      {"stream-interval", Duration{&F::stream_interval}, "10ms", "duration",
+      {"stream-interval", Duration{&F::stream_interval, std::chrono::seconds(1)}, "10ms", "duration",
        "What a stream generates in so long is sent as one message; its first bytes "
-       "and its end are sent at once; longer, by 40ms at most, where writing would take "
-       "more than 1.5% of each core; 0: whatever each step generates."},
+       "and its end are sent at once. Where many streams are fast it is longer, by 40ms at "
+       "most, so that their messages take 1.5% of each core: 64 of them on two cores get "
+       "one in 25ms. At most 1s; 0: whatever each step generates."},
       {"heartbeat", Duration{&F::heartbeat}, "10s", "duration",
        "Between messages of a stream that waits or reads its prompt."},
       {"max-connection-age", Duration{&F::max_connection_age}, "0s", "duration",
@@ -248,7 +253,12 @@ struct Assign {
     return absl::OkStatus();
   }
   absl::Status operator()(const Duration& kind) const {
-    STRATA_ASSIGN_OR_RETURN(flags->*kind.field, ParseDuration(text));
+    STRATA_ASSIGN_OR_RETURN(const MonotonicDuration value, ParseDuration(text));
+    if (value > kind.most) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "\"", text, "\" must be at most ", Seconds(kind.most), "s; a number alone is seconds"));
+    }
+    flags->*kind.field = value;
     return absl::OkStatus();
   }
 };

@@ -74,6 +74,13 @@ TEST(FlagsTest, Shares) {
   }
 }
 
+TEST(FlagsTest, AnIntervalThatIsMeantInMillisecondsIsNotTakenForSeconds) {
+  const absl::Status status = Parse({"--stream-interval=10"}).status();
+  EXPECT_NE(status.message().find("--stream-interval"), std::string::npos) << status;
+  EXPECT_NE(status.message().find("at most 1s"), std::string::npos) << status;
+  EXPECT_TRUE(Parse({"--stream-interval=1s"}).ok());
+}
+
 TEST(FlagsTest, Durations) {
   EXPECT_EQ(*ParseDuration("500ms"), std::chrono::milliseconds(500));
   EXPECT_EQ(*ParseDuration("1.5s"), std::chrono::milliseconds(1500));
