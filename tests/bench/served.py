@@ -6,6 +6,7 @@ import statistics
 import subprocess
 import tempfile
 import threading
+import time
 
 from server import Server
 
@@ -52,11 +53,11 @@ def used_server(binaries, models, threads, rounds):
 
 
 class Training:
-    """A job that trains beside what is measured; its items a second."""
+    """A job that trains beside what is measured."""
 
     def __init__(self, binaries, server, text, base):
         self.command = [str(binaries / "strata"), "--server", server.address]
-        self.rates = []
+        self.server = server
         self.process = subprocess.Popen(
             [*self.command, "train", "--base", base, "--data", text, "--name",
              "beside", "--steps", "100000", "--eval-every", "100000", "--watch", "--json"],
@@ -67,14 +68,15 @@ class Training:
 
     def _read(self):
         for line in self.process.stdout:
-            event = json.loads(line)
-            if event.get("type") != "metrics":
-                continue
-            self.rates.append(event["progress"]["tokens_per_second"])
-            self.learning.set()
+            if json.loads(line).get("type") == "metrics":
+                self.learning.set()
 
-    def rate_since(self, count):
-        return statistics.median(self.rates[count:] or self.rates[-1:])
+    def speed_while(self, work):
+        """Items a second that it trains on meanwhile."""
+        begin, before = time.monotonic(), self.server.metric("strata_training_items_total")
+        work()
+        items = self.server.metric("strata_training_items_total") - before
+        return items / (time.monotonic() - begin)
 
     def stop(self):
         self.process.terminate()
@@ -83,27 +85,26 @@ class Training:
 
 def beside_training(binaries, models, threads, rounds, base="block-1m", flags=()):
     """Inter-token p99 of a lone stream while a job trains over alone, and the job's
-    speed meanwhile over its own alone."""
-    server = Server(binaries, models, threads, ["--trainer-threads", str(threads), *flags])
+    speed meanwhile over its own alone. Streams follow each other without a pause, and
+    every byte is sent as it comes: of what is sent together only the mean is known."""
+    server = Server(binaries, models, threads, ["--trainer-threads", str(threads),
+                                                "--stream-interval", "0", *flags])
     with tempfile.TemporaryDirectory() as folder:
         text = pathlib.Path(folder) / "text"
         text.write_text("a text to train on, whatever it says. " * 20000)
-        lone = dict(concurrency=1, requests=4, prompt_bytes=64, max_tokens=256)
+        lone = dict(concurrency=1, requests=20 * rounds, prompt_bytes=64, max_tokens=256)
+        seen = {}
 
-        def p99():
-            return statistics.median(
-                bench(server, **lone)["inter_token_seconds"]["p99"]
-                for _ in range(rounds))
+        def stream(way):
+            seen[way] = bench(server, **lone)["inter_token_seconds"]["p99"]
 
-        alone = p99()
+        stream("alone")
         job = Training(binaries, server, text, base)
-        threading.Event().wait(8)
-        undisturbed, seen = job.rate_since(0), len(job.rates)
-        beside = p99()
-        kept = job.rate_since(seen) / undisturbed
+        undisturbed = job.speed_while(lambda: time.sleep(8))
+        meanwhile = job.speed_while(lambda: stream("beside"))
         job.stop()
     server.close()
-    return beside / alone, kept
+    return seen["beside"] / seen["alone"], meanwhile / undisturbed
 
 
 def measure(binaries, models, threads, quick):

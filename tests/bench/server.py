@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 
 def cpu_seconds_of(task):
@@ -44,6 +45,12 @@ class Server:
              "--model", model, "--json", *flags],
             stdout=subprocess.PIPE, check=True).stdout
         return json.loads(output.splitlines()[-1])
+
+    def metric(self, name):
+        """A counter or a gauge without labels."""
+        with urllib.request.urlopen(f"http://{self.http}/metrics") as page:
+            lines = page.read().decode().splitlines()
+        return float(next(line.split()[1] for line in lines if line.startswith(name + " ")))
 
     def cpu_seconds(self):
         return cpu_seconds_of(pathlib.Path(f"/proc/{self.process.pid}"))
