@@ -51,6 +51,16 @@ std::vector<double> Losses(const TrainRun& run) {
   return losses;
 }
 
+// Its environment.
+std::string StopAtStep10(const TrainRun& run) {
+  RecordingObserver observer;
+  observer.poll = [&] {
+    return observer.progress.size() == 10 ? Signal::kCheckpointAndStop : Signal::kContinue;
+  };
+  EXPECT_EQ(RunTraining(run, &observer).code(), absl::StatusCode::kAborted);
+  return observer.environment;
+}
+
 // Both devices' losses of one run: those of the first step, of equal weights, to 1e-5.
 void ExpectSameLosses(TrainRun run, double tolerance) {
   const std::vector<double> far = Losses(run);
@@ -137,11 +147,7 @@ TEST(TrainDevice, AStoppedRunEndsInTheSameBits) {
 
   TrainRun cut = TinyRun(cut_dir.path(), SampleText(20000));
   cut.device = Device();
-  RecordingObserver first;
-  first.poll = [&] {
-    return first.progress.size() == 10 ? Signal::kCheckpointAndStop : Signal::kContinue;
-  };
-  ASSERT_EQ(RunTraining(cut, &first).code(), absl::StatusCode::kAborted);
+  StopAtStep10(cut);
   RecordingObserver second;
   ASSERT_EQ(RunTraining(cut, &second), absl::OkStatus());
   EXPECT_EQ(second.started, std::vector<int64_t>{10});
@@ -154,14 +160,10 @@ TEST(TrainDevice, ARunGoesOnElsewhere) {
   TempDir dir;
   TrainRun run = TinyRun(dir.path(), SampleText(20000));
   run.device = Device();
-  RecordingObserver first;
-  first.poll = [&] {
-    return first.progress.size() == 10 ? Signal::kCheckpointAndStop : Signal::kContinue;
-  };
-  ASSERT_EQ(RunTraining(run, &first).code(), absl::StatusCode::kAborted);
-  EXPECT_THAT(first.environment,
+  const std::string environment = StopAtStep10(run);
+  EXPECT_THAT(environment,
               HasSubstr("\"" + Device().substr(0, Device().find(':')) + "\""));
-  EXPECT_THAT(first.environment, HasSubstr("\"deterministic\":false"));
+  EXPECT_THAT(environment, HasSubstr("\"deterministic\":false"));
   run.device = "cpu";
   RecordingObserver second;
   ASSERT_EQ(RunTraining(run, &second), absl::OkStatus());
