@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 
@@ -106,11 +107,18 @@ class FarAllocator final : public c10::Allocator {
 FarAllocator allocator;
 REGISTER_ALLOCATOR(kType, &allocator);
 
+// LibTorch has one kind of accelerator in a process: where the suites run on a GPU, none of
+// this is there.
+bool IsThere() {
+  const char* const named = std::getenv("STRATA_TEST_DEVICE");
+  return named == nullptr || std::strncmp(named, "cuda", 4) != 0;
+}
+
 // One device, which does all at once.
 struct FarGuard final : c10::impl::NoOpDeviceGuardImpl<kType> {
   c10::Device exchangeDevice(c10::Device) const override { return getDevice(); }
   c10::Device getDevice() const override { return {kType, 0}; }
-  c10::DeviceIndex deviceCount() const noexcept override { return 1; }
+  c10::DeviceIndex deviceCount() const noexcept override { return IsThere() ? 1 : 0; }
   c10::Stream getStream(c10::Device) const noexcept override {
     return c10::Stream(c10::Stream::DEFAULT, getDevice());
   }
@@ -137,11 +145,11 @@ C10_REGISTER_GUARD_IMPL(HPU, FarGuard);
 struct HPUHooks final : at::HPUHooksInterface {
   explicit HPUHooks(at::HPUHooksArgs) {}
   bool isBuilt() const override { return true; }
-  bool isAvailable() const override { return true; }
+  bool isAvailable() const override { return IsThere(); }
   void init() const override {}
-  bool hasHPU() const override { return true; }
-  bool hasPrimaryContext(c10::DeviceIndex) const override { return true; }
-  c10::DeviceIndex deviceCount() const override { return 1; }
+  bool hasHPU() const override { return IsThere(); }
+  bool hasPrimaryContext(c10::DeviceIndex) const override { return IsThere(); }
+  c10::DeviceIndex deviceCount() const override { return IsThere() ? 1 : 0; }
   c10::DeviceIndex getCurrentDevice() const override { return 0; }
   const at::Generator& getDefaultGenerator(c10::DeviceIndex) const override {
     static const at::Generator generator = at::detail::createCPUGenerator();
