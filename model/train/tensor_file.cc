@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/hierarchy/weights.h"
 #include "model/safetensors.h"
 
 namespace strata {
@@ -31,18 +33,13 @@ absl::StatusOr<TensorView> Describe(const NamedParameter& p) {
 absl::Status WriteTensors(const std::string& path,
                           const std::vector<NamedParameter>& tensors,
                           const std::map<std::string, std::string>& metadata) {
-  std::vector<NamedTensor> views;
-  std::vector<at::Tensor> on_host;  // what the views look into
-  views.reserve(tensors.size());
+  std::vector<std::pair<std::string, at::Tensor>> named;
   for (const NamedParameter& p : tensors) {
-    STRATA_ASSIGN_OR_RETURN(TensorView view, Describe(p));
-    on_host.push_back(p.tensor.detach().cpu().contiguous());
-    view.data = absl::MakeConstSpan(
-        static_cast<const uint8_t*>(on_host.back().const_data_ptr()),
-        on_host.back().nbytes());
-    views.push_back({p.name, view});
+    STRATA_RETURN_IF_ERROR(Describe(p).status());
+    named.emplace_back(p.name, p.tensor);
   }
-  return WriteSafetensors(path, views, metadata);
+  STRATA_ASSIGN_OR_RETURN(const NamedTensors on_host, ToNamedTensors(named));
+  return WriteSafetensors(path, on_host.views, metadata);
 }
 
 absl::Status ReadTensorsInto(const std::string& path,
