@@ -2,9 +2,10 @@
 // In which type the products of Linear are computed on this thread: fp32, or bfloat16
 // with fp32 sums, as in mixed-precision training (Micikevicius et al., 1710.03740;
 // Kalamkar et al., 1905.12322 for bfloat16). Weights, gradients, norms, losses and
-// attention, but for softmax attention on a GPU, stay fp32; what goes into a product, forward and backward, is rounded to
-// eight bits of mantissa, and so is what comes out. A processor with units for it
-// multiplies about twice as fast; one without several times slower.
+// attention, but for softmax attention on a GPU, stay fp32; what goes into a product,
+// forward and backward, is rounded to eight bits of mantissa, and so is what comes out. A
+// processor with units for it multiplies about twice as fast; one without several times
+// slower.
 // Thread-local; deterministic.
 
 #include <torch/torch.h>

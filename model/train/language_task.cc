@@ -65,7 +65,8 @@ TaskLoss LanguageTask::Loss(int64_t begin, int64_t end) {
   SegmentMemory memory;
   if (memory_) memory = memory_->Rows(begin, end);
   const TaskLoss sums =
-      LanguageLossSums(model_->model, RowsAsTensors(batch_, begin, end, model_->model->device()),
+      LanguageLossSums(model_->model,
+                       RowsAsTensors(batch_, begin, end, model_->model->device()),
                        {.ngram_weight = run_.spec.ngram_weight,
                         .block = {run_.spec.block_weight,
                                   predictor_ ? predictor_.get() : nullptr},

@@ -7,8 +7,8 @@
 
 #include "model/decode/tensor/past_keys.h"
 #include "model/decode/tensor/query_mask.h"
-#include "model/nn/upload.h"
 #include "model/nn/scored_attention.h"
+#include "model/nn/upload.h"
 
 namespace strata {
 namespace {

@@ -3,9 +3,9 @@
 #include <map>
 
 #include "model/decode/tensor/past_keys.h"
-#include "model/nn/upload.h"
 #include "model/knn_rule.h"
 #include "model/nn/scored_attention.h"
+#include "model/nn/upload.h"
 
 namespace strata {
 

@@ -2,9 +2,9 @@
 
 #include <map>
 
-#include "model/nn/upload.h"
 #include "model/nn/linear_attention.h"
 #include "model/nn/rope.h"
+#include "model/nn/upload.h"
 
 namespace strata {
 

@@ -5,11 +5,11 @@
 
 #include "model/decode/tensor/replay_step.h"
 #include "model/decode/tensor/tensor_step.h"
-#include "model/nn/upload.h"
 #include "model/decoder_places.h"
 #include "model/knn_rule.h"
 #include "model/nn/torch_guard.h"
 #include "model/nn/tree_plan.h"
+#include "model/nn/upload.h"
 #include "model/position_shape.h"
 #include "model/stream_levels.h"
 

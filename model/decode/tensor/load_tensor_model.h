@@ -24,7 +24,8 @@ struct TensorModelOptions {
 };
 
 // A ModelLoader whose models have a replica on each of `devices` ("cpu",
-// "cuda:0", …), in the order of the workers. Errors as LoadCpuModel's; a name that is no device is INVALID_ARGUMENT.
+// "cuda:0", …), in the order of the workers. Errors as LoadCpuModel's; a
+// name that is no device is INVALID_ARGUMENT.
 ModelLoader TensorModelLoader(const std::vector<std::string>& devices,
                               const TensorModelOptions& options = {});
 

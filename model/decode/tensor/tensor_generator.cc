@@ -8,8 +8,8 @@
 
 #include "model/base/status_macros.h"
 #include "model/decode/step_check.h"
-#include "model/nn/upload.h"
 #include "model/nn/torch_guard.h"
+#include "model/nn/upload.h"
 
 namespace strata {
 namespace {
