@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <map>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "model/base/mutex.h"
@@ -54,15 +55,15 @@ class SlabPool {
     kept_ = std::max<int64_t>(0, kept_ - bytes);
     // Of the oldest that has room: what was freed there is taken again before memory that
     // nobody had yet, which the system clears when it is touched.
-    for (char* const base : by_age_) {
-      if (const auto at = slabs_[base].Take(bytes)) return base + *at;
+    for (Slab* const slab : by_age_) {
+      if (const auto at = slab->second.Take(bytes)) return slab->first + *at;
     }
     char* const base = Map(kSlab);
     if (base == nullptr) return nullptr;
-    by_age_.push_back(base);
-    FreeRanges& free = slabs_[base];
-    free.Give(0, kSlab);
-    return base + *free.Take(bytes);
+    Slab& slab = *slabs_.try_emplace(base).first;
+    by_age_.push_back(&slab);
+    slab.second.Give(0, kSlab);
+    return base + *slab.second.Take(bytes);
   }
 
   void Free(char* p, int64_t bytes) STRATA_EXCLUDES(mu_) {
@@ -74,6 +75,8 @@ class SlabPool {
   }
 
  private:
+  using Slab = std::pair<char* const, FreeRanges>;  // by where it begins
+
   // Returns to the system the huge pages that are free as a whole.
   void Discard() STRATA_REQUIRES(mu_) {
     for (const auto& [base, free] : slabs_) {
@@ -90,7 +93,7 @@ class SlabPool {
   // Freed since the last time and not taken again: about what is free and still ours.
   int64_t kept_ STRATA_GUARDED_BY(mu_) = 0;
   std::map<char*, FreeRanges> slabs_ STRATA_GUARDED_BY(mu_);
-  std::vector<char*> by_age_ STRATA_GUARDED_BY(mu_);  // of the same
+  std::vector<Slab*> by_age_ STRATA_GUARDED_BY(mu_);  // the same
 };
 
 SlabPool& Slabs() {
